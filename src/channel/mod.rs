@@ -1,0 +1,223 @@
+//! Providers behind one seam: a request out, an [`Outcome`] back; callbacks in, parsed without effect.
+//!
+//! Every provider folder has the same shape: `settings` (its configuration), `request` (building and
+//! sending), `callback` (reading receipts, replies, keys), `errors` (its codes → outcome classes) and
+//! tests beside them. A provider never retries, never decides, never touches the store.
+
+use crate::core::{
+    phone::Phone,
+    send::{Channel, Outcome},
+    time::{Span, Time},
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Which message this is; templates and provider template codes are chosen by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// The ask itself: answer!
+    Callout,
+    /// The ask again, after silence.
+    Chase,
+    /// The ask to a deputy in the holder's name; gathered, with a count.
+    Deputy,
+    /// The ask to a superior or desk to take over; gathered, with a count.
+    Takeover,
+    /// The new text of a warning renewed at the same or a lower level.
+    Renewed,
+    /// Feedback is due or overdue.
+    Feedback,
+    /// The warning ended, or no longer concerns this person.
+    End,
+    /// For information; no answer asked.
+    Info,
+    /// Several asks stand open on this number: which one is meant?
+    Which,
+    /// The answer came after the end: how it ended.
+    Ended,
+}
+impl MessageKind {
+    pub const ALL: [MessageKind; 10] = [
+        MessageKind::Callout,
+        MessageKind::Chase,
+        MessageKind::Deputy,
+        MessageKind::Takeover,
+        MessageKind::Renewed,
+        MessageKind::Feedback,
+        MessageKind::End,
+        MessageKind::Info,
+        MessageKind::Which,
+        MessageKind::Ended,
+    ];
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MessageKind::Callout => "callout",
+            MessageKind::Chase => "chase",
+            MessageKind::Deputy => "deputy",
+            MessageKind::Takeover => "takeover",
+            MessageKind::Renewed => "renewed",
+            MessageKind::Feedback => "feedback",
+            MessageKind::End => "end",
+            MessageKind::Info => "info",
+            MessageKind::Which => "which",
+            MessageKind::Ended => "ended",
+        }
+    }
+}
+
+/// A rendered message. Template providers (SMS, voice) get `variables`; the text is what those
+/// variables make of the approved template, kept for counting, for e-mail and for the record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub kind: MessageKind,
+    pub drill: bool,
+    /// In the template's own order.
+    pub variables: Vec<(String, String)>,
+    pub text: String,
+    /// E-mail only.
+    pub subject: Option<String>,
+    /// E-mail only.
+    pub html: Option<String>,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Address {
+    Phone(Phone),
+    Email { name: String, address: String },
+}
+
+/// One request to a provider.
+#[derive(Clone, Debug)]
+pub struct SendRequest {
+    /// Ours, at most 15 base62 characters, unguessable; the provider echoes it in receipts.
+    pub reference: String,
+    pub to: Address,
+    pub message: Message,
+}
+
+/// The durable limits a provider has for one callee number: at most `count` in any `window`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalleeLimit {
+    pub count: u16,
+    pub window: Span,
+}
+
+/// What an account may do; mirrored so that we never run into the provider's own wall.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccountLimits {
+    /// Requests a second of the whole account.
+    pub per_second: u32,
+    /// Requests in flight at once.
+    pub in_flight: u32,
+    /// Voice: calls at once (lines).
+    pub concurrent_calls: u32,
+    pub per_callee: Vec<CalleeLimit>,
+}
+
+/// What a receipt says of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum ReceiptResult {
+    /// SMS: on the handset. Never an answer.
+    Delivered,
+    /// SMS: still under way.
+    Waiting,
+    /// `number_dead`: the number is empty, suspended or invalid: evidence for the directory.
+    Failed { code: String, detail: String, number_dead: bool, config: bool },
+    /// A call ended. `heard`: somebody lifted the receiver (which is no answer either).
+    CallEnded { code: String, detail: String, heard: bool, number_dead: bool, config: bool },
+}
+
+/// One thing a provider told us.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "item", rename_all = "snake_case")]
+pub enum CallbackItem {
+    Receipt {
+        reference: Option<String>,
+        provider_message_id: Option<String>,
+        at: Option<Time>,
+        result: ReceiptResult,
+        keys: Option<String>,
+    },
+    /// A key pressed in mid-call.
+    Key {
+        reference: Option<String>,
+        provider_message_id: Option<String>,
+        at: Option<Time>,
+        keys: String,
+    },
+    Reply {
+        phone: String,
+        text: String,
+        at: Option<Time>,
+        extend: Option<String>,
+        dedupe: String,
+    },
+}
+
+/// What is answered to a callback, at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallbackReply {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: String,
+}
+
+/// What a look-up of an attempt of unknown fate found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup {
+    /// The provider has it.
+    Found { provider_message_id: Option<String>, result: ReceiptResult },
+    /// Not there (yet).
+    NotFound,
+    /// The question itself could not be answered, or this provider has no such query.
+    Unanswered(String),
+}
+
+/// One provider account on one channel.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The account's name in configuration, records and metrics, such as `aliyun-sms`.
+    fn account(&self) -> &str;
+    fn channel(&self) -> Channel;
+    fn limits(&self) -> &AccountLimits;
+    /// Sends once. Never retries; a reply that does not come is `Unknown`, a connection that was
+    /// refused is `Retryable`.
+    async fn send(&self, request: &SendRequest) -> Outcome;
+    /// Looks up what became of a request whose reply never came. `sent` is when it left.
+    async fn lookup(&self, request_reference: &str, to: &Address, sent: Time) -> Lookup;
+    /// Reads a callback body. Pure; faults are told in plain words and the raw body is kept anyway.
+    fn read_callback(&self, content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String>;
+    /// What this provider wants to hear after a callback was kept (`ok`) or could not be.
+    fn callback_reply(&self, ok: bool) -> CallbackReply;
+    /// Checks a message against the declared variables (types, lengths) of its template, before
+    /// anything is sent. The text says which variable, its length and its limit.
+    fn check_message(&self, message: &Message) -> Result<(), String>;
+}
+
+/// Declared variables of a provider's approved template.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderTemplate {
+    /// The provider's code, such as `SMS_123456789`.
+    pub code: String,
+    /// Variable name → its declared kind and longest length in characters.
+    #[serde(default)]
+    pub variables: BTreeMap<String, VariableRule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariableRule {
+    /// `text`, `number`, `time`.
+    #[serde(default = "text_kind")]
+    pub kind: String,
+    pub max: usize,
+}
+fn text_kind() -> String {
+    "text".into()
+}

@@ -1,0 +1,18 @@
+//! The pure core: everything that decides, and nothing that does.
+//!
+//! Who lives here: the vocabulary (one type per id), the rules (policy, plan) and the state
+//! machines (`callout`, `line`, `place`, `warning_life`). What they may touch: their arguments.
+//! What they never do: read a clock, draw a random number, wait, log, or open anything.
+//! Time comes in as [`time::Time`]; chance comes in as a hash of the thing it is for.
+
+pub mod callout;
+pub mod directory;
+pub mod division;
+pub mod hazard;
+pub mod ids;
+pub mod phone;
+pub mod plan;
+pub mod policy;
+pub mod send;
+pub mod time;
+pub mod warning;

@@ -1,0 +1,100 @@
+//! The plan: warning × policy × directory → who is called. Made once, kept whole, never re-read
+//! from a directory that somebody edits meanwhile.
+
+use super::{
+    directory::{Place, Role, Tier},
+    hazard::Level,
+    ids::RecipientId,
+    phone::Phone,
+    policy::{AnswerRule, Who},
+    time::{Span, Time},
+};
+use serde::{Deserialize, Serialize};
+
+/// How many persons one stored blob of the plan holds.
+pub const CHUNK: usize = 1000;
+
+/// A person as known when the plan was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanPerson {
+    pub id: RecipientId,
+    pub name: String,
+    pub phones: Vec<Phone>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// A post for which the person is called. `deputy` indexes [`PlanChunk::people`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanPost {
+    pub role: Role,
+    pub title: String,
+    pub place: Place,
+    pub place_name: String,
+    pub tier: Tier,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deputy: Option<u16>,
+    #[serde(default)]
+    pub rule: AnswerRule,
+}
+
+/// One callout-to-be (or, where the ladder asks no answer, one person to be told).
+/// All indexes are into [`PlanChunk::people`] of the same chunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanEntry {
+    pub person: u16,
+    /// Never empty; the first gives the callout's division and tier.
+    pub posts: Vec<PlanPost>,
+    /// The highest level among the places that make it this person's.
+    pub level: Level,
+    /// Index into [`super::policy::RunningPolicy::ladders`].
+    pub ladder: u8,
+    /// The answer deadline of this person's tier.
+    pub deadline: Span,
+    /// Index into [`super::policy::RunningPolicy::feedback`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superior: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub township_desk: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub county_desk: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub city_desk: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift_leader: Option<u16>,
+    /// Night rule: nothing leaves before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_until: Option<Time>,
+    /// Night rule: no call before this; text goes at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_voice_until: Option<Time>,
+}
+impl PlanEntry {
+    /// The distinct people a rung means by `who`, in a stable order.
+    pub fn people_of(&self, who: Who) -> Vec<u16> {
+        match who {
+            Who::Holder => vec![self.person],
+            Who::Deputy => {
+                let mut all: Vec<u16> = self.posts.iter().filter_map(|p| p.deputy).collect();
+                all.sort_unstable();
+                all.dedup();
+                all.retain(|d| *d != self.person);
+                all
+            }
+            Who::Superior => self.superior.into_iter().collect(),
+            Who::TownshipDesk => self.township_desk.into_iter().collect(),
+            Who::CountyDesk => self.county_desk.into_iter().collect(),
+            Who::CityDesk => self.city_desk.into_iter().collect(),
+            Who::ShiftLeader => self.shift_leader.into_iter().collect(),
+        }
+    }
+}
+
+/// Up to [`CHUNK`] entries and everybody they name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanChunk {
+    pub people: Vec<PlanPerson>,
+    pub entries: Vec<PlanEntry>,
+}

@@ -1,0 +1,237 @@
+//! Policies (叫应规则): which hazard × level calls whom, by which channels, how long, and what
+//! happens when nobody answers. Read from TOML, checked as a whole, copied into each warning.
+
+use super::{directory::Tier, hazard::Level, send::Channel, time::Span};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// When a rung is climbed, measured from the acceptance of the warning or from the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Start(Span),
+    Deadline(Span),
+}
+
+/// Whom a rung calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    Holder,
+    Deputy,
+    Superior,
+    TownshipDesk,
+    CountyDesk,
+    CityDesk,
+    ShiftLeader,
+}
+
+/// A ladder: what is done for one person, step by step, until somebody answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ladder {
+    /// False: people are only told (L4); no answer is asked, no callout is counted.
+    #[serde(default = "yes")]
+    pub answer: bool,
+    /// The answer deadline of each tier, from the acceptance of the warning.
+    #[serde(default)]
+    pub deadline: BTreeMap<Tier, Span>,
+    /// In order of time; rung 0 calls the holder.
+    #[serde(rename = "rung")]
+    pub rungs: Vec<Rung>,
+    /// The last rung is taken again after this long, for as long as nobody answers.
+    #[serde(default = "five_minutes")]
+    pub repeat: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rung {
+    pub at: At,
+    pub call: Vec<Who>,
+    /// Sent at once when the rung is taken: `sms`, `email`, `im`.
+    #[serde(default)]
+    pub send: Vec<Channel>,
+    #[serde(default)]
+    pub voice: Option<Voice>,
+    #[serde(default)]
+    pub task: Option<TaskRule>,
+}
+
+/// Calls with a keypress, for everybody the rung names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voice {
+    /// First call this long after the rung is taken.
+    pub after: Span,
+    /// Between two calls of the same person.
+    pub every: Span,
+    pub times: u8,
+    /// From this call on (1 is the first) the second number is rung, where there is one, by turns.
+    #[serde(default = "two")]
+    pub second_number_from: u8,
+    /// False: between night hours the call waits for the morning.
+    #[serde(default = "yes")]
+    pub night: bool,
+}
+
+/// Work for an officer, opened by a rung.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskRule {
+    /// What the officer is to do, in Chinese, such as `人工电话叫应` or `派人上门`.
+    pub title: String,
+    /// Whose desk it is.
+    pub desk: Who,
+    /// Unclaimed after this long, the shift leader is rung.
+    #[serde(default = "three_minutes")]
+    pub unclaimed: Span,
+}
+
+/// What must be reported after the answer, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedbackRule {
+    /// From the first send to this person.
+    pub first: Span,
+    /// Afterwards, until the warning ends.
+    #[serde(default)]
+    pub every: Option<Span>,
+    /// Overdue: a reminder at once, and after this long a task.
+    #[serde(default = "ten_minutes")]
+    pub task_after: Span,
+    /// What is asked for, in Chinese: 到岗, 转移, 关停, 险情.
+    #[serde(default)]
+    pub ask: Vec<String>,
+}
+
+/// How many people of a place must answer before it is covered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerRule {
+    /// Everybody for himself; nobody is let off by another's answer.
+    #[default]
+    Each,
+    Any,
+    N(u16),
+}
+
+/// Clocks of the duty room that do not depend on the hazard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clocks {
+    /// A claimed task lapses after this long (contract: 5 minutes).
+    pub claim_lapses: Span,
+    /// Later rises to the same contact wait this long (contract: 3 minutes).
+    pub gather: Span,
+    /// A call without a final report counts as over after this long.
+    pub call_timeout: Span,
+    /// An SMS of unknown fate is looked up after these.
+    pub lookup: [Span; 3],
+    /// A voice call of unknown fate is awaited this long.
+    pub voice_unknown: Span,
+    /// How often an active warning checks whether it is done.
+    pub sweep: Span,
+    /// Retry of a `retryable` send: first wait; doubled each time.
+    pub retry: Span,
+}
+impl Default for Clocks {
+    fn default() -> Self {
+        Clocks {
+            claim_lapses: Span::mins(5),
+            gather: Span::mins(3),
+            call_timeout: Span::mins(2),
+            lookup: [Span::secs(5), Span::secs(30), Span::secs(120)],
+            voice_unknown: Span::secs(60),
+            sweep: Span::secs(2),
+            retry: Span::secs(2),
+        }
+    }
+}
+
+/// Night by Beijing time, as minutes of the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Night {
+    pub from: u16,
+    pub to: u16,
+    /// Held messages and calls go out at this minute.
+    pub morning: u16,
+}
+impl Default for Night {
+    fn default() -> Self {
+        Night { from: 22 * 60, to: 6 * 60, morning: 6 * 60 + 30 }
+    }
+}
+impl Night {
+    pub fn contains(self, minute: u16) -> bool {
+        if self.from <= self.to { (self.from..self.to).contains(&minute) } else { minute >= self.from || minute < self.to }
+    }
+}
+
+/// What of a policy a running warning keeps: editing the policy never disturbs it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunningPolicy {
+    /// Name and version of the policy it was copied from.
+    pub source: String,
+    /// Entries of the plan name a ladder by its index here.
+    pub ladders: Vec<NamedLadder>,
+    pub feedback: Vec<FeedbackRule>,
+    pub clocks: Clocks,
+    pub night: Night,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedLadder {
+    pub name: String,
+    pub level: Level,
+    pub ladder: Ladder,
+}
+
+fn yes() -> bool {
+    true
+}
+fn two() -> u8 {
+    2
+}
+fn three_minutes() -> Span {
+    Span::mins(3)
+}
+fn five_minutes() -> Span {
+    Span::mins(5)
+}
+fn ten_minutes() -> Span {
+    Span::mins(10)
+}
+
+impl std::str::FromStr for At {
+    type Err = String;
+    fn from_str(s: &str) -> Result<At, String> {
+        let bad = || format!("`{s}` is not a moment; write \"start\", \"start+30s\", \"deadline\" or \"deadline+3m\"");
+        let (word, span) = match s.split_once('+') {
+            Some((w, d)) => (w.trim(), d.trim().parse::<Span>().map_err(|_| bad())?),
+            None => (s.trim(), Span::ZERO),
+        };
+        match word {
+            "start" => Ok(At::Start(span)),
+            "deadline" => Ok(At::Deadline(span)),
+            _ => Err(bad()),
+        }
+    }
+}
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            At::Start(s) => write!(f, "start+{s}"),
+            At::Deadline(s) => write!(f, "deadline+{s}"),
+        }
+    }
+}
+impl Serialize for At {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}

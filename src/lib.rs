@@ -1,0 +1,32 @@
+//! jiaoying (叫应): the gateway that does not stop calling until a human answers.
+//!
+//! The map, in reading order. Dependencies point one way only; `tests/it/architecture.rs` keeps it so:
+//!
+//! ```text
+//! cli, app  →  http  →  engine  →  { store, channel, render }  →  core
+//!                       ingest, report, sample                 →  core (report also the read side)
+//! ```
+//!
+//! * [`core`]: everything that decides, pure.
+//! * [`ingest`]: bytes from outside → core types (warnings, sheets of persons).
+//! * [`store`]: durable state, several engines behind one promise.
+//! * [`channel`]: providers behind one seam; [`standin`] speaks the providers' side for demo and tests.
+//! * [`render`]: message texts and pages.
+//! * [`engine`]: something is due → lease it → step → commit.
+//! * [`report`]: tallies and views for people and programs.
+//! * [`http`]: the API, callbacks, the answer page, the status page.
+//! * [`config`], [`telemetry`], [`cli`], [`app`]: how it is put together; only `app` names concrete
+//!   stores and providers.
+
+pub mod channel;
+pub mod config;
+pub mod core;
+pub mod engine;
+pub mod http;
+pub mod ingest;
+pub mod render;
+pub mod report;
+pub mod sample;
+pub mod standin;
+pub mod store;
+pub mod telemetry;

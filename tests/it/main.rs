@@ -1,0 +1,6 @@
+//! All integration tests, one binary. Each file is a room with one subject.
+mod conformance;
+mod ingest;
+mod people;
+mod rules;
+mod vendors;
