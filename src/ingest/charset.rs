@@ -38,7 +38,9 @@ fn decode<'a>(http: Option<&str>, declared: Option<&str>, body: &'a [u8], mend: 
         }
         return Ok(Cow::Borrowed(text));
     }
-    for encoding in named.iter().filter(|e| **e != UTF_8) {
+    // One-byte encodings fit any bytes (and servers name ISO-8859-1 by habit), so they come last.
+    let (narrow, wide): (Vec<&Encoding>, Vec<&Encoding>) = named.iter().copied().filter(|e| *e != UTF_8).partition(|e| e.is_single_byte());
+    for encoding in wide.into_iter().chain(narrow) {
         if let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(body) {
             return Ok(text);
         }

@@ -10,9 +10,20 @@ use std::collections::BTreeMap;
 /// More parts than the divisions and points of a large province: past it somebody sends rubbish.
 const MAX_AREAS: usize = 20_000;
 
+/// Longest sender and reference, in characters.
+const MAX_ID: usize = 512;
+/// Longest texts that are kept: what is spoken and listed, words, and the long ones.
+const MAX_HEADLINE: usize = 1_000;
+const MAX_WORD: usize = 200;
+const MAX_TEXT: usize = 100_000;
+
 /// Puts the content in its normal form, adds the findings that hold for every format, and hands it over.
 pub(super) fn finish(mut content: Content, mut notes: Notes) -> Result<Parsed, Refusal> {
     let notes_ref = &mut notes;
+    if content.sender.chars().count() > MAX_ID {
+        return Err(refuse("/alert/sender", format!("is longer than {MAX_ID} characters")));
+    }
+    shorten(&mut content, notes_ref);
     tidy_references(&mut content, notes_ref);
     if content.areas.len() > MAX_AREAS {
         return Err(refuse("/areas", format!("{} areas; at most {MAX_AREAS} are read", content.areas.len())));
@@ -25,9 +36,28 @@ pub(super) fn finish(mut content: Content, mut notes: Notes) -> Result<Parsed, R
     Ok(Parsed { content, findings: notes.finish() })
 }
 
+/// Cuts texts that no message or page could carry, and says so.
+fn shorten(content: &mut Content, notes: &mut Notes) {
+    let mut cut = |what: &str, text: &mut String, max: usize| {
+        if let Some((at, _)) = text.char_indices().nth(max) {
+            text.truncate(at);
+            notes.add("long_text", format!("{what}过长，只保留前 {max} 个字"));
+        }
+    };
+    cut("标题", &mut content.headline, MAX_HEADLINE);
+    cut("正文", &mut content.description, MAX_TEXT);
+    cut("防御指南", &mut content.instruction, MAX_TEXT);
+    cut("灾种", &mut content.hazard.0, MAX_WORD);
+    for (what, text) in [("事件编号", &mut content.event), ("阶段", &mut content.stage), ("发布单位", &mut content.sender_name)] {
+        if let Some(text) = text {
+            cut(what, text, MAX_WORD);
+        }
+    }
+}
+
 fn tidy_references(content: &mut Content, notes: &mut Notes) {
     let mut seen = std::collections::BTreeSet::new();
-    content.references.retain(|r| !r.is_empty() && seen.insert(r.clone()));
+    content.references.retain(|r| !r.is_empty() && r.chars().count() <= MAX_ID && seen.insert(r.clone()));
     if content.message_type != MessageType::Cancel {
         let before = content.references.len();
         let own = &content.identifier;
@@ -46,7 +76,8 @@ fn distinct(areas: Vec<Area>) -> Vec<Area> {
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
     let mut kept: Vec<Area> = Vec::with_capacity(areas.len());
     for area in areas {
-        match at.get(&key(&area.shape)).and_then(|i| kept.get_mut(*i)) {
+        let key = key(&area.shape);
+        match at.get(&key).and_then(|i| kept.get_mut(*i)) {
             Some(first) => {
                 // `None` is the message's own level, which is the highest.
                 first.level = match (first.level, area.level) {
@@ -56,7 +87,7 @@ fn distinct(areas: Vec<Area>) -> Vec<Area> {
                 first.name = first.name.take().or(area.name);
             }
             None => {
-                at.insert(key(&area.shape), kept.len());
+                at.insert(key, kept.len());
                 kept.push(area);
             }
         }

@@ -38,7 +38,7 @@ pub(super) fn read(root: &Node, sender_default: &str, mut notes: Notes) -> Resul
         sender_default.to_string()
     });
     // The identifier of the event's first message, alone.
-    let references = cap::references(root, notes_ref);
+    let references = references(root, notes_ref);
     let is_cancel = head.message_type == MessageType::Cancel;
     if is_cancel && references.is_empty() {
         return Err(refuse("/alert/references", "is missing; a cancel must name the identifier of the first message of the event"));
@@ -76,6 +76,14 @@ pub(super) fn read(root: &Node, sender_default: &str, mut notes: Notes) -> Resul
         restricted: inner || cap::is_restricted(root),
     };
     check::finish(content, notes)
+}
+
+/// Identifiers alone, with commas between several; what has no such form is read as CAP's triples.
+fn references(root: &Node, notes: &mut Notes) -> Vec<String> {
+    let whole = root.line("references").unwrap_or_default();
+    let alone: Vec<String> =
+        text::list(&whole).flat_map(str::split_whitespace).filter(|r| cap::is_national_identifier(r)).map(str::to_string).collect();
+    if alone.is_empty() { cap::references(root, notes) } else { alone }
 }
 
 fn block(node: &Node, n: usize, root: &Node, notes: &mut Notes) -> Info {
@@ -142,7 +150,7 @@ fn level(node: &Node, headline: &str, notes: &mut Notes) -> Option<Level> {
 }
 
 fn read_area(node: &Node, place: &str, notes: &mut Notes) -> Vec<Area> {
-    let name = node.line("areaDesc");
+    let name = area::name(node, notes);
     let place = match &name {
         Some(n) => format!("{place}（{}）", quote(n)),
         None => place.to_string(),

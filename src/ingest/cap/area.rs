@@ -24,9 +24,12 @@ const PROVINCES: &[u64] = &[
 const FOREIGN: &[&str] =
     &["SAME", "FIPS", "UGC", "EMMA_ID", "NUTS", "WARNCELLID", "CAP-CP", "CAP-AU", "CLC", "ISO3166", "POSTCODE", "TAIWAN", "ZIP", "KZSTD"];
 
+/// A list of all counties of a province fits; it is copied to every shape of its area.
+const MAX_NAME: usize = 1_000;
+
 /// Reads an area; `place` names it in findings.
 pub(super) fn read(node: &Node, place: &str, notes: &mut Notes) -> Vec<Area> {
-    let name = node.line("areaDesc").filter(|n| n != names::UNNAMED);
+    let name = name(node, notes).filter(|n| n != names::UNNAMED);
     let place = match &name {
         Some(n) => format!("{place}（{}）", quote(n)),
         None => place.to_string(),
@@ -80,18 +83,15 @@ pub(in crate::ingest) fn codes(list: &str, value: &str, place: &str, shapes: &mu
     }
 }
 
-/// Gives the shapes of an area their names: one name for all, or a list as long as the codes.
+/// Gives the shapes of an area their names. Several codes take a list of as many names one by one; one
+/// name for several divisions is the name of none of them.
 pub(in crate::ingest) fn with_names(name: Option<String>, shapes: Vec<Shape>, place: &str, notes: &mut Notes) -> Vec<Area> {
     let parts: Vec<String> = name.as_deref().map(|n| text::list(n).map(str::to_string).collect()).unwrap_or_default();
     let divisions = shapes.iter().filter(|s| matches!(s, Shape::Division(_))).count();
     let one_by_one = divisions > 1 && divisions == shapes.len() && parts.len() == shapes.len();
-    let mut distinct = parts.clone();
-    distinct.sort();
-    distinct.dedup();
-    let whole = if distinct.len() == 1 { distinct.first().cloned() } else { name };
-    let many = divisions > 1 && !one_by_one && distinct.len() > 1;
-    if many {
-        notes.add("area_names", format!("{place}：名称与编码的个数不同，以编码为准"));
+    let whole = if parts.iter().all(|p| Some(p) == parts.first()) { parts.first().cloned() } else { name };
+    if divisions > 1 && !one_by_one && whole.is_some() {
+        notes.add("area_names", format!("{place}：名称与编码不能一一对应，以编码为准"));
     }
     shapes
         .into_iter()
@@ -100,11 +100,21 @@ pub(in crate::ingest) fn with_names(name: Option<String>, shapes: Vec<Shape>, pl
             let name = match &shape {
                 Shape::Named(text) => Some(text.clone()),
                 Shape::Division(_) if one_by_one => parts.get(n).cloned(),
-                Shape::Division(_) if many => None,
+                Shape::Division(_) if divisions > 1 => None,
                 Shape::Division(d) => whole.clone().filter(|w| *w != d.to_string()),
                 _ => whole.clone(),
             };
             Area { name, shape, level: None }
         })
         .collect()
+}
+
+/// The name of an area, cut where it is longer than any list of places would be.
+pub(in crate::ingest) fn name(node: &Node, notes: &mut Notes) -> Option<String> {
+    let name = node.line("areaDesc")?;
+    if name.chars().count() <= MAX_NAME {
+        return Some(name);
+    }
+    notes.add("long_text", format!("区域名称过长，只保留前 {MAX_NAME} 个字：{}", quote(&name)));
+    Some(name.chars().take(MAX_NAME).collect())
 }

@@ -17,10 +17,13 @@ pub(super) fn read(node: &Node, n: usize, notes: &mut Notes) -> Info {
     let event_codes = pairs(node, "eventCode");
     let parameters = pairs(node, "parameter");
     let headline = node.line("headline").unwrap_or_default();
+    if node.all("responseType").any(|r| text::line(&r.text).eq_ignore_ascii_case("AllClear")) {
+        notes.add("all_clear", "正文写明警报解除（AllClear），但报文类型不是解除；仍按预警处理，请核对");
+    }
     let level = level(node, &event_codes, &parameters, &headline, notes);
     Info {
         language: node.line("language").unwrap_or_default().to_ascii_lowercase().replace('_', "-"),
-        event: node.line("event").unwrap_or_default(),
+        event: node.line("event").filter(|e| e != names::UNSAID).unwrap_or_default(),
         hazard: hazard(&event_codes, &parameters),
         level,
         headline,

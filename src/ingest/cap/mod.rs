@@ -38,6 +38,8 @@ pub mod names {
     pub const DIVISION: &str = "GB/T 2260";
     /// Stands where CAP asks for a description of an area that has none.
     pub const UNNAMED: &str = "未命名区域";
+    /// Stands where CAP asks for an event and a cancel names none.
+    pub const UNSAID: &str = "未说明";
 }
 
 const STATUS: &[(&str, Status)] = &[

@@ -41,7 +41,7 @@ pub fn write_cap(content: &Content) -> String {
 
 /// The message's level, then the others its areas have, in their order. None for a bare cancel.
 fn levels(content: &Content) -> Vec<Level> {
-    if content.message_type == MessageType::Cancel && content.headline.is_empty() && content.areas.is_empty() {
+    if content.message_type == MessageType::Cancel && says_nothing(content) {
         return Vec::new();
     }
     let mut all = vec![content.level];
@@ -53,11 +53,22 @@ fn levels(content: &Content) -> Vec<Level> {
     all
 }
 
+/// Whether there is nothing an `info` would carry.
+fn says_nothing(c: &Content) -> bool {
+    let texts = [&c.hazard.0, &c.headline, &c.description, &c.instruction];
+    texts.iter().all(|t| t.is_empty())
+        && c.level == Level::Unknown
+        && c.areas.is_empty()
+        && c.parameters.is_empty()
+        && [c.effective, c.onset, c.expires].iter().all(Option::is_none)
+        && [&c.event, &c.stage, &c.sender_name].iter().all(|t| t.is_none())
+}
+
 fn info(w: &mut String, content: &Content, level: Level) {
     w.push_str("  <info>\n");
     put(w, 2, "language", "zh-CN");
     put(w, 2, "category", category(content.hazard.class()));
-    put(w, 2, "event", content.hazard.name().unwrap_or(if content.hazard.0.is_empty() { "未说明" } else { &content.hazard.0 }));
+    put(w, 2, "event", content.hazard.name().unwrap_or(if content.hazard.0.is_empty() { names::UNSAID } else { &content.hazard.0 }));
     put(w, 2, "urgency", "Unknown");
     put(w, 2, "severity", severity(level));
     put(w, 2, "certainty", "Unknown");

@@ -48,6 +48,10 @@ impl Form {
     /// Refuses fields that are not in the list, with the nearest name that is.
     pub fn known_only(&mut self, pointer: &str, fields: &[(String, Value)], known: &[&str]) {
         for (name, _) in fields.iter().filter(|(n, _)| !known.contains(&n.as_str())) {
+            if self.faults.len() >= MAX_FAULTS {
+                self.more += 1;
+                continue;
+            }
             let short: String = name.chars().take(60).collect();
             let nearest = known.iter().map(|k| (distance(&short, k), k)).min().filter(|(d, k)| *d <= 1 + k.len() / 4);
             let hint = nearest.map(|(_, k)| format!("; did you mean `{k}`?")).unwrap_or_default();

@@ -6,7 +6,7 @@ use jiaoying::{
         hazard::Level,
         warning::{Area, Content, MessageType, Shape},
     },
-    ingest::digest,
+    ingest::{digest, write_cap},
 };
 
 /// A valid message with the given pieces in it.
@@ -111,7 +111,7 @@ fn geocodes_come_as_lists_in_three_lengths_doubled_and_foreign() {
     let (areas, codes) = one_area(list);
     let shapes: Vec<String> = areas.iter().map(|a| format!("{:?}", a.shape)).collect();
     assert_eq!(shapes, ["Division(Division(140521000000))", "Division(Division(140521101000))", "Division(Division(140521101201))"]);
-    assert_eq!(codes, ["foreign_geocode", "foreign_geocode"]);
+    assert_eq!(codes, ["foreign_geocode", "foreign_geocode", "area_names"]);
     let (areas, _) =
         one_area("<area><areaDesc>沁水县,阳城县</areaDesc><geocode><valueName>x</valueName><value>140521,140522</value></geocode></area>");
     assert_eq!(areas.iter().filter_map(|a| a.name.as_deref()).collect::<Vec<_>>(), ["沁水县", "阳城县"]);
@@ -222,6 +222,28 @@ fn a_lifted_warning_that_is_typed_as_an_update_is_said() {
     let parsed = xml(&body).unwrap();
     assert_eq!(parsed.content.message_type, MessageType::Update);
     assert_eq!(codes(&parsed), ["text_says_lifted"]);
+}
+
+#[test]
+fn a_cancel_keeps_what_little_it_says_when_it_is_written_as_cap() {
+    let body = r#"{"identifier":"C1","sent":"2024-07-08T18:00:00+08:00","status":"actual","message_type":"cancel","references":["A1"]}"#;
+    let bare = json(body).unwrap().content;
+    assert!(!write_cap(&bare).contains("<info>"));
+    assert_eq!(content(&write_cap(&bare)), bare);
+    let reason = json(&body.replace("\"references\"", "\"description\":\"雨停了\",\"references\"")).unwrap().content;
+    assert_eq!(content(&write_cap(&reason)), reason);
+}
+
+#[test]
+fn endless_texts_are_cut_and_one_name_is_not_copied_to_ten_thousand_codes() {
+    let codes_list: String = (0..10_000).map(|n| format!("1405{n:08},")).collect();
+    let long = "长".repeat(200_000);
+    let area = format!("<area><areaDesc>{long}</areaDesc><geocode><valueName>x</valueName><value>{codes_list}</value></geocode></area>");
+    let parsed = xml(&alert(FIRST, &info("zh-CN", "Severe", &long, &area).replace("大雨", &long))).unwrap();
+    assert_eq!(parsed.content.areas.len(), 10_000);
+    assert!(parsed.content.areas.iter().all(|a| a.name.is_none()));
+    assert_eq!((parsed.content.headline.chars().count(), parsed.content.description.chars().count()), (1_000, 100_000));
+    assert!(codes(&parsed).contains(&"long_text"));
 }
 
 #[test]

@@ -174,6 +174,28 @@ fn the_national_message_of_henan_is_read_whole() {
 }
 
 #[test]
+fn samples_that_are_cut_off_or_damaged_never_panic_and_a_cut_one_is_never_taken_for_whole() {
+    let Some(dir) = shared("cap-samples") else { return };
+    let index = fs::read_to_string(dir.join("index.tsv")).unwrap();
+    for file in index.lines().skip(1).filter_map(|row| row.split('\t').next()) {
+        let Ok(body) = fs::read(dir.join(file)) else { continue };
+        if body.len() > 12_000 {
+            continue;
+        }
+        for part in 1..8 {
+            let at = body.len() * part / 8;
+            let cut = read(SourceFormat::Xml, None, &body[..at], ISSUER);
+            assert!(cut.is_err(), "{file} cut at {at} was read");
+            let mut damaged = body.clone();
+            for byte in damaged.iter_mut().skip(at).step_by(977) {
+                *byte = byte.wrapping_mul(31).wrapping_add(7);
+            }
+            let _ = read(SourceFormat::Xml, None, &damaged, ISSUER);
+        }
+    }
+}
+
+#[test]
 fn the_sample_with_an_external_entity_is_refused() {
     let Some(result) = sample("google+cap-library/testdata/xee.cap") else { return };
     assert!(matches!(result, Err(Refusal::Malformed(why)) if why.contains("DOCTYPE")));

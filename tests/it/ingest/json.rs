@@ -56,7 +56,7 @@ fn a_cancel_needs_no_more_than_what_it_cancels() {
 #[test]
 fn each_fault_is_named_with_its_pointer() {
     for (old, new, pointer) in [
-        (r#""headline":"#, r#""headlin":"#, "/headlin"),
+        (r#""stage":"#, r#""stge":"#, "/stge"),
         (r#""sent": "2024-07-08"#, r#""sent": "2024-02-31"#, "/sent"),
         (r#""sent": "2024-07-08T16:15:00+08:00""#, r#""sent": "2024-07-08T16:15:00""#, "/sent"),
         (r#""sent": "2024-07-08T16:15:00+08:00""#, r#""sent": 1720426500"#, "/sent"),

@@ -55,6 +55,14 @@ fn the_misspelt_cancel_cancels_the_first_message_of_the_event() {
 }
 
 #[test]
+fn several_references_are_identifiers_alone() {
+    let body =
+        message("<msgType>Update</msgType><references>14050041600000_20240708090000，14050041600000_20240708100000_2</references>", "");
+    let references = xml(&body).unwrap().content.references;
+    assert_eq!(references, ["14050041600000_20240708090000", "14050041600000_20240708100000_2"]);
+}
+
+#[test]
 fn inner_messages_are_restricted() {
     let area = "<area><areaDesc>沁水县</areaDesc><geocode>140521</geocode></area>";
     assert!(!xml(&message(FIRST, area)).unwrap().content.restricted);

@@ -224,7 +224,8 @@ proptest! {
              <polygon>{escaped}</polygon><circle>{escaped}</circle><geocode><valueName>x</valueName><value>{escaped}</value></geocode></area></info></alert>"
         );
         if let Ok(parsed) = xml(&body) {
-            prop_assert!(!parsed.content.headline.chars().any(|c| c.is_control() || ('\u{202A}'..='\u{202E}').contains(&c)));
+            let hides = |c: char| c.is_control() || ('\u{202A}'..='\u{202E}').contains(&c);
+            prop_assert!(!parsed.content.headline.chars().any(hides));
         }
         let quoted = serde_json::to_string(&t).unwrap();
         let _ = json(&format!("{{\"identifier\":{quoted},\"sent\":{quoted},\"areas\":[{{\"division\":{quoted}}}],{quoted}:1}}"));
