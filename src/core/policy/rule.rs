@@ -71,7 +71,7 @@ pub struct Group {
 }
 
 /// Which posts: all given conditions must hold; an empty list is no condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Selector {
     pub tiers: Vec<Tier>,
