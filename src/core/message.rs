@@ -114,7 +114,7 @@ pub fn cut(text: &str, limit: usize) -> String {
     let mut end = 0;
     let mut clause = None;
     for (at, c) in text.char_indices() {
-        if "，。；、！,;".contains(c) && used > 0 && used <= limit {
+        if "，。；！,;".contains(c) && used > 0 && used <= limit {
             clause = Some(at);
         }
         used += c.len_utf16();
@@ -246,9 +246,19 @@ impl MessageFacts {
         }
     }
 
-    /// What threatens, in a clause or two without the title that every warning repeats; never empty.
+    /// What threatens, in a clause or two without the title that every warning repeats and without the
+    /// places, which are said beside it; never empty.
     pub fn gist(&self) -> String {
-        gist(&self.headline, &self.description)
+        let mut text = gist(&self.headline, &self.description);
+        for place in self.places.iter().filter(|p| p.chars().count() >= 3).take(20) {
+            if let Some(at) = text.find(place.as_str()) {
+                let end = at + place.len();
+                let end = if text.get(end..).is_some_and(|t| t.starts_with('、')) { end + '、'.len_utf8() } else { end };
+                text.replace_range(at..end, "");
+            }
+        }
+        let text = text.trim_matches(|c: char| "，、；,;".contains(c) || c.is_whitespace());
+        if text.is_empty() { "请注意防范".to_string() } else { text.to_string() }
     }
 
     /// What is to be done at once.
@@ -344,5 +354,12 @@ mod tests {
         assert_eq!(gist("未来3小时雨量将超100毫米", ""), "未来3小时雨量将超100毫米");
         assert_eq!(gist("暴雨红色预警", ""), "请注意防范");
         assert_eq!(gist("", "【急】大坝渗水"), "〔急〕大坝渗水");
+        let facts = |places: &[&str]| MessageFacts {
+            description: description.into(),
+            places: places.iter().map(|p| (*p).to_string()).collect(),
+            ..MessageFacts::default()
+        };
+        assert_eq!(facts(&["大雪山镇", "联合苗族乡"]).gist(), "3小时降雨量将达50毫米以上", "the places are said beside it");
+        assert_eq!(facts(&["别处"]).gist(), "大雪山镇、联合苗族乡3小时降雨量将达50毫米以上");
     }
 }

@@ -91,14 +91,14 @@ impl Template {
         let mut values: Vec<String> = self.variables.iter().map(|(v, _)| value(*v, limits(*v).0)).collect();
         let sum: usize = self.variables.iter().zip(&values).map(|((_, n), text)| n * units(text)).sum();
         let mut over = (self.fixed + around + sum).saturating_sub(capacity(segments));
-        for elastic in Variable::ELASTIC {
+        for (elastic, floor) in Variable::ELASTIC {
             if over == 0 {
                 break;
             }
             let Some(at) = self.variables.iter().position(|(v, _)| *v == elastic) else { continue };
             let (Some((_, times)), Some(text), Some(min)) = (self.variables.get(at), values.get_mut(at), limits(elastic).1) else { continue };
             let had = units(text);
-            let want = had.saturating_sub(over.div_ceil(*times)).max(min);
+            let want = had.saturating_sub(over.div_ceil(*times)).max(min).max(floor);
             if want < had {
                 *text = value(elastic, want);
                 over = over.saturating_sub(had.saturating_sub(units(text)) * times);

@@ -55,8 +55,16 @@ variables! {
 }
 
 impl Variable {
-    /// In the order in which they are shortened: what is said elsewhere first, where it is last.
-    pub const ELASTIC: [Variable; 5] = [Variable::What, Variable::Ask, Variable::Holders, Variable::Options, Variable::Places];
+    /// In the order in which they are shortened, and how far at that turn at most: a clause of what
+    /// threatens is kept until the list of places has given way, too.
+    pub const ELASTIC: [(Variable, usize); 6] = [
+        (Variable::What, 18),
+        (Variable::Ask, 0),
+        (Variable::Holders, 0),
+        (Variable::Options, 0),
+        (Variable::Places, 0),
+        (Variable::What, 0),
+    ];
 
     pub fn parse(name: &str) -> Option<Variable> {
         Variable::ALL.iter().copied().find(|v| v.name() == name)
