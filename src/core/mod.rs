@@ -7,12 +7,19 @@
 
 pub mod callout;
 pub mod directory;
+pub mod directory_diff;
+pub mod directory_docs;
+pub mod directory_gaps;
+pub mod directory_index;
+pub mod directory_names;
 pub mod division;
+pub mod division_list;
 pub mod hazard;
 pub mod ids;
 pub mod phone;
 pub mod plan;
 pub mod policy;
+pub mod role;
 pub mod send;
 pub mod time;
 pub mod warning;
