@@ -6,6 +6,7 @@
 //! person sees and the rest is read; what cannot be a warning is refused whole, with every reason.
 //! Findings are for the duty room and in Chinese; refusals are for the sending program and in English.
 
+pub mod sheet;
 pub mod cap;
 mod charset;
 mod check;
