@@ -67,6 +67,8 @@ fn json<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 /// One of the bought numbers, chosen by the reference: the next attempt has another reference.
 fn show_number(numbers: &[String], reference: &str) -> String {
     let hash = reference.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    // References that differ in their last character only must still spread: fold all bits down.
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let at = (hash >> 32) as usize % numbers.len().max(1);
     numbers.get(at).cloned().unwrap_or_default()
 }
