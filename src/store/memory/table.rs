@@ -5,7 +5,9 @@ use crate::{
         ids::WarningId,
         time::{Span, Time},
     },
-    store::{Claim, Commit, Committed, Face, FaceCounts, FeedItem, Head, Identity, JournalRow, Key, Lane, Letter, MAX_LETTERS, Record, TaskRow},
+    store::{
+        Claim, Commit, Committed, Face, FaceCounts, FeedItem, Head, Identity, JournalRow, Key, Lane, Letter, MAX_LETTERS, Record, TaskRow,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 

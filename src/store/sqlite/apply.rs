@@ -33,7 +33,8 @@ impl<'c> Records<'c> {
                 "INSERT INTO {table} (id, live, head, n, journal, lane, due, body{key}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8{value})
                  ON CONFLICT (id) DO NOTHING"
             ))?,
-            update: c.prepare(&format!("UPDATE {table} SET head = ?2, n = ?3, journal = ?4, lane = ?5, due = ?6, body = ?7 WHERE id = ?1"))?,
+            update: c
+                .prepare(&format!("UPDATE {table} SET head = ?2, n = ?3, journal = ?4, lane = ?5, due = ?6, body = ?7 WHERE id = ?1"))?,
             live: c.prepare(&format!("UPDATE {table} SET live = ?2 WHERE id = ?1"))?,
             mark: c.prepare(&format!("SELECT {} FROM {table} WHERE id = ?1", mark_columns(class)))?,
         })

@@ -41,7 +41,7 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<()> {
     let source = open_reader(from).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
     let mut target = Connection::open(to)?;
     // All pages in one step: in several, each commit of the gateway would start the copy anew.
-    Backup::new(&source, &mut target)?.run_to_completion(-1, Duration::from_millis(50), None)?;
+    Backup::new(&source, &mut target)?.run_to_completion(i32::MAX, Duration::from_millis(50), None)?;
     // The copy is one file, complete without a log beside it.
     target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
     let sound: String = target.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;

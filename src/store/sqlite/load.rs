@@ -46,7 +46,10 @@ pub(super) fn index(c: &Connection) -> rusqlite::Result<Index> {
     let mut found = statement.query([])?;
     while let Some(r) = found.next()? {
         let body: Vec<u8> = r.get(4)?;
-        index.deliver(Rid(r.get(1)?), Waiting { seq: rows::number(r, 0)?, lane: r.get(2)?, ready: r.get(3)?, body: Some(body.into_boxed_slice()) });
+        index.deliver(
+            Rid(r.get(1)?),
+            Waiting { seq: rows::number(r, 0)?, lane: r.get(2)?, ready: r.get(3)?, body: Some(body.into_boxed_slice()) },
+        );
     }
     Ok(index)
 }

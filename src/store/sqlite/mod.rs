@@ -85,8 +85,7 @@ impl SqliteStore {
         let mut seed = [0u8; 8];
         getrandom::fill(&mut seed).map_err(|e| StoreError::Unavailable(format!("no random numbers: {e}")))?;
         let shared = Arc::new(Shared::new(path.clone(), clock, index, names));
-        let mut store =
-            SqliteStore { shared, threads: Vec::new(), nonces: AtomicU64::new(u64::from_ne_bytes(seed)), _lock: lock };
+        let mut store = SqliteStore { shared, threads: Vec::new(), nonces: AtomicU64::new(u64::from_ne_bytes(seed)), _lock: lock };
         let checkpointer = Connection::open(&path).map_err(unavailable)?;
         checkpointer.execute_batch("PRAGMA synchronous = FULL").map_err(unavailable)?;
         let wal = store.shared.wal.start(checkpointer);
@@ -154,7 +153,9 @@ impl SqliteStore {
             let body = match body {
                 Some(body) => Some(body),
                 // Gone when it was consumed since it was picked.
-                None => c.prepare_cached("SELECT body FROM inbox WHERE seq = ?1")?.query_row([rows::signed(seq)], |r| r.get(0)).optional()?,
+                None => {
+                    c.prepare_cached("SELECT body FROM inbox WHERE seq = ?1")?.query_row([rows::signed(seq)], |r| r.get(0)).optional()?
+                }
             };
             inbox.extend(body.map(|body| Letter { seq, body }));
         }
@@ -185,7 +186,10 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     name.push(".lock");
     let name = PathBuf::from(name);
     let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(|e| {
-        StoreError::Unavailable(format!("the lock file {} cannot be opened ({e}): does its directory exist, and is it writable?", name.display()))
+        StoreError::Unavailable(format!(
+            "the lock file {} cannot be opened ({e}): does its directory exist, and is it writable?",
+            name.display()
+        ))
     })?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -65,11 +65,7 @@ pub(super) enum Taken {
 
 impl Queue {
     pub fn new() -> Queue {
-        Queue {
-            room: std::array::from_fn(|_| Arc::new(Semaphore::new(LANE_ROOM as usize))),
-            lanes: Mutex::default(),
-            some: Condvar::new(),
-        }
+        Queue { room: std::array::from_fn(|_| Arc::new(Semaphore::new(LANE_ROOM as usize))), lanes: Mutex::default(), some: Condvar::new() }
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
@@ -154,7 +150,8 @@ mod tests {
             assert!(ask.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
         let Taken::Group(group) = queue.take(2, Duration::ZERO) else { panic!("there is work") };
-        let names: Vec<_> = group.iter().map(|j| if let Work::Number { sequence, .. } = &j.work { sequence.as_str() } else { "" }).collect();
+        let names: Vec<_> =
+            group.iter().map(|j| if let Work::Number { sequence, .. } = &j.work { sequence.as_str() } else { "" }).collect();
         assert_eq!(names, ["Urgent", "Rest"]);
     }
 

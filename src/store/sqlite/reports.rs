@@ -12,9 +12,7 @@ use crate::{
         ids::{CalloutId, WarningId},
         time::Time,
     },
-    store::{
-        CalloutFilter, CalloutState, Face, FaceCounts, FeedItem, Head, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow,
-    },
+    store::{CalloutFilter, CalloutState, Face, FaceCounts, FeedItem, Head, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
 };
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
@@ -87,7 +85,13 @@ fn select_callouts(c: &Connection, first: i64, last: i64, filter: &CalloutFilter
 }
 
 /// A person's open callouts over all warnings: found in memory, for there is no index by person.
-fn open_callouts_of(s: &Shared, warning: Option<WarningId>, filter: &CalloutFilter, cursor: Option<CalloutId>, most: usize) -> Result<Vec<(Record, Face)>, StoreError> {
+fn open_callouts_of(
+    s: &Shared,
+    warning: Option<WarningId>,
+    filter: &CalloutFilter,
+    cursor: Option<CalloutId>,
+    most: usize,
+) -> Result<Vec<(Record, Face)>, StoreError> {
     let people: BTreeSet<u32> = filter.recipients.iter().flatten().copied().collect();
     let (first, last) = ids(warning, cursor);
     let callout = |id| Rid::new(Class::Callout, id);
@@ -167,7 +171,8 @@ fn read_journal(s: &Shared, c: &Connection, key: &Key) -> rusqlite::Result<Vec<J
     let mut out = Vec::new();
     while next > 0 {
         let (found, prev) = row.query_row(params![next, rid.0], |r| {
-            let found = JournalRow { key: key.clone(), n: rows::number(r, 0)?, at: Time(r.get(1)?), head: Head(r.get(2)?), entries: r.get(3)? };
+            let found =
+                JournalRow { key: key.clone(), n: rows::number(r, 0)?, at: Time(r.get(1)?), head: Head(r.get(2)?), entries: r.get(3)? };
             Ok((found, r.get::<_, i64>(4)?))
         })?;
         // Rows are only appended, so a chain that does not go back is damaged.

@@ -44,13 +44,7 @@ pub(super) fn mark(r: &Row<'_>, at: usize) -> Result<Mark> {
 pub(super) const RECORD_COLUMNS: &str = "head, lane, due, body";
 
 pub(super) fn record(r: &Row<'_>, key: Key) -> Result<Record> {
-    Ok(Record {
-        key,
-        head: Head(r.get(0)?),
-        lane: Lane(r.get(1)?),
-        due: r.get::<_, Option<i64>>(2)?.map(Time),
-        body: r.get(3)?,
-    })
+    Ok(Record { key, head: Head(r.get(0)?), lane: Lane(r.get(1)?), due: r.get::<_, Option<i64>>(2)?.map(Time), body: r.get(3)? })
 }
 
 /// The columns of a face, as [`face`] reads and [`bind_face`] writes them.
@@ -78,7 +72,9 @@ pub(super) fn face(r: &Row<'_>, at: usize) -> Result<Option<Face>> {
     let tier = r.get_ref(at + 5)?.as_str()?;
     let tier = Tier::ALL.into_iter().find(|t| t.as_str() == tier).ok_or_else(|| odd(at + 5, "a tier"))?;
     let places = match r.get::<_, Option<String>>(at + 13)? {
-        Some(list) => serde_json::from_str(&list).map_err(|e| rusqlite::Error::FromSqlConversionFailure(at + 13, Type::Text, Box::new(e)))?,
+        Some(list) => {
+            serde_json::from_str(&list).map_err(|e| rusqlite::Error::FromSqlConversionFailure(at + 13, Type::Text, Box::new(e)))?
+        }
         None => vec![place.clone()],
     };
     Ok(Some(Face {
@@ -122,7 +118,8 @@ pub(super) fn bind_face(s: &mut Statement<'_>, at: usize, f: &Face) -> Result<()
     s.raw_bind_parameter(at + 13, places)
 }
 
-pub(super) const TASK_COLUMNS: &str = "id, kind, title, warning, callout, division, opened_at, due_at, claimed_by, claimed_at, closed, note";
+pub(super) const TASK_COLUMNS: &str =
+    "id, kind, title, warning, callout, division, opened_at, due_at, claimed_by, claimed_at, closed, note";
 
 pub(super) fn task(r: &Row<'_>) -> Result<TaskRow> {
     Ok(TaskRow {

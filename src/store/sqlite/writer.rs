@@ -178,7 +178,8 @@ impl Writer {
         let mut s = match given.remove(name).or_else(|| self.sequences.get(name).copied()) {
             Some(s) => s,
             None => {
-                let last = c.query_row("SELECT given FROM sequence WHERE name = ?1", [name], |r| rows::number(r, 0)).optional()?.unwrap_or(0);
+                let last =
+                    c.query_row("SELECT given FROM sequence WHERE name = ?1", [name], |r| rows::number(r, 0)).optional()?.unwrap_or(0);
                 Sequence { given: last, reserved: last, step: 1, reserved_at: Time(i64::MIN) }
             }
         };

@@ -141,7 +141,8 @@ pub async fn blobs_are_written_once_and_kept_with_their_record(room: Room) {
 
 pub async fn keys_that_are_no_ones_are_nowhere(room: Room) {
     room.done(change(&callout(1, 1), Head::NONE, "there")).await;
-    let odd = [callout(u32::MAX, 1), callout(0, 1), Key::Callback(u64::MAX), Key::Named(String::new()), Key::Place(WarningId(1), "/".into())];
+    let odd =
+        [callout(u32::MAX, 1), callout(0, 1), Key::Callback(u64::MAX), Key::Named(String::new()), Key::Place(WarningId(1), "/".into())];
     assert_eq!(room.store.load(&odd).await.unwrap(), vec![None; odd.len()]);
     for key in odd {
         assert_eq!(room.store.journal(&key).await.unwrap(), []);

@@ -19,8 +19,8 @@ use jiaoying::{
         time::Time,
     },
     store::{
-        CalloutState, Commit, Committed, Envelope, Face, Head, Key, Lane, Record, Reports, Store, WriteLane,
-        clock::ManualClock, memory::MemoryStore, sqlite::SqliteStore,
+        CalloutState, Commit, Committed, Envelope, Face, Head, Key, Lane, Record, Reports, Store, WriteLane, clock::ManualClock,
+        memory::MemoryStore, sqlite::SqliteStore,
     },
 };
 use std::{path::PathBuf, sync::Arc};
@@ -34,20 +34,32 @@ impl<T: Store + Reports> Both for T {}
 
 /// A store with the clock it was given.
 pub struct Room {
-    pub store: Box<dyn Both>,
+    pub store: Arc<dyn Both>,
     pub clock: Arc<ManualClock>,
     dir: Option<TempDir>,
+    memory: Option<Arc<MemoryStore>>,
 }
 impl Room {
     pub fn memory() -> Room {
         let clock = Arc::new(ManualClock::new(START));
-        Room { store: Box::new(MemoryStore::new(clock.clone())), clock, dir: None }
+        let memory = Arc::new(MemoryStore::new(clock.clone()));
+        Room { store: memory.clone(), clock, dir: None, memory: Some(memory) }
     }
 
     pub fn sqlite_file() -> Room {
         let clock = Arc::new(ManualClock::new(START));
         let dir = tempfile::tempdir().expect("a temporary directory");
-        Room { store: Box::new(open(&dir, clock.clone())), clock, dir: Some(dir) }
+        Room::at(dir, clock)
+    }
+
+    /// A SQLite store in a directory of its own.
+    pub fn at(dir: TempDir, clock: Arc<ManualClock>) -> Room {
+        Room {
+            store: Arc::new(SqliteStore::open(path(&dir), clock.clone()).expect("the database opens")),
+            clock,
+            dir: Some(dir),
+            memory: None,
+        }
     }
 
     /// The path of a SQLite room's database.
@@ -55,8 +67,12 @@ impl Room {
         path(self.dir.as_ref().expect("a room with a file"))
     }
 
-    /// What a restart does to a store that outlives its process.
+    /// What a restart does to a store.
     pub fn reopen(self) -> Room {
+        if let Some(memory) = &self.memory {
+            memory.forget_leases();
+            return self;
+        }
         let clock = self.clock.clone();
         self.reopen_at(clock)
     }
@@ -64,8 +80,7 @@ impl Room {
     pub fn reopen_at(self, clock: Arc<ManualClock>) -> Room {
         let Room { store, dir, .. } = self;
         drop(store);
-        let dir = dir.expect("a room with a file");
-        Room { store: Box::new(open(&dir, clock.clone())), clock, dir: Some(dir) }
+        Room::at(dir.expect("a room with a file"), clock)
     }
 
     pub async fn commit(&self, c: Commit) -> Committed {
@@ -88,10 +103,6 @@ impl Room {
 
 fn path(dir: &TempDir) -> PathBuf {
     dir.path().join("jiaoying.db")
-}
-
-fn open(dir: &TempDir, clock: Arc<ManualClock>) -> SqliteStore {
-    SqliteStore::open(path(dir), clock).expect("the database opens")
 }
 
 pub fn warning(n: u32) -> Key {

@@ -30,7 +30,12 @@ pub async fn documents_are_replaced_whole_at_the_version_that_was_read(room: Roo
     assert_eq!(store.docs_apply("recipient", version + 1, vec![doc("p9", "{}")], vec!["p1".into()]).await.unwrap(), None);
     assert_eq!(store.docs_apply("recipient", 0, vec![doc("p9", "{}")], vec!["p1".into()]).await.unwrap(), None);
     let next = store
-        .docs_apply("recipient", version, vec![doc("p2", "{\"name\":\"乙\"}"), doc("p3", "{}")], vec!["p1".into(), "p2".into(), "p7".into()])
+        .docs_apply(
+            "recipient",
+            version,
+            vec![doc("p2", "{\"name\":\"乙\"}"), doc("p3", "{}")],
+            vec!["p1".into(), "p2".into(), "p7".into()],
+        )
         .await
         .unwrap()
         .expect("the version that was read");

@@ -225,7 +225,7 @@ async fn a_backup_of_a_store_at_work_opens_as_a_store() {
     std::fs::write(&copy, "an older backup").unwrap();
     backup(&room.path(), &copy).unwrap();
     room.done(change(&warning(50), Head::NONE, "after the backup")).await;
-    let restored = Room { store: Box::new(open(&dir, room.clock.clone())), clock: room.clock.clone(), dir: Some(dir) };
+    let restored = Room::at(dir, room.clock.clone());
     assert_eq!(everything(&restored).await, before);
     let nowhere = restored.path().join("not/a/directory");
     assert!(backup(&room.path(), &nowhere).is_err());
@@ -242,7 +242,8 @@ async fn an_operator_reads_who_has_not_answered_by_sql() {
     room.done(change(&Key::Named("subscriber/1".into()), Head::NONE, "x")).await;
     let sql = Connection::open(room.path()).unwrap();
     let text = |query: &str| sql.query_row(query, [], |r| r.get::<_, String>(0)).unwrap();
-    let columns = "callout || ' ' || state || ' ' || division || ' ' || recipient || ' ' || next_at_beijing || ' ' || json_extract(body, '$.is')";
+    let columns =
+        "callout || ' ' || state || ' ' || division || ' ' || recipient || ' ' || next_at_beijing || ' ' || json_extract(body, '$.is')";
     let found = text(&format!("SELECT group_concat({columns}) FROM v_unanswered"));
     assert_eq!(found, "w12-1 overdue 140521100001 p1 2024-07-08 16:15:00 x");
     assert_eq!(text("SELECT group_concat(record) FROM v_journal"), "w12-1,w12-2,named/subscriber/1");
