@@ -1,1 +1,14 @@
-//! http
+//! The HTTP side: the API, callbacks, the answer page, live events, the status page.
+//!
+//! Who lives here: the table of [`operations`] that everything is made from, the guard ([`auth`],
+//! [`webhook`]), the handlers, which only call the engine and the read side, and what they say
+//! ([`error`], pages, the API document). What never happens here: a decision about a warning or a
+//! person, a write past the engine.
+
+pub mod auth;
+pub mod error;
+pub mod extract;
+pub mod openapi;
+pub mod operations;
+pub mod pages;
+pub mod webhook;
