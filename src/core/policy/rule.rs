@@ -79,9 +79,11 @@ pub struct Selector {
     pub roles: Vec<String>,
     /// How deep the division of the post's place goes: tells the county's desk from a township's.
     pub at: Vec<DivisionLevel>,
-    /// The post's title (职务) contains one of these words. Where nobody of a place does, the
-    /// condition falls for that place: a badly kept sheet must not leave it without a leader.
+    /// The post's title (职务) contains one of these words.
     pub titles: Vec<String>,
+    /// The same, but where nobody of a place bears such a title the condition falls for that place: a
+    /// badly kept sheet must not leave it without a leader.
+    pub prefer_titles: Vec<String>,
     /// ★: only at points of these kinds (`any`: of every kind); of a village's people, only where such
     /// a point lies in the village or the post itself has that role.
     pub point_kinds: Vec<String>,
@@ -95,6 +97,7 @@ impl Default for Selector {
             roles: Vec::new(),
             at: Vec::new(),
             titles: Vec::new(),
+            prefer_titles: Vec::new(),
             point_kinds: Vec::new(),
             feedback: true,
         }
@@ -247,12 +250,7 @@ impl Policy {
     /// then the order of the file. A stage that no row names leaves the colour rows to decide.
     pub fn rule_for(&self, hazard: &HazardCode, level: Level, stage: Option<&str>) -> Option<&Rule> {
         let best = |rules: &mut dyn Iterator<Item = &'_ Rule>| -> Option<usize> {
-            rules
-                .enumerate()
-                .filter(|(_, r)| r.takes_level(level))
-                .filter_map(|(i, r)| Some((r.fit(hazard)?, i)))
-                .min()
-                .map(|(_, i)| i)
+            rules.enumerate().filter(|(_, r)| r.takes_level(level)).filter_map(|(i, r)| Some((r.fit(hazard)?, i))).min().map(|(_, i)| i)
         };
         if let Some(stage) = stage.map(normal_stage).filter(|s| !s.is_empty()) {
             let staged: Vec<&Rule> = self.rules.iter().filter(|r| r.takes_stage(&stage)).collect();
