@@ -4,6 +4,19 @@
 //! sending), `callback` (reading receipts, replies, keys), `errors` (its codes → outcome classes) and
 //! tests beside them. A provider never retries, never decides, never touches the store.
 
+pub mod aliyun;
+pub mod email;
+pub mod http;
+pub mod limits;
+pub mod secret;
+pub mod settings;
+pub mod sign;
+pub mod sms;
+pub mod template;
+pub mod voice;
+
+pub use secret::Secret;
+
 use crate::core::{
     phone::Phone,
     send::{Channel, Outcome},

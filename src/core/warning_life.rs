@@ -162,12 +162,16 @@ impl WarningState {
     /// When it must next be looked at. A warning that is not closed always has one (law 1).
     pub fn due(&self, now: Time) -> Option<Time> {
         let sweep = Span(self.policy.clocks.sweep.0.max(10));
+        let walking = self.end.as_ref().is_some_and(|e| e.cursor < self.plan.entries || self.phase != WarningPhase::Closed);
         match self.phase {
-            WarningPhase::Closed => self.tasks.iter().filter(|t| t.is_open()).map(|t| t.due.max(now + sweep)).min(),
             WarningPhase::Accepted => Some(now),
-            WarningPhase::Active => {
-                let walking = self.plan.cursor < self.plan.entries || self.end.is_some();
-                Some(if walking { now } else { now + sweep })
+            _ if walking => Some(now),
+            WarningPhase::Active => Some(if self.plan.cursor < self.plan.entries { now } else { now + sweep }),
+            WarningPhase::Closed => {
+                let tasks = self.tasks.iter().filter(|t| t.is_open()).map(|t| t.due.max(now + sweep));
+                // Answered for, yet in force: reports go on until it ends, and the end is told.
+                let ends = self.closed_reason == Some(WarningEnd::Answered) && self.end.is_none() && self.plan.entries > 0;
+                tasks.chain(ends.then(|| self.expires_at.max(now + sweep))).min()
             }
         }
     }

@@ -8,20 +8,43 @@
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
+mod answers;
+mod apply;
+mod audit;
+mod cache;
+pub mod dispatcher;
+mod executor;
+mod facts;
+mod intake;
+pub mod limits;
+mod lines;
+mod planning;
+mod receipts;
+pub mod reference;
+mod rows;
+pub mod run;
+
+pub use executor::Turn;
+
 use crate::{
+    channel::Provider,
     core::{
-        callout::state::{Callout, Report},
+        callout::{Channels, state::Callout},
+        directory::Directory,
         division::Division,
         hazard::{HazardCode, Level},
         ids::{CalloutId, IssuerId, WarningId},
-        plan::{PlanChunk, PlanEntry, PlanPerson},
+        plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
+        planner::Lookup,
+        policy::Policy,
         time::{Span, Time},
-        warning::{Content, FieldError, Finding, Parsed},
+        warning::{FieldError, Finding},
         warning_life::WarningState,
     },
-    store::{Reports, Store, StoreError},
+    render::Renderer,
+    store::{Doc, Key, Reports, Store, StoreError},
 };
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// A bureau that may post, as configured.
 #[derive(Clone, Debug)]
@@ -112,108 +135,202 @@ pub struct TokenView {
     pub contact: u8,
 }
 
-impl Engine {
-    pub fn store(&self) -> &Arc<dyn Store> {
-        todo!()
-    }
-    pub fn reports(&self) -> &Arc<dyn Reports> {
-        todo!()
-    }
-    pub fn now(&self) -> Time {
-        todo!()
-    }
-    /// Accepts a warning once it is durable. `raw` is kept with it.
-    pub async fn post_warning(&self, _issuer: &Issuer, _parsed: Parsed, _raw: &[u8]) -> Result<PostReply, PostError> {
-        todo!()
-    }
-    /// Shows a refused post of a known issuer (or a failed signature) to the duty room; kept in the feed.
-    pub async fn record_refusal(&self, _issuer: Option<&str>, _status: u16, _reason: &str) {
-        todo!()
-    }
-    pub async fn cancel_warning(&self, _id: WarningId, _who: &str, _reason: &str) -> Result<(), ActError> {
-        todo!()
-    }
-    pub async fn extend_warning(&self, _id: WarningId, _who: &str, _expires: Time) -> Result<(), ActError> {
-        todo!()
-    }
-    /// `place`: a point's code or a division code.
-    pub async fn add_place(&self, _id: WarningId, _who: &str, _place: &str) -> Result<(), ActError> {
-        todo!()
-    }
-    pub async fn start_drill(&self, _who: &str, _content: Content) -> Result<PostReply, PostError> {
-        todo!()
-    }
-    /// `answered_by`: absent or `holder`, a recipient id, or a name the officer signs for.
-    pub async fn acknowledge(
-        &self,
-        _id: CalloutId,
-        _officer: &str,
-        _method: &str,
-        _note: Option<String>,
-        _answered_by: Option<&str>,
-    ) -> Result<CalloutParts, ActError> {
-        todo!()
-    }
-    pub async fn feedback(&self, _id: CalloutId, _officer: &str, _by: Option<&str>, _report: Report) -> Result<CalloutParts, ActError> {
-        todo!()
-    }
-    pub async fn claim_task(&self, _task: &str, _officer: &str) -> Result<(), ActError> {
-        todo!()
-    }
-    pub async fn complete_task(
-        &self,
-        _task: &str,
-        _officer: &str,
-        _outcome: &str,
-        _reached: Option<&str>,
-        _note: Option<String>,
-    ) -> Result<(), ActError> {
-        todo!()
-    }
-    /// What a link shows. Changes nothing.
-    pub async fn open_token(&self, _token: &str) -> Result<TokenView, ActError> {
-        todo!()
-    }
-    pub async fn token_act(&self, _token: &str, _action: TokenAction) -> Result<TokenView, ActError> {
-        todo!()
-    }
-    pub async fn token_feedback(&self, _token: &str, _report: Report) -> Result<TokenView, ActError> {
-        todo!()
-    }
-    /// Keeps a provider's callback raw and durable, and answers as that provider wants. The caller has
-    /// checked account and secret.
-    pub async fn park_callback(
-        &self,
-        _account: &str,
-        _content_type: Option<&str>,
-        _body: &[u8],
-    ) -> Result<crate::channel::CallbackReply, ActError> {
-        todo!()
-    }
-    pub async fn warning(&self, _id: WarningId) -> Result<Option<Arc<WarningState>>, StoreError> {
-        todo!()
-    }
-    pub async fn callout_parts(&self, _id: CalloutId) -> Result<Option<CalloutParts>, StoreError> {
-        todo!()
-    }
-    /// Wakes whenever something durable happened; for live views.
-    pub async fn happened(&self) {
-        todo!()
-    }
-    /// The directory now in force.
-    pub fn directory(&self) -> Arc<crate::core::directory::Directory> {
-        todo!()
-    }
-    /// Replaces the directory, durably, if it still has version `expect`.
-    pub async fn replace_directory(&self, _expect: u64, _directory: crate::core::directory::Directory) -> Result<bool, StoreError> {
-        todo!()
-    }
-    /// How the gateway is: store reachable, providers up (account, up, why).
-    pub fn providers(&self) -> Vec<(String, bool, String)> {
-        todo!()
-    }
-    pub fn lookahead(&self) -> Span {
-        todo!()
+/// What the engine may decide about its own way of working.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long claimed work is ours.
+    pub lease: Span,
+    /// A request without an outcome after this long is of unknown fate.
+    pub sending_timeout: Span,
+    /// Rows made of a plan between two looks at more urgent work.
+    pub rows_per_turn: u32,
+    /// Intents that may run ahead of their requests: what a crash can make unknown.
+    pub intents: usize,
+    /// Where links in messages point.
+    pub public_url: String,
+    /// Whether an SMS may carry the link (only where the provider's filing allows it).
+    pub sms_link: bool,
+    /// The key of references and link tokens.
+    pub key: [u8; 32],
+}
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            lease: Span::secs(10),
+            sending_timeout: Span::secs(15),
+            rows_per_turn: 500,
+            intents: 512,
+            public_url: "http://127.0.0.1:8080".into(),
+            sms_link: false,
+            key: [0; 32],
+        }
     }
 }
-pub struct Engine {}
+
+/// What an engine is put together from; only `app` and tests do it.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub reports: Arc<dyn Reports>,
+    pub providers: Vec<Arc<dyn Provider>>,
+    pub renderer: Renderer,
+    pub policy: Policy,
+    pub issuers: Vec<Issuer>,
+    pub settings: Settings,
+}
+
+/// See the module's head.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    reports: Arc<dyn Reports>,
+    accounts: limits::Accounts,
+    renderer: Renderer,
+    policy: RwLock<Arc<Policy>>,
+    people: RwLock<(Arc<Directory>, Arc<Lookup>)>,
+    issuers: Vec<Issuer>,
+    settings: Settings,
+    references: reference::References,
+    channels: Channels,
+    cache: cache::Cache,
+    lookups: dispatcher::Lookups,
+}
+
+impl Engine {
+    /// Loads the directory from the store; everything else is given.
+    pub async fn new(parts: Parts) -> Result<Engine, StoreError> {
+        let clock = parts.store.clone();
+        let accounts = limits::Accounts::new(parts.providers, Arc::new(move || clock.now()));
+        let engine = Engine {
+            channels: Engine::channels_of(&accounts),
+            references: reference::References::new(&parts.settings.key),
+            store: parts.store,
+            reports: parts.reports,
+            accounts,
+            renderer: parts.renderer,
+            policy: RwLock::new(Arc::new(parts.policy)),
+            people: RwLock::new((Arc::new(Directory::default()), Arc::new(Lookup::new(&Directory::default())))),
+            issuers: parts.issuers,
+            settings: parts.settings,
+            cache: cache::Cache::default(),
+            lookups: dispatcher::Lookups::default(),
+        };
+        engine.reload_directory().await?;
+        Ok(engine)
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+    pub fn reports(&self) -> &Arc<dyn Reports> {
+        &self.reports
+    }
+    pub fn now(&self) -> Time {
+        self.store.now()
+    }
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// The directory now in force.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.people().0
+    }
+
+    async fn reload_directory(&self) -> Result<(), StoreError> {
+        let (version, docs) = self.store.docs(DIRECTORY).await?;
+        let rows = docs.iter().filter_map(|d| {
+            let (kind, id) = d.id.split_once('/')?;
+            Some((kind, id, d.body.as_slice()))
+        });
+        let directory = Directory::from_docs(version, rows).map_err(StoreError::Corrupt)?;
+        self.install(directory);
+        Ok(())
+    }
+
+    fn install(&self, directory: Directory) {
+        let lookup = Arc::new(Lookup::new(&directory));
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
+    }
+
+    /// Replaces the directory, durably and whole, if it still has version `expect`.
+    pub async fn replace_directory(&self, expect: u64, mut directory: Directory) -> Result<bool, StoreError> {
+        let old = self.directory();
+        if old.version != expect {
+            return Ok(false);
+        }
+        let (mut upsert, mut delete) = (Vec::new(), Vec::new());
+        for change in crate::core::directory_docs::diff_docs(&old, &directory) {
+            let id = format!("{}/{}", change.kind, change.id);
+            match change.body {
+                Some(body) => upsert.push(Doc { id, body }),
+                None => delete.push(id),
+            }
+        }
+        let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
+        directory.version = version;
+        self.install(directory);
+        Ok(true)
+    }
+
+    /// A warning as it stands, straight from the store.
+    pub async fn warning(&self, id: WarningId) -> Result<Option<Arc<WarningState>>, StoreError> {
+        Ok(self.load_warning(id).await?.map(|(w, _)| w))
+    }
+
+    /// A callout with its surroundings, straight from the store.
+    pub async fn callout_parts(&self, id: CalloutId) -> Result<Option<CalloutParts>, StoreError> {
+        let Some(around) = self.around(id).await? else { return Ok(None) };
+        let key = Key::Callout(id);
+        let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
+        let callout: Callout = apply::from_json(&key, &record.body)?;
+        Ok(Some(CalloutParts { callout, warning: around.warning, chunk: around.chunk, index: around.index, due: record.due }))
+    }
+
+    /// The same from a record already read, for lists.
+    pub async fn parts_of(&self, record: &crate::store::Record) -> Result<Option<CalloutParts>, StoreError> {
+        let callout: Callout = apply::from_json(&record.key, &record.body)?;
+        let Some(around) = self.around(callout.id).await? else { return Ok(None) };
+        Ok(Some(CalloutParts { callout, warning: around.warning, chunk: around.chunk, index: around.index, due: record.due }))
+    }
+
+    /// Wakes when something durable may have happened; for live views.
+    pub async fn happened(&self) {
+        self.store.changed().await;
+    }
+
+    /// Accounts: name, whether it is up, why not.
+    pub fn providers(&self) -> Vec<(String, bool, String)> {
+        let now = self.store.now();
+        self.accounts
+            .all()
+            .iter()
+            .map(|a| {
+                let stopped = a.stopped(now);
+                (a.name().to_string(), stopped.is_none(), stopped.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// Persons of a warning's plan that are not rows yet: they count as queued.
+    pub async fn planned_callouts(&self, w: &WarningState) -> Result<Vec<PlanEntry>, StoreError> {
+        let mut out = Vec::new();
+        for ordinal in w.plan.cursor..w.plan.entries {
+            if let Some(chunk) = self.chunk(w.id, ordinal / CHUNK as u32).await?
+                && let Some(e) = chunk.entries.get(ordinal as usize % CHUNK)
+            {
+                out.push(e.clone());
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// The kind under which the store keeps the directory's documents; ids are `recipient/p12`.
+const DIRECTORY: &str = "directory";

@@ -10,6 +10,7 @@
 //!
 //! What a store never does: decide anything about warnings or people.
 
+pub mod clock;
 pub mod memory;
 pub mod sqlite;
 
@@ -110,6 +111,9 @@ pub struct Record {
     /// JSON.
     pub body: Vec<u8>,
 }
+
+/// The most letters one [`Claim`] carries.
+pub const MAX_LETTERS: usize = 1000;
 
 /// One message waiting in a record's inbox. Consumed by naming its `seq` in a commit on the addressee.
 #[derive(Clone, Debug, PartialEq)]
@@ -317,16 +321,20 @@ pub trait Store: Send + Sync {
 
     /// Leases up to `limit` records that are due at `now()` or have letters that are, best lane first,
     /// then earliest. A leased record is not handed out again before `lease` has passed, it was
-    /// released, or it was committed (then by its new `due`).
+    /// released, or it was committed (then by its new `due`). A claim carries at most
+    /// [`MAX_LETTERS`], oldest first; what is left makes the record claimable again at once.
     async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError>;
 
-    /// Gives claims back unworked: they are due again at `until`.
+    /// Gives claims back unworked: they are due again at `until`, or as soon as a new letter comes.
+    /// A claim that has lapsed or was committed meanwhile is left as it is.
     async fn release(&self, claims: &[(Key, u64)], until: Time) -> Result<(), StoreError>;
 
-    /// When the next unleased record is due; `None` when nothing is. For the timekeeper's sleep.
+    /// When the next unleased record is due or the next lease ends, whichever is first; `None` when
+    /// nothing waits. For the timekeeper's sleep.
     async fn next_due(&self) -> Result<Option<Time>, StoreError>;
 
-    /// Resolves when a commit may have made something due earlier than [`Store::next_due`] said.
+    /// Resolves when something may have become due earlier than [`Store::next_due`] last said. For
+    /// one waiter; what happens between the two calls is not lost.
     async fn changed(&self);
 
     async fn blob(&self, key: &Key, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
@@ -373,6 +381,25 @@ pub struct FaceCounts {
     pub by_state: BTreeMap<CalloutState, u64>,
     pub told: u64,
     pub feedback_owed: u64,
+}
+
+impl FaceCounts {
+    /// Counts a face in (`true`) or out. A state with nobody in it has no entry, so that counts that
+    /// were kept and counts that were made anew are equal when they agree.
+    pub fn count(&mut self, face: &Face, into: bool) {
+        let step = |n: &mut u64| *n = if into { *n + 1 } else { n.saturating_sub(1) };
+        if face.told_only {
+            return step(&mut self.told);
+        }
+        let n = self.by_state.entry(face.state).or_default();
+        step(n);
+        if *n == 0 {
+            self.by_state.remove(&face.state);
+        }
+        if face.feedback_owed {
+            step(&mut self.feedback_owed);
+        }
+    }
 }
 
 /// The read side. Never changes anything; may lag behind commits by what is in flight, never more.

@@ -1,1 +1,8 @@
-//! vendors
+//! Providers against the stand-ins that speak their side of the wire, and signatures against
+//! requests captured from independent implementations.
+
+mod aliyun_client;
+mod aliyun_push;
+mod kit;
+mod signatures;
+mod smtp;

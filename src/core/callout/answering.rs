@@ -176,7 +176,7 @@ impl Work<'_> {
     }
 
     /// An officer's entry. The holder by default; a person of the plan; or a name he signs for.
-    pub(super) fn manual(&mut self, officer: &str, method: &str, note: Option<String>, by: &ManualBy, event: &Event) {
+    pub(super) fn manual(&mut self, officer: &str, via: Via, method: &str, note: Option<String>, by: &ManualBy, event: &Event) {
         if self.forward(event) {
             return;
         }
@@ -184,7 +184,7 @@ impl Work<'_> {
         match self.entitled(by) {
             Ok((posts, who)) => {
                 let note = (!note.is_empty()).then_some(note);
-                self.answered_for(posts, who, Via::Manual, self.now, Some(officer.to_string()), note, None);
+                self.answered_for(posts, who, via, self.now, Some(officer.to_string()), note, None);
             }
             Err(who) => self.effects.refused = Some(Refused::NotEntitled(who)),
         }

@@ -97,9 +97,15 @@ pub enum Event {
     /// An officer's entry.
     Manual {
         officer: String,
+        /// On the screen `manual`, by a program's token `api`.
+        via: Via,
         method: String,
         note: Option<String>,
         by: ManualBy,
+    },
+    /// A bare reply could mean several asks: one message asks this contact which.
+    AskWhich {
+        contact: u8,
     },
     ClaimTask {
         n: u16,

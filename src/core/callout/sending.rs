@@ -102,7 +102,7 @@ impl Work<'_> {
     /// Whether sending this attempt (again) still serves a purpose.
     fn wanted(&self, a: &Attempt) -> bool {
         match a.kind {
-            AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info => true,
+            AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info | AskKind::Which => true,
             AskKind::Feedback => self.state.feedback_clock.is_some(),
             _ => self.state.state.is_open(),
         }

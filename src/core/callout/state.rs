@@ -260,6 +260,8 @@ pub enum AskKind {
     Feedback,
     End,
     Info,
+    /// A bare 收到 with several asks open: which one is meant?
+    Which,
     Ended,
 }
 impl AskKind {

@@ -105,9 +105,7 @@ pub enum LineEvent {
         provider: String,
     },
     /// One message asked which of several asks a bare reply meant.
-    WhichSent {
-        provider: String,
-    },
+    WhichSent,
 }
 
 /// One callout's share in an ask.
@@ -241,9 +239,7 @@ pub enum LineEntry {
         attempts: Vec<AttemptId>,
         why: String,
     },
-    Which {
-        provider: String,
-    },
+    Which,
     /// Records past their use were let go.
     Swept,
 }
@@ -299,7 +295,7 @@ pub fn step(state: &Line, event: &LineEvent, now: Time) -> LineStepped {
             w.did(LineEntry::Direct { member: member.clone(), digit, provider: provider.clone() });
             w.digit = Some(digit);
         }
-        LineEvent::WhichSent { provider } => w.did(LineEntry::Which { provider: provider.clone() }),
+        LineEvent::WhichSent => w.did(LineEntry::Which),
     }
     w.clockwork();
     if w.state.has_stale(now) {
@@ -381,10 +377,7 @@ impl Line {
                     w.not_before = Some(*until);
                 }
             }
-            LineEntry::Which { provider } => {
-                self.which_sent = Some(at);
-                self.log.push(Sent { at, provider: provider.clone(), drill: false });
-            }
+            LineEntry::Which => self.which_sent = Some(at),
             LineEntry::Swept => {
                 let fresh = |t: Time| t + DIGIT_REST > at;
                 self.asks.retain(|a| fresh(a.at));
