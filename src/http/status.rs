@@ -12,7 +12,7 @@ use crate::{
     core::ids::WarningId,
     engine::CalloutParts,
     report::Tally,
-    store::{CalloutFilter, Key, TaskRow},
+    store::{CalloutFilter, TaskRow},
 };
 use axum::{
     extract::State,
@@ -124,14 +124,13 @@ async fn open_callouts(app: &App, caller: &Caller, active: &[WarningId]) -> Resu
     let mut lines = Vec::new();
     for warning in active {
         for (record, face) in app.engine.reports().callouts(Some(*warning), &filter, None, CALLOUTS + 1).await? {
-            let Key::Callout(id) = record.key else { continue };
             if face.told_only {
                 continue;
             }
             if lines.len() == CALLOUTS {
                 return Ok((lines, true));
             }
-            if let Some(parts) = app.engine.callout_parts(id).await? {
+            if let Some(parts) = app.engine.parts_of(&record).await? {
                 lines.push(callout_line(&parts));
             }
         }

@@ -76,15 +76,15 @@ async fn page(
         let batch = app.engine.reports().callouts(warning, filter, cursor, limit + 1).await?;
         let last = batch.len() <= limit;
         for (record, face) in batch {
-            let Key::Callout(id) = record.key else { continue };
+            let Key::Callout(id) = &record.key else { continue };
             if items.len() == limit {
                 return Ok(Page { items, next_cursor: cursor.map(|c| c.to_string()) });
             }
-            cursor = Some(id);
+            cursor = Some(*id);
             if face.told_only {
                 continue;
             }
-            if let Some(parts) = app.engine.callout_parts(id).await?.filter(|p| keep(p)) {
+            if let Some(parts) = app.engine.parts_of(&record).await?.filter(|p| keep(p)) {
                 items.push(view::callout::listed(&parts, phones));
             }
         }

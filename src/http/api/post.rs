@@ -53,28 +53,14 @@ pub async fn post_warning(State(app): State<App>, caller: Caller, headers: Heade
     let Caller::Issuer(issuer) = caller else { return Err(Problem::forbidden("only issuers post warnings")) };
     let media = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let (format, charset) = media.and_then(SourceFormat::from_content_type).ok_or_else(|| Problem::unsupported_media(WANTED, media))?;
-    let parsed = match ingest::read(format, charset, &body, &issuer.id.0) {
-        Ok(parsed) => parsed,
-        Err(refusal) => {
-            warning_posted(&issuer.id.0, "", Level::Unknown, "invalid");
-            return Err(refusal.into());
-        }
-    };
+    let parsed = ingest::read(format, charset, &body, &issuer.id.0)?;
     let (hazard, level) = (parsed.content.hazard.0.clone(), parsed.content.level);
-    let result = accept(&app, &issuer, parsed, &body).await;
-    let outcome = match &result {
-        Ok(posted) if posted.duplicate => "duplicate",
-        Ok(_) => "accepted",
-        Err(p) => match p.status {
-            StatusCode::CONFLICT => "conflict",
-            StatusCode::FORBIDDEN => "forbidden",
-            StatusCode::TOO_MANY_REQUESTS => "limited",
-            StatusCode::UNPROCESSABLE_ENTITY => "invalid",
-            _ => "unavailable",
-        },
-    };
-    warning_posted(&issuer.id.0, &hazard, level, outcome);
-    result.map(reply)
+    let posted = accept(&app, &issuer, parsed, &body).await?;
+    // The engine counts what it accepts, and what is refused as it is recorded.
+    if posted.duplicate {
+        warning_posted(&issuer.id.0, &hazard, level, "duplicate");
+    }
+    Ok(reply(posted))
 }
 
 async fn accept(app: &App, issuer: &config::Issuer, parsed: Parsed, body: &[u8]) -> Result<PostReply, Problem> {

@@ -58,6 +58,7 @@ fn kind_zh(kind: AskKind) -> &'static str {
         AskKind::Feedback => "反馈提醒",
         AskKind::End => "结束通知",
         AskKind::Info => "告知",
+        AskKind::Which => "询问是哪一条",
         AskKind::Ended => "告知已结束",
     }
 }
