@@ -152,7 +152,8 @@ fn spoken_number(chars: &[char], at: usize, out: &mut String) -> usize {
     let value: u64 = whole.parse().unwrap_or(0);
     let end = at + len;
     // 2024年, and road or device names such as G208: digit by digit.
-    if (len == 4 && is(end, "年")) || after_word(out) || len > 9 || (len > 1 && whole.starts_with('0') && !is(end, ":：时点分月日")) {
+    if (len == 4 && is(end, "年")) || after_word(out) || len > 9 || (len > 1 && whole.starts_with('0') && !is(end, ":：时点分月日"))
+    {
         out.push_str(&digits(&whole));
         return end;
     }

@@ -57,7 +57,14 @@ impl Engine {
     }
 
     /// A manual answer. `answered_by`: absent or `holder`, a recipient id, or a name the officer signs for.
-    pub async fn acknowledge(&self, id: CalloutId, officer: &str, method: &str, note: Option<String>, answered_by: Option<&str>) -> Result<CalloutParts, ActError> {
+    pub async fn acknowledge(
+        &self,
+        id: CalloutId,
+        officer: &str,
+        method: &str,
+        note: Option<String>,
+        answered_by: Option<&str>,
+    ) -> Result<CalloutParts, ActError> {
         let event = Event::Manual { officer: officer.into(), via: Via::Manual, method: method.into(), note, by: named(answered_by) };
         self.act(id, &event, "/answered_by").await
     }
@@ -94,7 +101,14 @@ impl Engine {
     }
 
     /// `outcome` is the officer's word (`reached`, `not_reached`, `read`, `end`, `extend` …); `reached` names whom.
-    pub async fn complete_task(&self, task: &str, officer: &str, outcome: &str, reached: Option<&str>, note: Option<String>) -> Result<(), ActError> {
+    pub async fn complete_task(
+        &self,
+        task: &str,
+        officer: &str,
+        outcome: &str,
+        reached: Option<&str>,
+        note: Option<String>,
+    ) -> Result<(), ActError> {
         match rows::read_task_id(task) {
             Some(TaskOwner::Callout(id, n)) => {
                 let reached = reached.map(|r| named(Some(r)));

@@ -154,7 +154,12 @@ impl Engine {
 
     /// Applies an event to a callout, durably. `Ok(None)`: no such callout. The stepped result tells
     /// refusals; answers to an older message are passed on to the callout that continues it.
-    pub(super) async fn apply_callout(&self, id: CalloutId, event: &Event, lane: WriteLane) -> Result<Option<(CalloutParts, Stepped)>, StoreError> {
+    pub(super) async fn apply_callout(
+        &self,
+        id: CalloutId,
+        event: &Event,
+        lane: WriteLane,
+    ) -> Result<Option<(CalloutParts, Stepped)>, StoreError> {
         let mut id = id;
         let mut event = event.clone();
         for _ in 0..MAX_RETRIES {
@@ -178,7 +183,13 @@ impl Engine {
                 continue;
             }
             let due = stepped.state.due(&around.ctx(self));
-            let parts = CalloutParts { callout: stepped.state.clone(), warning: around.warning.clone(), chunk: around.chunk.clone(), index: around.index, due };
+            let parts = CalloutParts {
+                callout: stepped.state.clone(),
+                warning: around.warning.clone(),
+                chunk: around.chunk.clone(),
+                index: around.index,
+                due,
+            };
             return Ok(Some((parts, stepped)));
         }
         Err(StoreError::Unavailable(format!("{id} is changed by others faster than this could be recorded")))
@@ -252,7 +263,12 @@ impl Engine {
 
     /// Changes a warning's state, durably. `change` may be called again on a fresher state; `None` from it
     /// means there is nothing to change.
-    pub(super) async fn apply_warning<F>(&self, id: WarningId, lane: WriteLane, mut change: F) -> Result<Option<Arc<WarningState>>, StoreError>
+    pub(super) async fn apply_warning<F>(
+        &self,
+        id: WarningId,
+        lane: WriteLane,
+        mut change: F,
+    ) -> Result<Option<Arc<WarningState>>, StoreError>
     where
         F: FnMut(&mut WarningState, Time) -> Option<WarningChange>,
     {
@@ -271,7 +287,14 @@ impl Engine {
         Err(StoreError::Unavailable(format!("{id} is changed by others faster than this could be recorded")))
     }
 
-    pub(super) fn warning_commit(&self, w: &WarningState, record: Option<&Record>, change: &WarningChange, now: Time, consumed: Vec<u64>) -> Commit {
+    pub(super) fn warning_commit(
+        &self,
+        w: &WarningState,
+        record: Option<&Record>,
+        change: &WarningChange,
+        now: Time,
+        consumed: Vec<u64>,
+    ) -> Commit {
         let lane = Lane::of(w.level(), w.drill);
         // Row-making stands behind the sends it feeds, except for the very first rows.
         let lane = if w.plan.cursor > 0 && w.end.is_none() { Lane::PLANNING } else { lane };
@@ -280,7 +303,8 @@ impl Engine {
         let mut c = Commit::new(Key::Warning(w.id), head, to_json(w), journal, change.due.or_else(|| w.due(now)), lane, now);
         c.consumed = consumed;
         c.send = change.send.clone();
-        c.tasks = change.tasks.iter().filter_map(|n| w.tasks.get(usize::from(*n).wrapping_sub(1))).map(|t| rows::warning_task(w, t)).collect();
+        c.tasks =
+            change.tasks.iter().filter_map(|n| w.tasks.get(usize::from(*n).wrapping_sub(1))).map(|t| rows::warning_task(w, t)).collect();
         c.feed = c.tasks.iter().map(|t| rows::task_feed(t, now)).collect();
         c.feed.extend(change.announce.iter().map(|kind| rows::warning_feed(kind, w, now)));
         c.blobs = change.blobs.clone();

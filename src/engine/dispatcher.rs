@@ -162,8 +162,12 @@ impl Engine {
                 let found = Event::LookedUp { n: job.n, found: true, provider_id: provider_message_id };
                 self.apply_callout(job.callout, &found, WriteLane::Red).await?;
                 match result {
-                    ReceiptResult::Delivered => Event::Receipt { n: job.n, delivered: true, outcome: "delivered".into(), number_dead: false },
-                    ReceiptResult::Failed { code, number_dead, .. } => Event::Receipt { n: job.n, delivered: false, outcome: code, number_dead },
+                    ReceiptResult::Delivered => {
+                        Event::Receipt { n: job.n, delivered: true, outcome: "delivered".into(), number_dead: false }
+                    }
+                    ReceiptResult::Failed { code, number_dead, .. } => {
+                        Event::Receipt { n: job.n, delivered: false, outcome: code, number_dead }
+                    }
                     _ => return Ok(()),
                 }
             }
@@ -184,7 +188,8 @@ impl Engine {
             .set(if up { 1.0 } else { 0.0 });
         tracing::warn!(provider = account.name(), up, why = stopped.as_deref().unwrap_or(""), "a provider changed");
         let kind = if up { "provider.up" } else { "provider.down" };
-        let data = serde_json::json!({"provider": account.name(), "channel": account.provider.channel(), "why": stopped, "at": now.rfc3339()});
+        let data =
+            serde_json::json!({"provider": account.name(), "channel": account.provider.channel(), "why": stopped, "at": now.rfc3339()});
         self.announce("providers", FeedItem { kind: kind.into(), warning: None, callout: None, at: now, data }).await
     }
 }

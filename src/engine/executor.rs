@@ -256,10 +256,8 @@ impl Engine {
     /// One more event in the same turn, joined to what was decided before.
     fn decide(&self, hand: &mut InHand, event: &Event, now: Time) {
         let next = callout::step(hand.around.ctx(self), &hand.stepped.state, event, now);
-        let before = std::mem::replace(
-            &mut hand.stepped,
-            Stepped { state: next.state.clone(), entries: Vec::new(), effects: Default::default() },
-        );
+        let before =
+            std::mem::replace(&mut hand.stepped, Stepped { state: next.state.clone(), entries: Vec::new(), effects: Default::default() });
         hand.stepped = join(before, next);
     }
 
@@ -281,7 +279,8 @@ impl Engine {
         for hand in hands {
             if hand.stepped.entries.is_empty() && hand.letters.is_empty() {
                 // Nothing to write. Where nothing waits either, the record's due was only approximate.
-                let until = hand.wait.or(hand.stepped.state.due(&hand.around.ctx(self))).unwrap_or(now + Span::secs(60)).max(now + Span::ms(1));
+                let until =
+                    hand.wait.or(hand.stepped.state.due(&hand.around.ctx(self))).unwrap_or(now + Span::secs(60)).max(now + Span::ms(1));
                 waits.push((Key::Callout(hand.id), hand.nonce, until));
                 continue;
             }
@@ -296,12 +295,8 @@ impl Engine {
             return Ok(());
         }
         let results = self.store.commit(lane, batch).await?;
-        let failed_lines: Vec<Phone> = line_keys
-            .into_iter()
-            .zip(&results)
-            .filter(|(_, r)| !matches!(r, Committed::Done))
-            .map(|(phone, _)| phone)
-            .collect();
+        let failed_lines: Vec<Phone> =
+            line_keys.into_iter().zip(&results).filter(|(_, r)| !matches!(r, Committed::Done)).map(|(phone, _)| phone).collect();
         for (hand, result) in written.into_iter().zip(results.iter().skip(lines_in_batch)) {
             if !matches!(result, Committed::Done) {
                 continue; // Somebody else was first; it is due again by its own clock.
@@ -325,7 +320,12 @@ impl Engine {
                         }
                     }
                 }
-                jobs.push(Job { whose: JobFor::Callout(hand.id, ready.n), account: ready.account, slot: ready.slot, request: ready.request });
+                jobs.push(Job {
+                    whose: JobFor::Callout(hand.id, ready.n),
+                    account: ready.account,
+                    slot: ready.slot,
+                    request: ready.request,
+                });
             }
         }
         Ok(())
@@ -346,7 +346,8 @@ impl Engine {
             _ => return Ok(()),
         };
         let head = claim.record.as_ref().map_or(Head::NONE, |r| r.head);
-        let journal = to_json(&serde_json::json!([{"letters": claim.inbox.iter().map(|l| String::from_utf8_lossy(&l.body)).collect::<Vec<_>>()}]));
+        let journal =
+            to_json(&serde_json::json!([{"letters": claim.inbox.iter().map(|l| String::from_utf8_lossy(&l.body)).collect::<Vec<_>>()}]));
         let mut c = Commit::new(claim.key, head, to_json(&record), journal, None, Lane::URGENT, now);
         c.consumed = claim.inbox.iter().map(|l| l.seq).collect();
         c.send = covered

@@ -87,7 +87,11 @@ impl Engine {
             due: c.feedback_clock.map(|f| f.due),
             overdue: c.feedback_clock.is_some_and(|f| f.reminded),
             end: closed.map(|r| (c.ending.as_ref().map_or(now, |e| e.at), end_of(r))),
-            options: if a.kind == AskKind::Which { vec![Ask { digit: digit.unwrap_or(1), what: format!("{}{}", w.content.hazard.name().unwrap_or(""), entry.level.name_zh()) }] } else { Vec::new() },
+            options: if a.kind == AskKind::Which {
+                vec![Ask { digit: digit.unwrap_or(1), what: format!("{}{}", w.content.hazard.name().unwrap_or(""), entry.level.name_zh()) }]
+            } else {
+                Vec::new()
+            },
             link: (a.channel == Channel::Email || self.settings.sms_link).then(|| self.link(c.id, a.contact)),
             ..self.base_facts(w, entry)
         };

@@ -47,7 +47,10 @@ impl Engine {
         {
             relations.continues = Some(other.warning);
             relations.joined = true;
-            findings.push(Finding::new("joined_event", format!("同一编号已由 {} 发布（{}），并入该事件，不重复叫应", other.issuer, other.warning)));
+            findings.push(Finding::new(
+                "joined_event",
+                format!("同一编号已由 {} 发布（{}），并入该事件，不重复叫应", other.issuer, other.warning),
+            ));
         }
         if content.message_type != MessageType::Cancel {
             let (directory, lookup) = self.people();
@@ -83,7 +86,8 @@ impl Engine {
         let n = self.store.next_number("warning").await?;
         let id = u32::try_from(n).ok().filter(|n| *n <= MAX_WARNING).map(WarningId);
         let id = id.ok_or_else(|| StoreError::Unavailable("the numbers of warnings are used up; archive this store".into()))?;
-        let expires_at = content.expires.unwrap_or(content.effective.unwrap_or(now).max(now) + default_expiry(&content.hazard, content.level));
+        let expires_at =
+            content.expires.unwrap_or(content.effective.unwrap_or(now).max(now) + default_expiry(&content.hazard, content.level));
         let w = WarningState {
             id,
             issuer: issuer.id.clone(),
@@ -109,7 +113,12 @@ impl Engine {
         c.identity = identity.map(|i| Identity { warning: id, ..i });
         c.feed.push(rows::warning_feed("warning.accepted", &w, now));
         c.blobs.push(("raw".into(), raw.to_vec()));
-        let labels = [("issuer", issuer.id.0.clone()), ("hazard", w.content.hazard.0.clone()), ("level", w.level().as_str().to_string()), ("result", "accepted".to_string())];
+        let labels = [
+            ("issuer", issuer.id.0.clone()),
+            ("hazard", w.content.hazard.0.clone()),
+            ("level", w.level().as_str().to_string()),
+            ("result", "accepted".to_string()),
+        ];
         match self.store.commit(WriteLane::Urgent, vec![c]).await?.into_iter().next() {
             Some(Committed::Done) => {
                 metrics::counter!("jiaoying_warnings_total", &labels).increment(1);
@@ -134,7 +143,13 @@ impl Engine {
         let now = self.store.now();
         content.status = Status::Exercise;
         content.message_type = MessageType::Alert;
-        let issuer = Issuer { id: crate::core::ids::IssuerId(format!("drill:{who}")), name: "演练".into(), hazards: vec![], divisions: vec![], levels: vec![] };
+        let issuer = Issuer {
+            id: crate::core::ids::IssuerId(format!("drill:{who}")),
+            name: "演练".into(),
+            hazards: vec![],
+            divisions: vec![],
+            levels: vec![],
+        };
         let raw = to_json(&content);
         self.accept(&issuer, content, Vec::new(), Relations::default(), None, true, &raw, now).await
     }
@@ -288,7 +303,10 @@ impl Engine {
                 if w.end.as_ref().is_some_and(|e| e.reason == WarningEnd::Expired) {
                     w.end = None;
                 }
-                let mut change = WarningChange { entry: serde_json::json!({"e": "extended", "expires": expires, "who": who}), ..WarningChange::default() };
+                let mut change = WarningChange {
+                    entry: serde_json::json!({"e": "extended", "expires": expires, "who": who}),
+                    ..WarningChange::default()
+                };
                 for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.kind == crate::core::callout::state::TaskKind::Decide) {
                     t.closed = Some("extended".into());
                     change.tasks.push(t.n);
@@ -341,7 +359,11 @@ impl Engine {
                     .filter(|p| !called.contains_key(p))
                     .collect();
                 recipients.sort_unstable();
-                let mut change = WarningChange { entry: serde_json::json!({"e": "place_added", "place": place, "who": who}), due: Some(now), ..WarningChange::default() };
+                let mut change = WarningChange {
+                    entry: serde_json::json!({"e": "place_added", "place": place, "who": who}),
+                    due: Some(now),
+                    ..WarningChange::default()
+                };
                 w.added_places.push(place.to_string());
                 for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.title.starts_with("请立即处理")) {
                     t.closed = Some("place_added".into());
@@ -385,7 +407,12 @@ impl Engine {
     /// A refused post shows in the duty room and stays in the feed.
     pub async fn record_refusal(&self, issuer: Option<&str>, status: u16, reason: &str) {
         let now = self.store.now();
-        let labels = [("issuer", issuer.unwrap_or("").to_string()), ("hazard", String::new()), ("level", String::new()), ("result", status.to_string())];
+        let labels = [
+            ("issuer", issuer.unwrap_or("").to_string()),
+            ("hazard", String::new()),
+            ("level", String::new()),
+            ("result", status.to_string()),
+        ];
         metrics::counter!("jiaoying_warnings_total", &labels).increment(1);
         let data = serde_json::json!({"issuer": issuer, "status": status, "reason": reason.chars().take(500).collect::<String>(), "at": now.rfc3339()});
         let item = FeedItem { kind: "warning.refused".into(), warning: None, callout: None, at: now, data };
@@ -453,4 +480,3 @@ fn rights(issuer: &Issuer, content: &Content) -> Result<(), PostError> {
     }
     Ok(())
 }
-

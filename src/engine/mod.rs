@@ -267,11 +267,8 @@ impl Engine {
         }
         let (mut upsert, mut delete) = (Vec::new(), Vec::new());
         for change in crate::core::directory_docs::diff_docs(&old, &directory) {
-            let id = format!("{}/{}", change.kind, change.id);
-            match change.body {
-                Some(body) => upsert.push(Doc { id, body }),
-                None => delete.push(id),
-            }
+            upsert.extend(change.upsert.into_iter().map(|(id, body)| Doc { id: format!("{}/{id}", change.kind), body }));
+            delete.extend(change.delete.into_iter().map(|id| format!("{}/{id}", change.kind)));
         }
         let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
         directory.version = version;

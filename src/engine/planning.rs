@@ -66,7 +66,14 @@ impl Engine {
         }
     }
 
-    async fn finish(&self, w: &WarningState, record: &Record, change: WarningChange, now: Time, consumed: Vec<u64>) -> Result<(), StoreError> {
+    async fn finish(
+        &self,
+        w: &WarningState,
+        record: &Record,
+        change: WarningChange,
+        now: Time,
+        consumed: Vec<u64>,
+    ) -> Result<(), StoreError> {
         let commit = self.warning_commit(w, Some(record), &change, now, consumed);
         if matches!(self.store.commit(WriteLane::Red, vec![commit]).await?.first(), Some(Committed::Done)) {
             self.cache.put_warning(Arc::new(w.clone()));
@@ -364,7 +371,11 @@ impl Engine {
                 return self.finish(&w, &record, change, now, Vec::new()).await;
             }
         }
-        if w.expires_at <= now && w.end.is_none() && w.expiry_asked != Some(w.expires_at) && w.closed_reason.is_none_or(|r| r == WarningEnd::Answered) {
+        if w.expires_at <= now
+            && w.end.is_none()
+            && w.expiry_asked != Some(w.expires_at)
+            && w.closed_reason.is_none_or(|r| r == WarningEnd::Answered)
+        {
             w.expiry_asked = Some(w.expires_at);
             w.end = Some(EndOrder {
                 reason: WarningEnd::Expired,

@@ -62,7 +62,11 @@ impl Engine {
     pub(super) async fn work_callback(&self, claim: Claim) -> Result<(), StoreError> {
         let Some(record) = &claim.record else { return Ok(()) };
         let mut parked: Parked = from_json(&claim.key, &record.body)?;
-        let result = match self.accounts.named(&parked.account).map(|a| a.provider.read_callback(parked.content_type.as_deref(), parked.body.as_bytes())) {
+        let result = match self
+            .accounts
+            .named(&parked.account)
+            .map(|a| a.provider.read_callback(parked.content_type.as_deref(), parked.body.as_bytes()))
+        {
             Some(Ok(items)) => {
                 let count = items.len();
                 for item in items {
@@ -117,11 +121,20 @@ impl Engine {
         Ok(person.and_then(|p| p.phones.get(usize::from(a.number))).map(|p| (p.clone(), a.by_line)))
     }
 
-    async fn receipt(&self, attempt: AttemptId, at: Option<Time>, result: ReceiptResult, keys: Option<String>, parked: &Parked) -> Result<(), StoreError> {
+    async fn receipt(
+        &self,
+        attempt: AttemptId,
+        at: Option<Time>,
+        result: ReceiptResult,
+        keys: Option<String>,
+        parked: &Parked,
+    ) -> Result<(), StoreError> {
         let (ok, outcome, number_dead, config) = match result {
             ReceiptResult::Waiting => return Ok(()),
             ReceiptResult::Delivered => (true, "delivered".to_string(), false, false),
-            ReceiptResult::Failed { code, detail, number_dead, config } => (false, format!("{code} {detail}").trim().to_string(), number_dead, config),
+            ReceiptResult::Failed { code, detail, number_dead, config } => {
+                (false, format!("{code} {detail}").trim().to_string(), number_dead, config)
+            }
             ReceiptResult::CallEnded { code, detail, heard, number_dead, config } => {
                 (heard, format!("{code} {detail}").trim().to_string(), number_dead, config)
             }
@@ -183,7 +196,8 @@ impl Engine {
                     None => {
                         let now = self.store.now();
                         let data = serde_json::json!({"phone": phone.masked(), "text": text.chars().take(200).collect::<String>(), "at": now.rfc3339()});
-                        self.announce("replies", FeedItem { kind: "reply.unmatched".into(), warning: None, callout: None, at: now, data }).await?;
+                        self.announce("replies", FeedItem { kind: "reply.unmatched".into(), warning: None, callout: None, at: now, data })
+                            .await?;
                     }
                 }
             }

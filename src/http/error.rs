@@ -57,7 +57,12 @@ impl Problem {
     }
     /// 405
     pub fn method_not_allowed() -> Problem {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path has no such method", "see /openapi.json for the methods of each path")
+        Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "This path has no such method",
+            "see /openapi.json for the methods of each path",
+        )
     }
     /// 409
     pub fn conflict(detail: impl Into<String>) -> Problem {
@@ -109,7 +114,12 @@ impl Problem {
     }
     /// 500
     pub fn internal() -> Problem {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The gateway failed", "the fault is in the gateway's log; sending again may help")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "The gateway failed",
+            "the fault is in the gateway's log; sending again may help",
+        )
     }
 
     fn body(&self) -> Vec<u8> {

@@ -45,7 +45,8 @@ fn operation(op: &Operation) -> Value {
         "security": security(op),
     });
     if !op.body.is_empty() {
-        let content: Map<String, Value> = op.body.iter().map(|(media, schema)| (media.to_string(), json!({ "schema": reference(schema) }))).collect();
+        let content: Map<String, Value> =
+            op.body.iter().map(|(media, schema)| (media.to_string(), json!({ "schema": reference(schema) }))).collect();
         out["requestBody"] = json!({ "required": true, "content": content });
     }
     out
@@ -58,7 +59,10 @@ fn reference(schema: &str) -> Value {
 fn parameters(op: &Operation) -> Vec<Value> {
     let in_path = op.path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'));
     let path = in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
-    let query = op.query.iter().map(|(name, meaning)| json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": "string" } }));
+    let query = op
+        .query
+        .iter()
+        .map(|(name, meaning)| json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": "string" } }));
     path.chain(query).collect()
 }
 
@@ -136,7 +140,8 @@ mod tests {
         let doc = document();
         let mut found = BTreeSet::new();
         references(&doc, &mut found);
-        let names: BTreeSet<String> = doc["components"]["schemas"].as_object().unwrap().keys().map(|n| format!("#/components/schemas/{n}")).collect();
+        let names: BTreeSet<String> =
+            doc["components"]["schemas"].as_object().unwrap().keys().map(|n| format!("#/components/schemas/{n}")).collect();
         assert_eq!(found, names);
     }
 

@@ -394,7 +394,15 @@ pub const OPERATIONS: &[Operation] = &[
         refusals: &[404, 413, 503],
         ..GET
     },
-    Operation { id: Id::Health, path: "/healthz", who: Who::Open, summary: "The process runs", success: &[(200, "text/plain")], refusals: &[], ..GET },
+    Operation {
+        id: Id::Health,
+        path: "/healthz",
+        who: Who::Open,
+        summary: "The process runs",
+        success: &[(200, "text/plain")],
+        refusals: &[],
+        ..GET
+    },
     Operation {
         id: Id::Ready,
         path: "/readyz",
@@ -404,7 +412,15 @@ pub const OPERATIONS: &[Operation] = &[
         refusals: &[503],
         ..GET
     },
-    Operation { id: Id::Metrics, path: "/metrics", who: MONITORING, summary: "Prometheus metrics", success: &[(200, "text/plain")], refusals: &[], ..GET },
+    Operation {
+        id: Id::Metrics,
+        path: "/metrics",
+        who: MONITORING,
+        summary: "Prometheus metrics",
+        success: &[(200, "text/plain")],
+        refusals: &[],
+        ..GET
+    },
     Operation {
         id: Id::OpenApi,
         path: "/openapi.json",

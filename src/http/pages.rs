@@ -7,10 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use minijinja::{
-    AutoEscape, Environment, UndefinedBehavior, Value, context,
-    value::Serde,
-};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, value::Serde};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -190,7 +187,10 @@ impl Pages {
             Ok(html) => self.html(status, html),
             Err(error) => {
                 tracing::error!(template = name, %error, "a page could not be rendered");
-                self.html(StatusCode::INTERNAL_SERVER_ERROR, "<!doctype html><meta charset=\"utf-8\"><p>页面暂时无法显示，请回复短信或拨打值班电话。".into())
+                self.html(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "<!doctype html><meta charset=\"utf-8\"><p>页面暂时无法显示，请回复短信或拨打值班电话。".into(),
+                )
             }
         }
     }

@@ -6,7 +6,6 @@
 //! person sees and the rest is read; what cannot be a warning is refused whole, with every reason.
 //! Findings are for the duty room and in Chinese; refusals are for the sending program and in English.
 
-pub mod sheet;
 pub mod cap;
 mod charset;
 mod check;
@@ -15,6 +14,7 @@ mod merge;
 pub mod national;
 mod notes;
 mod shape;
+pub mod sheet;
 mod text;
 mod words;
 pub mod xml;

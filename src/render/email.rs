@@ -86,7 +86,8 @@ impl Emails {
         };
         let text = run(&format!("{kind}.txt"), "")?;
         let (first, body) = text.split_once('\n').unwrap_or((text.as_str(), ""));
-        let subject = first.trim().strip_prefix(SUBJECT).ok_or_else(|| format!("{kind}.txt: the first line must begin with `{SUBJECT}`"))?;
+        let subject =
+            first.trim().strip_prefix(SUBJECT).ok_or_else(|| format!("{kind}.txt: the first line must begin with `{SUBJECT}`"))?;
         // A subject is one line, or it would end the mail's head.
         let subject = subject.replace(char::is_control, " ").trim().to_string();
         let html = run(&format!("{kind}.html"), &subject)?;

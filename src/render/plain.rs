@@ -80,13 +80,7 @@ impl Template {
     /// Fills the template. `value(variable, limit)` gives a text of at most `limit` units. Where the
     /// whole would not fit `segments` messages, together with `around` units of signature and mark, the
     /// elastic variables are shortened in their order, none below its declared minimum.
-    pub fn fill(
-        &self,
-        declared: &Declarations,
-        segments: usize,
-        around: usize,
-        value: &dyn Fn(Variable, usize) -> String,
-    ) -> Filled {
+    pub fn fill(&self, declared: &Declarations, segments: usize, around: usize, value: &dyn Fn(Variable, usize) -> String) -> Filled {
         let limits = |v: Variable| declared.get(&v).map_or((35, None), |d| (d.max, d.min));
         let mut values: Vec<String> = self.variables.iter().map(|(v, _)| value(*v, limits(*v).0)).collect();
         let sum: usize = self.variables.iter().zip(&values).map(|((_, n), text)| n * units(text)).sum();
@@ -96,7 +90,9 @@ impl Template {
                 break;
             }
             let Some(at) = self.variables.iter().position(|(v, _)| *v == elastic) else { continue };
-            let (Some((_, times)), Some(text), Some(min)) = (self.variables.get(at), values.get_mut(at), limits(elastic).1) else { continue };
+            let (Some((_, times)), Some(text), Some(min)) = (self.variables.get(at), values.get_mut(at), limits(elastic).1) else {
+                continue;
+            };
             let had = units(text);
             let want = had.saturating_sub(over.div_ceil(*times)).max(min).max(floor);
             if want < had {

@@ -27,8 +27,7 @@ pub struct Resolved {
 
 /// Reads the areas of a message. `rights` are the issuer's divisions; empty means all.
 pub fn resolve(content: &Content, directory: &Directory, lookup: &Lookup, rights: &[Division]) -> Resolved {
-    let mut reader =
-        Reader { directory, lookup, rights, out: Resolved::default(), foreign: 0, broad: by_points_only(content) };
+    let mut reader = Reader { directory, lookup, rights, out: Resolved::default(), foreign: 0, broad: by_points_only(content) };
     for area in &content.areas {
         reader.read(area, area.level.unwrap_or(content.level));
     }
@@ -192,10 +191,7 @@ impl Reader<'_> {
                 }
                 let list: Vec<String> = towns.iter().take(8).map(|d| self.named_code(*d)).collect();
                 let more = if towns.len() > list.len() { format!("等{}个乡镇", towns.len()) } else { String::new() };
-                self.finding(
-                    "area_by_points",
-                    format!("{kind}按其中{}个已知点位所在乡镇叫应：{}{more}", codes.len(), list.join("、")),
-                );
+                self.finding("area_by_points", format!("{kind}按其中{}个已知点位所在乡镇叫应：{}{more}", codes.len(), list.join("、")));
                 towns.into_iter().for_each(|d| self.add(Target::Division(d), level));
             }
         }

@@ -281,12 +281,7 @@ fn empty_places(input: &PlanInput<'_>, resolved: &Resolved, out: &mut PlanOutput
     }
 }
 
-fn why_officer(
-    input: &PlanInput<'_>,
-    resolved: &Resolved,
-    rows: &BTreeMap<u8, (Level, Row<'_>)>,
-    out: &PlanOutput,
-) -> Option<String> {
+fn why_officer(input: &PlanInput<'_>, resolved: &Resolved, rows: &BTreeMap<u8, (Level, Row<'_>)>, out: &PlanOutput) -> Option<String> {
     if resolved.outside_rights {
         return None;
     }

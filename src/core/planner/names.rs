@@ -24,7 +24,8 @@ const EVERYWHERE: [&str; 8] = ["全市", "全县", "全区", "全境", "全域",
 pub fn find(text: &str, directory: &Directory, lookup: &Lookup, allowed: &[Division]) -> Names {
     let mut out = Names::default();
     let mut context: Option<Division> = None;
-    for part in text.split(|c: char| c.is_whitespace() || "、，,；;。．.：:（）()[]“”\"/|".contains(c)).filter(|p| p.chars().count() >= 2) {
+    for part in text.split(|c: char| c.is_whitespace() || "、，,；;。．.：:（）()[]“”\"/|".contains(c)).filter(|p| p.chars().count() >= 2)
+    {
         let found = part_targets(part, directory, lookup, allowed, &mut context, &mut out.ambiguous);
         if !found.is_empty() {
             out.targets.extend(found);

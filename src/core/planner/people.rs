@@ -127,11 +127,7 @@ fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
         start = picks.end;
         let Some(first) = group.first() else { continue };
         let (Some(post), Some(way)) = (input.directory.posts.get(first.post), all.ways.get(first.way)) else { continue };
-        let level = group
-            .iter()
-            .filter_map(|p| all.ways.get(p.way).map(|w| w.level))
-            .max_by_key(|l| strength(*l))
-            .unwrap_or(way.level);
+        let level = group.iter().filter_map(|p| all.ways.get(p.way).map(|w| w.level)).max_by_key(|l| strength(*l)).unwrap_or(way.level);
         let key = (Reverse(strength(level)), !way.way.answer, calling_rank(tier_of(post)), &post.place, first.recipient);
         out.push(Draft { key, picks, level });
     }

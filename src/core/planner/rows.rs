@@ -6,7 +6,7 @@ use crate::core::{
     directory::{Directory, Place, Post, Role, Tier},
     hazard::{HazardCode, Level},
     policy::{
-        AnswerRule, At, FeedbackRule, Ladder, NamedLadder, NightRule, Policy, Rule, RunningPolicy, Rung, Selector, TaskRule, Voice, Who,
+        AnswerRule, At, FeedbackRule, Ladder, NamedLadder, NightRule, Policy, Rule, Rung, RunningPolicy, Selector, TaskRule, Voice, Who,
     },
     send::Channel,
     time::{Span, Time},
@@ -80,7 +80,8 @@ impl<'a> Row<'a> {
 
     /// Everybody whose role answers for the hazard, by the strictest means.
     pub fn last_resort(everybody: &'a Selector) -> Row<'a> {
-        let line = Line { selectors: vec![everybody], ladder: LAST_RESORT, deadline: None, night: &NightRule::Full, answer: AnswerRule::Each };
+        let line =
+            Line { selectors: vec![everybody], ladder: LAST_RESORT, deadline: None, night: &NightRule::Full, answer: AnswerRule::Each };
         Row { lines: vec![line], feedback: None }
     }
 }
@@ -148,9 +149,7 @@ impl<'a> Chooser<'a> {
             return true;
         }
         match &post.place.point {
-            Some(code) => {
-                kinds.iter().any(|k| k == "any") || self.directory.points.get(code).is_some_and(|p| kinds.contains(&p.kind))
-            }
+            Some(code) => kinds.iter().any(|k| k == "any") || self.directory.points.get(code).is_some_and(|p| kinds.contains(&p.kind)),
             None => self.lookup.has_point(post.place.division, kinds),
         }
     }
@@ -212,8 +211,13 @@ pub struct Running<'a> {
 impl<'a> Running<'a> {
     pub fn new(policy: &'a Policy, now: Time, drill: bool) -> Running<'a> {
         let morning = policy.morning_after(now);
-        let policy_out =
-            RunningPolicy { source: policy.source(), ladders: Vec::new(), feedback: Vec::new(), clocks: policy.clocks, night: policy.night };
+        let policy_out = RunningPolicy {
+            source: policy.source(),
+            ladders: Vec::new(),
+            feedback: Vec::new(),
+            clocks: policy.clocks,
+            night: policy.night,
+        };
         let hold_all = drill && morning.is_some() && !policy.drill.at_night;
         Running { policy, policy_out, keys: Vec::new(), now, morning, hold_all, missing: BTreeSet::new() }
     }

@@ -169,8 +169,10 @@ impl Policy {
         let mut tiers: BTreeSet<Tier> = BTreeSet::new();
         for (i, who) in call.who.iter().enumerate() {
             match self.groups.get(who) {
-                None => out
-                    .push((path.clone().key("who").index(i), format!("there is no group `{who}`; the file has {}", list(self.groups.keys())))),
+                None => out.push((
+                    path.clone().key("who").index(i),
+                    format!("there is no group `{who}`; the file has {}", list(self.groups.keys())),
+                )),
                 Some(g) => {
                     for s in &g.select {
                         tiers.extend(if s.tiers.is_empty() { Tier::ALL.to_vec() } else { s.tiers.clone() });
@@ -181,7 +183,8 @@ impl Policy {
         for (name, ladder) in ladders.into_iter().filter(|(_, l)| l.answer && call.deadline.is_none()) {
             let missing: Vec<&str> = tiers.iter().filter(|t| !ladder.deadline.contains_key(t)).map(|t| t.as_str()).collect();
             if !missing.is_empty() {
-                let message = format!("ladder `{name}` has no deadline for {}; add it there or give this line a deadline", missing.join(", "));
+                let message =
+                    format!("ladder `{name}` has no deadline for {}; add it there or give this line a deadline", missing.join(", "));
                 out.push((path.clone().key("ladder"), message));
             }
         }

@@ -90,14 +90,7 @@ pub struct Selector {
 }
 impl Default for Selector {
     fn default() -> Self {
-        Selector {
-            tiers: Vec::new(),
-            roles: Vec::new(),
-            at: Vec::new(),
-            titles: Vec::new(),
-            point_kinds: Vec::new(),
-            feedback: true,
-        }
+        Selector { tiers: Vec::new(), roles: Vec::new(), at: Vec::new(), titles: Vec::new(), point_kinds: Vec::new(), feedback: true }
     }
 }
 
@@ -247,12 +240,7 @@ impl Policy {
     /// then the order of the file. A stage that no row names leaves the colour rows to decide.
     pub fn rule_for(&self, hazard: &HazardCode, level: Level, stage: Option<&str>) -> Option<&Rule> {
         let best = |rules: &mut dyn Iterator<Item = &'_ Rule>| -> Option<usize> {
-            rules
-                .enumerate()
-                .filter(|(_, r)| r.takes_level(level))
-                .filter_map(|(i, r)| Some((r.fit(hazard)?, i)))
-                .min()
-                .map(|(_, i)| i)
+            rules.enumerate().filter(|(_, r)| r.takes_level(level)).filter_map(|(i, r)| Some((r.fit(hazard)?, i))).min().map(|(_, i)| i)
         };
         if let Some(stage) = stage.map(normal_stage).filter(|s| !s.is_empty()) {
             let staged: Vec<&Rule> = self.rules.iter().filter(|r| r.takes_stage(&stage)).collect();

@@ -21,7 +21,13 @@ fn sample() -> CalloutPage {
             onset: None,
             expires: Some("7月8日 22:15".into()),
         },
-        you: YouPart { name: "张三".into(), relation: "holder".into(), holder: "张三".into(), deputies: vec!["李四".into()], ..YouPart::default() },
+        you: YouPart {
+            name: "张三".into(),
+            relation: "holder".into(),
+            holder: "张三".into(),
+            deputies: vec!["李四".into()],
+            ..YouPart::default()
+        },
         posts: vec![PostPart { place: "端氏镇".into(), title: "镇长".into(), answered: false }],
         can_answer: true,
         due: Some("7月8日 16:20".into()),
@@ -40,7 +46,8 @@ async fn html(response: Response) -> String {
 #[tokio::test]
 async fn the_ask_has_three_buttons_that_post_and_escapes_what_issuers_write() {
     let page = html(pages().page(StatusCode::OK, "ack.html", sample())).await;
-    for wanted in ["我已收到并到岗", "由代理人接办（李四）", "不是我本人", "张三", "端氏镇", "7月8日 16:20", "应答后请反馈：到岗、转移"] {
+    for wanted in ["我已收到并到岗", "由代理人接办（李四）", "不是我本人", "张三", "端氏镇", "7月8日 16:20", "应答后请反馈：到岗、转移"]
+    {
         assert!(page.contains(wanted), "{wanted} is missing in {page}");
     }
     assert!(!page.contains("<script>alert"), "{page}");
@@ -57,9 +64,13 @@ async fn a_drill_is_marked_in_title_and_banner() {
 #[tokio::test]
 async fn an_answered_callout_offers_the_report_and_no_answer_button() {
     let answered = AnsweredPart { at: "7月8日 16:18".into(), by: "张三".into(), via: "链接".into(), late: true };
-    let part = CalloutPage { answered: Some(answered), can_answer: false, can_report: true, faults: vec!["人数不能为负".into()], ..sample() };
+    let part =
+        CalloutPage {
+            answered: Some(answered), can_answer: false, can_report: true, faults: vec!["人数不能为负".into()], ..sample()
+        };
     let page = html(pages().page(StatusCode::OK, "ack.html", part)).await;
-    for wanted in ["已应答", "超时应答", "已到岗，一切正常", "拒不转移", "应关", "有险情", "断网", "下次报告时间", "人数不能为负"] {
+    for wanted in ["已应答", "超时应答", "已到岗，一切正常", "拒不转移", "应关", "有险情", "断网", "下次报告时间", "人数不能为负"]
+    {
         assert!(page.contains(wanted), "{wanted} is missing in {page}");
     }
     assert!(!page.contains("value=\"answer\""));
@@ -68,14 +79,16 @@ async fn an_answered_callout_offers_the_report_and_no_answer_button() {
 
 #[tokio::test]
 async fn an_ended_callout_tells_how_it_ended() {
-    let ended = EndedPart { at: "7月8日 20:00".into(), reason: "预警已解除".into(), advice: Some("返回须听当地通知".into()) };
+    let ended =
+        EndedPart { at: "7月8日 20:00".into(), reason: "预警已解除".into(), advice: Some("返回须听当地通知".into()) };
     let page = html(pages().page(StatusCode::OK, "ack.html", CalloutPage { ended: Some(ended), can_answer: false, ..sample() })).await;
     assert!(page.contains("本次叫应已结束：预警已解除") && page.contains("返回须听当地通知") && !page.contains("value=\"answer\""));
 }
 
 #[tokio::test]
 async fn a_desk_takes_over_instead_of_answering() {
-    let you = YouPart { name: "值班员".into(), relation: "duty_desk".into(), takes_over: true, holder: "张三".into(), deputies: vec![] };
+    let you =
+        YouPart { name: "值班员".into(), relation: "duty_desk".into(), takes_over: true, holder: "张三".into(), deputies: vec![] };
     let page = html(pages().page(StatusCode::OK, "ack.html", CalloutPage { you, ..sample() })).await;
     assert!(page.contains("由我接办") && page.contains("尚未应答，请您接办") && !page.contains("我已收到并到岗"));
 }
@@ -104,7 +117,10 @@ fn pages_allow_no_foreign_content_and_the_style_by_its_hash_only() {
     let csp = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
     assert!(csp.contains("default-src 'none'") && csp.contains("style-src 'sha256-") && !csp.contains("unsafe"), "{csp}");
     for (name, source) in TEMPLATES {
-        assert!(!source.contains("http://") && !source.contains("https://") && !source.contains("style=\"") && !source.contains("onclick"), "{name}");
+        assert!(
+            !source.contains("http://") && !source.contains("https://") && !source.contains("style=\"") && !source.contains("onclick"),
+            "{name}"
+        );
     }
 }
 

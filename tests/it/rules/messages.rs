@@ -22,8 +22,8 @@ fn facts() -> MessageFacts {
         hazard: HazardCode("11B03".into()),
         level: Level::Red,
         headline: "沁水县气象台发布暴雨红色预警信号[I级/特别严重]".into(),
-        description: "沁水县气象台2024年07月08日06时10分发布暴雨红色预警信号：未来3小时龙港镇、中村镇雨量将超100mm，阵风8-10级。请注意防范。"
-            .into(),
+        description:
+            "沁水县气象台2024年07月08日06时10分发布暴雨红色预警信号：未来3小时龙港镇、中村镇雨量将超100mm，阵风8-10级。请注意防范。".into(),
         instruction: "停止户外作业。".into(),
         issuer: "沁水县气象台".into(),
         sent,
@@ -105,12 +105,20 @@ fn a_bad_template_of_an_operator_is_told_by_file_and_never_sent() {
     }
     assert!(Renderer::new(with.clone()).is_err());
 
-    write("sms/callout.txt", "【晋城】${hazard}预警，详情很长${places}很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长");
+    write(
+        "sms/callout.txt",
+        "【晋城】${hazard}预警，详情很长${places}很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长",
+    );
     write("sms/end.txt", "${hazard}${level}预警${how}");
     write("email/chase.html", "{% extends \"layout.html\" %}");
     write("voice/variables.toml", include_str!("../../../templates/message/voice/variables.toml"));
     let told: Vec<String> = check_templates(&with).iter().map(ToString::to_string).collect();
-    for want in ["sms/callout.txt: `【` is not allowed", "sms/callout.txt: it asks for an answer", "sms/callout.txt: with the longest", "email/info.txt"] {
+    for want in [
+        "sms/callout.txt: `【` is not allowed",
+        "sms/callout.txt: it asks for an answer",
+        "sms/callout.txt: with the longest",
+        "email/info.txt",
+    ] {
         assert!(told.iter().any(|f| f.starts_with(want)), "{want}\n{told:#?}");
     }
     let ok = Renderer::new(with).unwrap();
