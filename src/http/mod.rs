@@ -5,10 +5,23 @@
 //! ([`error`], pages, the API document). What never happens here: a decision about a warning or a
 //! person, a write past the engine.
 
+mod ack;
+mod api;
 pub mod auth;
+mod callback;
 pub mod error;
-pub mod extract;
+mod events;
+mod extract;
+mod form;
 pub mod openapi;
 pub mod operations;
+mod ops;
 pub mod pages;
+mod rate;
+mod router;
+mod state;
+mod status;
+pub mod view;
 pub mod webhook;
+
+pub use router::router;

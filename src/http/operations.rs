@@ -105,6 +105,10 @@ impl Operation {
     pub fn is_read(&self) -> bool {
         self.method == "GET"
     }
+    /// Answers with a page for people; its faults are told in Chinese too.
+    pub fn shows_pages(&self) -> bool {
+        self.success.iter().any(|(_, what)| *what == "text/html")
+    }
 }
 
 const VIEWER: Who = Who::Callers { roles: &[Role::Viewer], issuer: false };
@@ -327,8 +331,16 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/api/v1/directory/import",
         who: ADMIN,
         summary: "Take in a sheet of responsible persons; with `dry_run=true` only say what would change",
-        query: &[("dry_run", "`true`: change nothing")],
-        body: &[("text/csv", "text"), ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "binary")],
+        query: &[
+            ("dry_run", "`true`: change nothing"),
+            ("mode", "`upsert` (if not given): nobody else is touched; `replace`: the sheet is the truth for its area"),
+            ("allow_uncovered", "`true`: places may be left without anybody to call"),
+        ],
+        body: &[
+            ("text/csv", "text"),
+            ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "binary"),
+            ("application/octet-stream", "binary"),
+        ],
         success: &[(200, "ImportReport")],
         limit: SHEET_LIMIT,
         ..POST

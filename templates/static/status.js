@@ -21,6 +21,6 @@
     }, 1000);
   }
   var source = new EventSource(base + "/api/v1/events");
-  source.addEventListener("change", refresh);
+  source.onmessage = refresh;
   source.onopen = refresh;
 })();
