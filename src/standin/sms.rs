@@ -171,7 +171,7 @@ fn accept(
         Shared::count(&s.tallies.limited);
         return Err(Answer::Json(200, error_body(s, "isv.BUSINESS_LIMIT_CONTROL", message)));
     }
-    if b.receipts.send && !chance::happens(b.receipts.lost_share, b.seed, phone, n, "receipt-lost") {
+    if b.receipts.send && s.pusher.wants(Kind::Receipt) && !chance::happens(b.receipts.lost_share, b.seed, phone, n, "receipt-lost") {
         let item = push::receipt_item(phone, out_id, biz_id, code, now, done_at);
         if chance::happens(b.receipts.duplicate_share, b.seed, phone, n, "receipt-again") {
             s.pusher.push(Kind::Receipt, report_after + s.scaled(Span::secs(5)), item.clone());
