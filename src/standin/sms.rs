@@ -65,7 +65,7 @@ pub(super) fn luck(s: &Shared, phone: &str) -> Luck {
     }
     let slow = if happens(b.slow_share, "slow") { b.slow_latency } else { Span::ZERO };
     let spread = Span((b.latency_spread.0 as f64 * chance::roll(b.seed, phone, n, "latency")) as i64);
-    Luck::Good { wait: s.scaled(Span(b.latency.0 + spread.0 + slow.0)) }
+    Luck::Good { wait: s.scaled(Span(b.latency.0.saturating_add(spread.0).saturating_add(slow.0))) }
 }
 
 /// The walls of one number, when they are to be enforced, with their windows scaled.
