@@ -7,6 +7,9 @@ use super::{Message, MessageKind, ProviderTemplate, VariableRule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// What a variable can be declared as. `link`: the provider has allowed a URL there.
+const KINDS: &str = "text, number, time, link";
+
 /// The approved templates of one account, by kind of message; drills may have wording of their own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -51,14 +54,15 @@ fn variable_fault(name: &str, value: &str, rule: &VariableRule) -> Option<String
     if length > rule.max {
         return Some(format!("`{name}` has {length} characters, at most {} are allowed: {}", rule.max, excerpt(value)));
     }
-    if holds_url(value) {
-        return Some(format!("`{name}` holds a URL, which providers refuse in a variable; the template itself must hold its fixed part"));
+    if rule.kind != "link" && holds_url(value) {
+        return Some(format!("`{name}` holds a URL, which providers refuse in a variable unless they allowed it (kind = \"link\")"));
     }
     let allowed: fn(char) -> bool = match rule.kind.as_str() {
         "text" => |_| true,
+        "link" => |c| c.is_ascii_graphic() || c == '—',
         "number" => |c| c.is_ascii_digit(),
         "time" => |c| c.is_ascii_digit() || "-/:. 年月日时分秒".contains(c),
-        other => return Some(format!("`{name}` is declared as `{other}`; known kinds are text, number, time")),
+        other => return Some(format!("`{name}` is declared as `{other}`; known kinds are {KINDS}")),
     };
     (!value.chars().all(allowed)).then(|| format!("`{name}` is not of kind {}: {}", rule.kind, excerpt(value)))
 }
@@ -75,8 +79,8 @@ pub fn faults(table: &str, set: &TemplateSet) -> Vec<String> {
             if rule.max == 0 {
                 faults.push(format!("{at}.variables.{name}.max: must be above 0"));
             }
-            if !matches!(rule.kind.as_str(), "text" | "number" | "time") {
-                faults.push(format!("{at}.variables.{name}.kind: `{}`; known kinds are text, number, time", rule.kind));
+            if !matches!(rule.kind.as_str(), "text" | "number" | "time" | "link") {
+                faults.push(format!("{at}.variables.{name}.kind: `{}`; known kinds are {KINDS}", rule.kind));
             }
         }
     }
