@@ -20,16 +20,16 @@ pub enum Tier {
     DutyDesk,
 }
 impl Tier {
-    /// From the words of a sheet (责任层级); `None` when it is none of them.
+    /// From the words of a sheet (责任层级), without spaces; what stands in parentheses is ignored:
+    /// `县(市、区)` is `县`. `None` when it is none of them.
     pub fn from_word(text: &str) -> Option<Tier> {
-        Some(match text {
-            "市" | "市级" | "地市" | "地市级" => Tier::City,
-            "县" | "县级" | "区" | "区级" | "区县" | "县区" | "县(区)" | "县(市、区)" | "县级市" => Tier::County,
-            "乡" | "镇" | "乡级" | "镇级" | "乡镇" | "乡镇级" | "街道" | "镇街" | "乡镇街道" | "乡镇(街道)" => {
-                Tier::Township
-            }
-            "村" | "村级" | "社区" | "村居" | "村社" | "村(社区)" | "行政村" => Tier::Village,
-            "点" | "点位" | "点级" | "隐患点" | "水库" | "监测点" => Tier::Point,
+        let word = text.split(['(', '（']).next().unwrap_or(text);
+        Some(match word {
+            "市" | "市级" | "地市" | "地市级" | "设区市" => Tier::City,
+            "县" | "县级" | "区" | "区级" | "区县" | "县区" | "县级市" => Tier::County,
+            "乡" | "镇" | "乡级" | "镇级" | "乡镇" | "乡镇级" | "街道" | "镇街" | "乡镇街道" => Tier::Township,
+            "村" | "村级" | "社区" | "村居" | "村社" | "村社区" | "行政村" => Tier::Village,
+            "点" | "点位" | "点级" | "隐患点" | "监测点" => Tier::Point,
             "值班" | "值班室" | "值守" => Tier::DutyDesk,
             _ => return None,
         })

@@ -5,3 +5,4 @@
 mod messages;
 mod plans;
 mod table;
+mod town;

@@ -239,12 +239,16 @@ fn pick<'a>(
             Some(w) => w,
             None => {
                 let way = running.way(line, tier, *level);
-                let feedback = row.feedback.filter(|_| way.answer).and_then(|f| running.feedback(f));
+                let feedback = row.feedback.filter(|_| way.answer).and_then(|f| running.feedback(f, &way));
                 ways.push(KnownWay { key, level: *level, rule: line.answer, way, feedback });
                 ways.len() - 1
             }
         };
         picks.push(Pick { recipient: post.recipient, post: i, way, owes });
+    }
+    if chooser.foreign_code && !picks.is_empty() {
+        let detail = format!("灾种代码“{}”不认识，各责任类别的人都叫应", input.content.hazard);
+        findings.push(Finding::new("unknown_hazard", detail));
     }
     for role in &chooser.unknown_roles {
         findings.push(Finding::new("unknown_role", format!("名册中的责任类别“{role}”不在规则的 [role] 里，按对所有灾种负责叫应")));

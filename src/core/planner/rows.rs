@@ -93,6 +93,8 @@ pub struct Chooser<'a> {
     pub lookup: &'a Lookup,
     pub hazard: &'a HazardCode,
     pub now: Time,
+    /// The hazard's code is none of the national list's form, so that no role can be ruled out by it.
+    pub foreign_code: bool,
     /// Role keys of the directory that the policy does not know.
     pub unknown_roles: BTreeSet<String>,
     /// Whether somebody at a place bears a title the selector asks for. Only asked, never walked.
@@ -101,7 +103,9 @@ pub struct Chooser<'a> {
 
 impl<'a> Chooser<'a> {
     pub fn new(policy: &'a Policy, directory: &'a Directory, lookup: &'a Lookup, hazard: &'a HazardCode, now: Time) -> Chooser<'a> {
-        Chooser { policy, directory, lookup, hazard, now, unknown_roles: BTreeSet::new(), titled: HashMap::new() }
+        let known = |r: &crate::core::policy::RoleRule| r.hazards.contains(hazard);
+        let foreign_code = !is_national(hazard) && !policy.roles.values().any(known);
+        Chooser { policy, directory, lookup, hazard, now, foreign_code, unknown_roles: BTreeSet::new(), titled: HashMap::new() }
     }
 
     /// The line that calls this post, and whether it owes feedback.
@@ -122,7 +126,7 @@ impl<'a> Chooser<'a> {
     /// Desks answer for everything; so does a role that the policy does not know, because leaving
     /// its people out would be silence by a spelling mistake.
     fn role_answers(&mut self, role: &Role) -> bool {
-        if matches!(role.0.as_str(), Role::DUTY | Role::SHIFT_LEADER) {
+        if self.foreign_code || matches!(role.0.as_str(), Role::DUTY | Role::SHIFT_LEADER) {
             return true;
         }
         match self.policy.roles.get(&role.0) {
@@ -141,6 +145,7 @@ impl<'a> Chooser<'a> {
         (s.tiers.is_empty() || s.tiers.contains(&tier))
             && (s.roles.is_empty() || s.roles.contains(&post.role.0))
             && (s.at.is_empty() || s.at.contains(&post.place.division.level()))
+            && (s.titles.is_empty() || bears(post, &s.titles))
             && (s.point_kinds.is_empty() || self.starred(&s.point_kinds, post))
     }
 
@@ -155,8 +160,7 @@ impl<'a> Chooser<'a> {
     }
 
     fn title_fits(&mut self, s: &'a Selector, post: &'a Post) -> bool {
-        let bears = |p: &Post| s.titles.iter().any(|t| p.title.contains(t.as_str()));
-        if s.titles.is_empty() || bears(post) {
+        if s.prefer_titles.is_empty() || bears(post, &s.prefer_titles) {
             return true;
         }
         // Nobody at the place bears the title: then it cannot be what tells its people apart.
@@ -168,10 +172,20 @@ impl<'a> Chooser<'a> {
             .lookup
             .posts_exactly(post.place.division)
             .filter_map(|i| self.directory.posts.get(i as usize))
-            .any(|p| p.place == post.place && p.valid_at(self.now) && bears(p) && self.fits(s, p));
+            .any(|p| p.place == post.place && p.valid_at(self.now) && bears(p, &s.prefer_titles) && self.fits(s, p));
         self.titled.insert(key, somebody);
         !somebody
     }
+}
+
+fn bears(post: &Post, words: &[String]) -> bool {
+    words.iter().any(|w| post.title.contains(w.as_str()))
+}
+
+/// Whether a code has the national form, such as `11B03`; anything else says nothing about who answers.
+fn is_national(hazard: &HazardCode) -> bool {
+    matches!(hazard.0.as_bytes(), [a, b, family, c, d]
+        if [a, b, c, d].iter().all(|x| x.is_ascii_digit()) && family.is_ascii_uppercase())
 }
 
 /// What makes one ladder of a running policy differ from another.
@@ -274,10 +288,15 @@ impl<'a> Running<'a> {
         index
     }
 
-    /// The number of a feedback rule in the running policy.
-    pub fn feedback(&mut self, rule: &FeedbackRule) -> Option<u8> {
-        let at = self.policy_out.feedback.iter().position(|f| f == rule).unwrap_or_else(|| {
-            self.policy_out.feedback.push(rule.clone());
+    /// The number of a feedback rule in the running policy. Where only the calls are held, the text goes
+    /// out at night, but nobody owes a report before he can be called.
+    pub fn feedback(&mut self, rule: &FeedbackRule, way: &Way) -> Option<u8> {
+        let mut rule = rule.clone();
+        if let (None, Some(morning)) = (way.hold_until, way.hold_voice_until) {
+            rule.first = Span((morning - self.now).0.saturating_add(rule.first.0));
+        }
+        let at = self.policy_out.feedback.iter().position(|f| *f == rule).unwrap_or_else(|| {
+            self.policy_out.feedback.push(rule);
             self.policy_out.feedback.len() - 1
         });
         u8::try_from(at).ok()

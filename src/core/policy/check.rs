@@ -105,7 +105,7 @@ impl Policy {
                 for (j, kind) in s.point_kinds.iter().enumerate().filter(|(_, k)| k.as_str() != "any") {
                     self.known_role(path.clone().key("point_kinds").index(j), kind, out);
                 }
-                if s.titles.iter().any(|t| t.trim().is_empty()) {
+                if s.titles.iter().chain(&s.prefer_titles).any(|t| t.trim().is_empty()) {
                     out.push((path.key("titles"), "an empty word is contained in every title".into()));
                 }
             }

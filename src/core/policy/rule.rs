@@ -79,9 +79,11 @@ pub struct Selector {
     pub roles: Vec<String>,
     /// How deep the division of the post's place goes: tells the county's desk from a township's.
     pub at: Vec<DivisionLevel>,
-    /// The post's title (职务) contains one of these words. Where nobody of a place does, the
-    /// condition falls for that place: a badly kept sheet must not leave it without a leader.
+    /// The post's title (职务) contains one of these words.
     pub titles: Vec<String>,
+    /// The same, but where nobody of a place bears such a title the condition falls for that place: a
+    /// badly kept sheet must not leave it without a leader.
+    pub prefer_titles: Vec<String>,
     /// ★: only at points of these kinds (`any`: of every kind); of a village's people, only where such
     /// a point lies in the village or the post itself has that role.
     pub point_kinds: Vec<String>,
@@ -90,7 +92,15 @@ pub struct Selector {
 }
 impl Default for Selector {
     fn default() -> Self {
-        Selector { tiers: Vec::new(), roles: Vec::new(), at: Vec::new(), titles: Vec::new(), point_kinds: Vec::new(), feedback: true }
+        Selector {
+            tiers: Vec::new(),
+            roles: Vec::new(),
+            at: Vec::new(),
+            titles: Vec::new(),
+            prefer_titles: Vec::new(),
+            point_kinds: Vec::new(),
+            feedback: true,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The columns of the sheet of responsible persons: the one table of titles that is read by and
 //! written from.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 /// A column that the import understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Column {
@@ -96,12 +98,12 @@ impl Column {
 
     /// The column a header cell names; `None` for a title nobody taught us.
     pub fn from_title(text: &str) -> Option<Column> {
-        let title = normal_title(text);
-        if title.is_empty() {
-            return None;
-        }
-        let is = |known: &str| normal_title(known) == title;
-        COLUMNS.iter().find(|(_, own, others)| is(own) || others.iter().any(|o| is(o))).map(|(c, _, _)| *c)
+        // Asked once a row, to find headers repeated on printed pages.
+        static KNOWN: LazyLock<HashMap<String, Column>> = LazyLock::new(|| {
+            let titles = COLUMNS.iter().flat_map(|(c, own, others)| others.iter().chain([own]).map(move |t| (normal_title(t), *c)));
+            titles.collect()
+        });
+        KNOWN.get(&normal_title(text)).copied()
     }
 }
 

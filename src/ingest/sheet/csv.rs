@@ -31,6 +31,12 @@ fn separator(text: &str) -> u8 {
     [(b',', ','), (b'\t', '\t'), (b';', ';')].into_iter().rev().max_by_key(|(_, c)| count(*c)).map_or(b',', |(b, _)| b)
 }
 
+/// Ends of lines: `\n`, `\r\n`, or a lone `\r`.
+fn line_ends(bytes: &[u8]) -> usize {
+    let next = bytes.iter().skip(1).map(Some).chain([None]);
+    bytes.iter().zip(next).filter(|(b, next)| **b == b'\n' || (**b == b'\r' && *next != Some(&b'\n'))).count()
+}
+
 /// Reads a CSV file into cells. Row numbers are those a spreadsheet shows: blank lines count, line
 /// breaks inside a quoted cell do not.
 pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Grid, SheetFault> {
@@ -44,19 +50,22 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Grid, SheetFault> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator(&text)).from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     let mut rows: Vec<Row> = Vec::new();
-    // The line on which the next record would begin if no blank line stood between.
-    let (mut next_line, mut number) = (1u64, 0u32);
+    // How far lines were counted, how many there were, and how many of them stood inside a cell.
+    let (mut counted, mut lines, mut inside) = (0usize, 0usize, 0usize);
     loop {
         match reader.read_record(&mut record) {
             Ok(false) => break,
             Ok(true) => {}
             Err(e) => return Err(SheetFault::file(name, format!("CSV 无法读取：{e}；请另存为 .xlsx 后再导入"))),
         }
-        let line = record.position().map_or(next_line, csv::Position::line);
-        let blank = line.saturating_sub(next_line);
-        number = number.saturating_add(1).saturating_add(u32::try_from(blank).unwrap_or(u32::MAX));
-        let inside: u64 = record.iter().map(|c| c.bytes().filter(|b| *b == b'\n').count() as u64).sum();
-        next_line = line.saturating_add(1).saturating_add(inside);
+        // The reader's position is that before the blank lines it skipped.
+        let from = record.position().map_or(0, |p| usize::try_from(p.byte()).unwrap_or(usize::MAX));
+        let rest = text.as_bytes().get(from..).unwrap_or_default();
+        let start = from.saturating_add(rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count());
+        lines += line_ends(text.as_bytes().get(counted..start).unwrap_or_default());
+        counted = start;
+        let number = u32::try_from((lines + 1).saturating_sub(inside)).unwrap_or(u32::MAX);
+        inside += record.iter().map(|c| line_ends(c.as_bytes())).sum::<usize>();
         if rows.len() > MAX_ROWS {
             return Err(SheetFault::file(name, format!("超过 {MAX_ROWS} 行；请按县或乡镇拆分后分次导入")));
         }

@@ -3,7 +3,7 @@
 
 use super::{
     Column, SheetFault,
-    people::{People, Person},
+    people::{People, Person, SAME_NAME},
     rows::{Mention, SheetRow, SheetRows},
 };
 use crate::core::{
@@ -109,12 +109,13 @@ impl Finder<'_> {
     /// Everybody of a name with his distance, nearest first.
     fn candidates(&self, name: &str, row: &SheetRow, holder: usize, people: &People) -> Vec<(u8, Target)> {
         let mut found: Vec<(u8, Target)> = Vec::new();
-        for at in self.by_name.get(name).map(Vec::as_slice).unwrap_or_default().iter().filter(|at| **at != holder) {
+        let in_file = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+        for at in in_file.iter().take(SAME_NAME).filter(|at| **at != holder) {
             let places = people.persons.get(*at).map(|p| p.places.as_slice()).unwrap_or_default();
             let near = places.iter().filter_map(|(d, o)| distance(row, *d, o.as_deref())).min();
             found.push((near.unwrap_or(FAR), Target::Sheet(*at)));
         }
-        for known in self.current.by_name(name) {
+        for known in self.current.by_name(name).take(SAME_NAME) {
             let posts = || self.current.posts_of(known.id).chain(self.current.deputised_by(known.id));
             let near = posts().filter_map(|p| distance(row, p.place.division, p.place.point.as_deref())).min();
             let target = match self.known.get(&known.id) {
@@ -156,6 +157,9 @@ impl Finder<'_> {
                     None => Ok(Target::Known(known.id)),
                 };
             }
+        }
+        if self.by_name.get(&mention.name).map_or(0, Vec::len) > SAME_NAME && mention.phones.is_empty() {
+            return Err(format!("“{}”同名者过多，无法确定是谁，已忽略；请补其手机", mention.name));
         }
         let candidates = self.candidates(&mention.name, row, holder, people);
         let nearest = candidates.first().map(|(d, _)| *d);

@@ -8,6 +8,9 @@ use super::rows::{SheetRow, SheetRows};
 use crate::core::{directory::Recipient, directory_index::DirectoryIndex, division::Division, ids::RecipientId, phone::Phone};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// So many people of one name are compared one by one.
+pub(super) const SAME_NAME: usize = 300;
+
 /// A person of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Person {
@@ -159,7 +162,9 @@ fn match_by_post(rows: &[SheetRow], people: &mut People, current: &DirectoryInde
                 })
             })
         };
-        let mut found = current.by_name(&person.name).filter(|r| !taken.contains(&r.id)).filter(|r| same(r));
+        // Looking among more namesakes than this finds no certainty, only time.
+        let namesakes = current.by_name(&person.name).take(SAME_NAME);
+        let mut found = namesakes.filter(|r| !taken.contains(&r.id)).filter(|r| same(r));
         if let (Some(one), None) = (found.next(), found.next()) {
             claims.entry(one.id).or_default().push(at);
         }

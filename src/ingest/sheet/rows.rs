@@ -124,6 +124,11 @@ impl Reader<'_> {
         });
     }
 
+    /// Whether something was said of this column since the list of faults was `since` long.
+    fn said(&self, since: usize, column: Column) -> bool {
+        self.faults.iter().skip(since).any(|f| f.column == column.title())
+    }
+
     /// A cell's text on one line; a spreadsheet's error value is a fault.
     fn text(&mut self, column: Column) -> String {
         let text = self.sheet.text(self.row, column);
@@ -158,6 +163,7 @@ impl Reader<'_> {
                     name = format!("{}值班室", self.places.full_name(division));
                     self.say(Column::Name, format!("值班岗位没有姓名，已记为“{name}”"), false);
                 }
+                _ if self.said(faults_before, Column::Name) => {}
                 _ => self.say(Column::Name, "没有姓名；请填写", true),
             }
         }
@@ -167,7 +173,8 @@ impl Reader<'_> {
             let more: Vec<Phone> = duty_phones.drain(..).filter(|p| !phones.contains(p)).collect();
             phones.extend(more);
         }
-        if phones.is_empty() {
+        let unreadable = [Column::Phone1, Column::Phone2, Column::DutyPhone].iter().any(|c| self.said(faults_before, *c));
+        if phones.is_empty() && !unreadable {
             self.say(Column::Phone1, format!("“{name}”没有可用号码：预警时叫不到本人，将直接叫代理人；请补号码"), false);
         }
         let email = self.email();

@@ -23,13 +23,13 @@ const MAX_FILLED: usize = 2_000_000;
 
 /// Unpacks every part into nothing, to know the true size before trusting the file: a part may
 /// claim to be smaller than it is.
-fn measure(name: &str, bytes: &[u8]) -> Result<(), SheetFault> {
+fn measure(name: &str, bytes: &[u8], limit: u64) -> Result<(), SheetFault> {
     let broken = |_| SheetFault::file(name, "文件已损坏或不是 .xlsx；请重新导出");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     if archive.len() > MAX_PARTS {
         return Err(too_big(name));
     }
-    let mut left = MAX_UNPACKED;
+    let mut left = limit;
     for i in 0..archive.len() {
         let part = archive.by_index(i).map_err(broken)?;
         let size = std::io::copy(&mut part.take(left.saturating_add(1)), &mut std::io::sink())
@@ -46,7 +46,7 @@ fn too_big(name: &str) -> SheetFault {
 
 /// Reads all visible sheets into cells.
 pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Vec<Grid>, Vec<SheetFault>> {
-    measure(name, bytes).map_err(|f| vec![f])?;
+    measure(name, bytes, MAX_UNPACKED).map_err(|f| vec![f])?;
     // The parser is somebody else's and the bytes are a stranger's: a panic in it is a broken file.
     let read = catch_unwind(AssertUnwindSafe(|| read_all(name, bytes)));
     read.unwrap_or_else(|_| Err(SheetFault::file(name, "文件已损坏，无法读取；请在表格软件中打开并另存后再导入"))).map_err(|f| vec![f])
@@ -140,5 +140,37 @@ fn text_of(value: &DataRef) -> String {
         DataRef::DateTime(t) => t.as_f64().to_string(),
         DataRef::DateTimeIso(s) | DataRef::DurationIso(s) => cell::clean(s),
         DataRef::Error(e) => e.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_measured_by_what_it_unpacks_to_not_by_what_it_says() {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        book.add_worksheet().write(0, 0, "长".repeat(10_000)).unwrap();
+        let bytes = book.save_to_buffer().unwrap();
+        assert!(bytes.len() < 20_000);
+        assert!(measure("x.xlsx", &bytes, 20_000).unwrap_err().message.contains("解压后超过"));
+        assert!(measure("x.xlsx", &bytes, 1 << 20).is_ok());
+    }
+
+    #[test]
+    fn merged_cells_reach_down_but_not_over_what_is_written() {
+        let row = |cells: &[&str]| cells.iter().map(|c| c.to_string()).collect::<Vec<_>>();
+        let mut rows = BTreeMap::from([(3, row(&["龙港镇", "a"])), (4, row(&["", "b"])), (5, row(&["中村镇"])), (9, row(&["", "c"]))]);
+        let region = calamine::Dimensions::new((3, 0), (u32::MAX, 0));
+        carry_down(&mut rows, &[region]);
+        let first: Vec<&str> = rows.values().map(|r| r[0].as_str()).collect();
+        assert_eq!(first, ["龙港镇", "龙港镇", "中村镇", "龙港镇"]);
+    }
+
+    #[test]
+    fn whole_numbers_have_no_exponent() {
+        assert_eq!(text_of(&DataRef::Float(15_400_000_001.0)), "15400000001");
+        assert_eq!(text_of(&DataRef::Float(140_521_100_200.0)), "140521100200");
+        assert_eq!(text_of(&DataRef::Float(112.25)), "112.25");
     }
 }

@@ -192,19 +192,21 @@ fn the_directory_survives_the_store() {
 }
 
 #[test]
-fn a_large_sheet_is_read_and_merged_in_linear_time() {
-    // Twice the rows must not cost four times as much. Debug builds are slow, so only the ratio counts.
+fn the_cost_of_a_row_does_not_grow_with_the_sheet() {
     let time = |persons: usize| {
         let d = sample::directory(persons, 2);
         let csv = sheet_csv(&d);
         let begun = std::time::Instant::now();
         let result = import("名册.csv", csv.as_bytes(), &d, &d.divisions, &ImportOptions::default());
         assert!(result.directory.is_some());
-        (begun.elapsed().as_secs_f64(), csv.lines().count())
+        (begun.elapsed().as_secs_f64(), csv.lines().count() as f64)
     };
-    let (small, large) = (time(5_000), time(20_000));
-    println!("{} rows in {:.2} s, {} rows in {:.2} s", small.1, small.0, large.1, large.0);
-    assert!(large.1 > 20_000);
-    let growth = (large.0 / small.0) / (large.1 as f64 / small.1 as f64);
-    assert!(growth < 3.0, "cost per row grew {growth:.1} times");
+    // Eight times the rows: eight times the time if linear, sixty-four times if quadratic. Other work
+    // on the machine can slow a try down, so the best of three counts.
+    let growth = || {
+        let (small, large) = (time(2_500), time(20_000));
+        println!("{} rows in {:.2} s, {} rows in {:.2} s", small.1, small.0, large.1, large.0);
+        (large.0 / small.0) / (large.1 / small.1)
+    };
+    assert!((0..3).any(|_| growth() < 4.0));
 }
