@@ -22,9 +22,11 @@ pub fn choose<'a>(
     drill_templates: Option<&'a TemplateSet>,
     message: &Message,
 ) -> Result<&'a ProviderTemplate, String> {
-    let (set, table) = match drill_templates {
-        Some(drill) if message.drill => (drill, "drill_templates"),
-        _ => (templates, "templates"),
+    let (set, table) = match (message.drill, drill_templates) {
+        (true, Some(drill)) => (drill, "drill_templates"),
+        // The mark stands in the template: without one of its own a drill would sound real.
+        (true, None) => return Err("a drill is not sent in the words of a real warning: add [drill_templates]".into()),
+        (false, _) => (templates, "templates"),
     };
     set.0.get(&message.kind).ok_or_else(|| format!("no template for `{kind}`: add [{table}.{kind}]", kind = message.kind.as_str()))
 }
