@@ -4,6 +4,19 @@
 //! sending), `callback` (reading receipts, replies, keys), `errors` (its codes → outcome classes) and
 //! tests beside them. A provider never retries, never decides, never touches the store.
 
+pub mod aliyun;
+pub mod email;
+pub mod http;
+pub mod limits;
+pub mod secret;
+pub mod settings;
+pub mod sign;
+pub mod sms;
+pub mod template;
+pub mod voice;
+
+pub use secret::Secret;
+
 use crate::core::{
     phone::Phone,
     send::{Channel, Outcome},
@@ -11,7 +24,10 @@ use crate::core::{
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The shell's clock as milliseconds since 1970: only for dates written into requests, never to decide.
+pub type WallClock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Which message this is; templates and provider template codes are chosen by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -213,7 +229,7 @@ pub struct ProviderTemplate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VariableRule {
-    /// `text`, `number`, `time`.
+    /// `text`, `number`, `time`, or `link` where the provider has allowed a URL.
     #[serde(default = "text_kind")]
     pub kind: String,
     pub max: usize,

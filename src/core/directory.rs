@@ -1,7 +1,9 @@
 //! The directory (责任人名册): people, the posts they hold, the points and divisions they answer for.
 //!
-//! A snapshot, built whole and then only read. Lookups that planning needs are indexed here.
+//! A snapshot, built whole and then only read. Fast lookups: [`super::directory_index`]; what changed
+//! between two snapshots: [`super::directory_diff`]; as stored documents: [`super::directory_docs`].
 
+pub use super::role::Role;
 use super::{division::Division, ids::RecipientId, phone::Phone, time::Time};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
@@ -18,6 +20,31 @@ pub enum Tier {
     DutyDesk,
 }
 impl Tier {
+    /// From the words of a sheet (责任层级), without spaces; what stands in parentheses is ignored:
+    /// `县(市、区)` is `县`. `None` when it is none of them.
+    pub fn from_word(text: &str) -> Option<Tier> {
+        let word = text.split(['(', '（']).next().unwrap_or(text);
+        Some(match word {
+            "市" | "市级" | "地市" | "地市级" | "设区市" => Tier::City,
+            "县" | "县级" | "区" | "区级" | "区县" | "县区" | "县级市" => Tier::County,
+            "乡" | "镇" | "乡级" | "镇级" | "乡镇" | "乡镇级" | "街道" | "镇街" | "乡镇街道" => Tier::Township,
+            "村" | "村级" | "社区" | "村居" | "村社" | "村社区" | "行政村" => Tier::Village,
+            "点" | "点位" | "点级" | "隐患点" | "监测点" => Tier::Point,
+            "值班" | "值班室" | "值守" => Tier::DutyDesk,
+            _ => return None,
+        })
+    }
+    /// The word a sheet uses for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Tier::City => "市",
+            Tier::County => "县",
+            Tier::Township => "乡",
+            Tier::Village => "村",
+            Tier::Point => "点",
+            Tier::DutyDesk => "值班",
+        }
+    }
     pub const ALL: [Tier; 6] = [Tier::City, Tier::County, Tier::Township, Tier::Village, Tier::Point, Tier::DutyDesk];
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,18 +66,6 @@ impl Tier {
             Tier::DutyDesk => "值班",
         }
     }
-}
-
-/// What a post is about (责任类别 of the sheet), such as `flood_control` 防汛 or `duty` 值班. The words a
-/// sheet may use for it, and the hazards it answers for, stand in the policy's `[role.*]` tables.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Role(pub String);
-impl Role {
-    /// The one role with a meaning to the engine: the 24-hour desk that ladders climb to.
-    pub const DUTY: &'static str = "duty";
-    /// 带班领导, rung when a task stays unclaimed.
-    pub const SHIFT_LEADER: &'static str = "shift_leader";
 }
 
 /// The division or point a post answers for.
@@ -118,6 +133,10 @@ pub struct Post {
     pub note: String,
 }
 impl Post {
+    /// What makes a post this post and no other; also the order of [`Directory::posts`].
+    pub fn key(&self) -> (&Place, &Role, RecipientId) {
+        (&self.place, &self.role, self.recipient)
+    }
     pub fn valid_at(&self, now: Time) -> bool {
         self.valid_from.is_none_or(|f| f <= now) && self.valid_to.is_none_or(|t| now < t)
     }
@@ -155,9 +174,40 @@ pub struct Directory {
     pub posts: Vec<Post>,
     pub points: BTreeMap<String, Point>,
     pub divisions: BTreeMap<Division, DivisionName>,
+    /// Ids below this were given once and are never given again, even when their person is gone.
+    /// See [`Directory::next_id`], which also heeds the persons present.
+    #[serde(default)]
+    pub next_id: u32,
 }
 
 impl Directory {
+    /// The id for the next new person: never one that was given before.
+    pub fn next_id(&self) -> RecipientId {
+        let after_last = self.recipients.last_key_value().map_or(1, |(id, _)| id.0.saturating_add(1));
+        RecipientId(after_last.max(self.next_id).max(1))
+    }
+
+    /// Puts the posts into the order that lookups rely on. To be called once after building.
+    pub fn sort_posts(&mut self) {
+        self.posts.sort_by(|a, b| a.key().cmp(&b.key()));
+    }
+
+    /// The posts of one division and everything inside it, points included: a slice, since posts
+    /// are sorted by place.
+    pub fn posts_in(&self, within: Division) -> &[Post] {
+        let (from, to) = within.range();
+        let start = self.posts.partition_point(|p| p.place.division.0 < from);
+        let end = self.posts.partition_point(|p| p.place.division.0 < to);
+        self.posts.get(start..end).unwrap_or_default()
+    }
+
+    /// The posts of exactly this place.
+    pub fn posts_at(&self, place: &Place) -> &[Post] {
+        let start = self.posts.partition_point(|p| p.place < *place);
+        let end = self.posts.partition_point(|p| p.place <= *place);
+        self.posts.get(start..end).unwrap_or_default()
+    }
+
     pub fn division_name(&self, code: Division) -> Option<&str> {
         self.divisions.get(&code).map(|d| d.name.as_str())
     }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
 /// A callout's ordinal is below 2^21 (2 million persons a warning), a warning's number below
-/// 2^20: both travel inside the 15 characters that a provider echoes back to us.
+/// 2^18: both travel inside the 15 characters that a provider echoes back to us.
 pub const MAX_ORDINAL: u32 = (1 << 21) - 1;
 /// See [`MAX_ORDINAL`].
-pub const MAX_WARNING: u32 = (1 << 20) - 1;
+pub const MAX_WARNING: u32 = (1 << 18) - 1;
 
 /// Why a text is not an id of the wanted kind.
 #[derive(Debug, Clone, thiserror::Error)]

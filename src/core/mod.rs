@@ -7,12 +7,25 @@
 
 pub mod callout;
 pub mod directory;
+pub mod directory_diff;
+pub mod directory_docs;
+pub mod directory_gaps;
+pub mod directory_index;
+pub mod directory_names;
 pub mod division;
+pub mod division_list;
 pub mod hazard;
 pub mod ids;
+pub mod line;
+pub mod message;
 pub mod phone;
+pub mod place;
 pub mod plan;
+pub mod planner;
 pub mod policy;
+pub mod role;
 pub mod send;
+pub mod speech;
 pub mod time;
 pub mod warning;
+pub mod warning_life;

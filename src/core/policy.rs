@@ -1,9 +1,22 @@
 //! Policies (叫应规则): which hazard × level calls whom, by which channels, how long, and what
 //! happens when nobody answers. Read from TOML, checked as a whole, copied into each warning.
+//!
+//! This file holds the words that a running warning keeps. [`rule`] holds the policy itself (roles,
+//! groups, rules and how one is chosen), [`file`] reads it from TOML, [`check`] finds what cannot work.
+
+pub mod check;
+pub mod file;
+pub mod rule;
+
+pub use file::{PolicyFault, parse_policy};
+pub use rule::{Call, DrillRule, Group, NightRule, Policy, RoleRule, Rule, Selector};
 
 use super::{directory::Tier, hazard::Level, send::Channel, time::Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// The policy that is shipped (`config/policy.toml`), used where the configuration names no other.
+pub const SHIPPED: &str = include_str!("../../config/policy.toml");
 
 /// When a rung is climbed, measured from the acceptance of the warning or from the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,12 +161,16 @@ impl Default for Clocks {
     }
 }
 
-/// Night by Beijing time, as minutes of the day.
+/// Night by Beijing time, as minutes of the day; written as `"22:00"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Night {
+    #[serde(with = "clock_minute")]
     pub from: u16,
+    #[serde(with = "clock_minute")]
     pub to: u16,
     /// Held messages and calls go out at this minute.
+    #[serde(with = "clock_minute")]
     pub morning: u16,
 }
 impl Default for Night {
@@ -184,6 +201,21 @@ pub struct NamedLadder {
     pub name: String,
     pub level: Level,
     pub ladder: Ladder,
+}
+
+/// Minutes of the day as the clock on the wall shows them, `"06:30"`.
+mod clock_minute {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    pub fn serialize<S: Serializer>(minute: &u16, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("{:02}:{:02}", minute / 60, minute % 60))
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
+        let text = String::deserialize(d)?;
+        let part = |t: &str, below: u16| t.parse::<u16>().ok().filter(|n| t.len() == 2 && *n < below);
+        text.split_once(':')
+            .and_then(|(h, m)| Some(part(h, 24)? * 60 + part(m, 60)?))
+            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a time of day; write for example \"22:00\"")))
+    }
 }
 
 fn yes() -> bool {

@@ -1,1 +1,333 @@
-//! engine
+//! The engine: something is due → lease it → step → commit → carry out. First send, retry,
+//! escalation and recovery after a crash are this one path ([`executor`]).
+//!
+//! Rooms: `intake` (warnings in), `planning` (plans into rows, ends walked), `executor` (the turn),
+//! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
+//! `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
+//! that cannot be guessed), `limits` (provider accounts), `cache` (plans and policies in memory).
+//!
+//! It decides nothing itself: every decision is a function of `core`.
+
+mod answers;
+mod apply;
+mod audit;
+mod cache;
+pub mod dispatcher;
+mod executor;
+mod facts;
+mod intake;
+pub mod limits;
+mod lines;
+mod planning;
+mod receipts;
+pub mod reference;
+mod rows;
+pub mod run;
+
+pub use executor::Turn;
+
+use crate::{
+    channel::Provider,
+    core::{
+        callout::{Channels, state::Callout},
+        directory::Directory,
+        division::Division,
+        hazard::{HazardRight, Level},
+        ids::{CalloutId, IssuerId, WarningId},
+        plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
+        planner::Lookup,
+        policy::Policy,
+        time::{Span, Time},
+        warning::{FieldError, Finding},
+        warning_life::WarningState,
+    },
+    render::Renderer,
+    store::{Doc, Key, Reports, Store, StoreError},
+};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A bureau that may post, as configured.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    pub id: IssuerId,
+    pub name: String,
+    /// Empty: any.
+    pub hazards: Vec<HazardRight>,
+    /// Empty: any.
+    pub divisions: Vec<Division>,
+    /// Empty: any.
+    pub levels: Vec<Level>,
+}
+
+/// The body of the 202 or 200.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PostReply {
+    pub id: WarningId,
+    pub identifier: String,
+    /// `accepted | active | closed`.
+    pub state: &'static str,
+    pub duplicate: bool,
+    pub findings: Vec<Finding>,
+}
+
+/// Why a post is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum PostError {
+    #[error("identifier already used by {existing} with other content")]
+    Conflict { existing: WarningId },
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("{}", .0.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<FieldError>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a person's or officer's act has no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// 404.
+    #[error("{0} is not known")]
+    NotFound(String),
+    /// 409: claimed by somebody else, already closed, already ended.
+    #[error("{0}")]
+    Conflict(String),
+    /// 422.
+    #[error("{}: {}", .0.pointer, .0.detail)]
+    Invalid(FieldError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A callout with what its view needs.
+#[derive(Clone)]
+pub struct CalloutParts {
+    pub callout: Callout,
+    pub warning: Arc<WarningState>,
+    pub chunk: Arc<PlanChunk>,
+    /// Index of the entry within the chunk.
+    pub index: usize,
+    /// When it will next be looked at, and what will then happen if nobody answers.
+    pub due: Option<Time>,
+}
+impl CalloutParts {
+    pub fn entry(&self) -> Option<&PlanEntry> {
+        self.chunk.entries.get(self.index)
+    }
+    pub fn person(&self, index: u16) -> Option<&PlanPerson> {
+        self.chunk.people.get(usize::from(index))
+    }
+}
+
+/// What the holder of a link may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenAction {
+    Answer,
+    HandToDeputy,
+    NotMe,
+}
+
+/// What a link opens.
+#[derive(Clone)]
+pub struct TokenView {
+    pub parts: CalloutParts,
+    /// Index of the contact whose link it is.
+    pub contact: u8,
+}
+
+/// What the engine may decide about its own way of working.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long claimed work is ours.
+    pub lease: Span,
+    /// A request without an outcome after this long is of unknown fate.
+    pub sending_timeout: Span,
+    /// Rows made of a plan between two looks at more urgent work.
+    pub rows_per_turn: u32,
+    /// Intents that may run ahead of their requests: what a crash can make unknown.
+    pub intents: usize,
+    /// Where links in messages point.
+    pub public_url: String,
+    /// Whether an SMS may carry the link (only where the provider's filing allows it).
+    pub sms_link: bool,
+    /// The key of references and link tokens.
+    pub key: [u8; 32],
+}
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            lease: Span::secs(10),
+            sending_timeout: Span::secs(15),
+            rows_per_turn: 500,
+            intents: 512,
+            public_url: "http://127.0.0.1:8080".into(),
+            sms_link: false,
+            key: [0; 32],
+        }
+    }
+}
+
+/// What an engine is put together from; only `app` and tests do it.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub reports: Arc<dyn Reports>,
+    pub providers: Vec<Arc<dyn Provider>>,
+    pub renderer: Renderer,
+    pub policy: Policy,
+    pub issuers: Vec<Issuer>,
+    pub settings: Settings,
+}
+
+/// See the module's head.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    reports: Arc<dyn Reports>,
+    accounts: limits::Accounts,
+    renderer: Renderer,
+    policy: RwLock<Arc<Policy>>,
+    people: RwLock<(Arc<Directory>, Arc<Lookup>)>,
+    issuers: Vec<Issuer>,
+    settings: Settings,
+    references: reference::References,
+    channels: Channels,
+    cache: cache::Cache,
+    lookups: dispatcher::Lookups,
+}
+
+impl Engine {
+    /// Loads the directory from the store; everything else is given.
+    pub async fn new(parts: Parts) -> Result<Engine, StoreError> {
+        let clock = parts.store.clone();
+        let accounts = limits::Accounts::new(parts.providers, Arc::new(move || clock.now()));
+        let engine = Engine {
+            channels: Engine::channels_of(&accounts),
+            references: reference::References::new(&parts.settings.key),
+            store: parts.store,
+            reports: parts.reports,
+            accounts,
+            renderer: parts.renderer,
+            policy: RwLock::new(Arc::new(parts.policy)),
+            people: RwLock::new((Arc::new(Directory::default()), Arc::new(Lookup::new(&Directory::default())))),
+            issuers: parts.issuers,
+            settings: parts.settings,
+            cache: cache::Cache::default(),
+            lookups: dispatcher::Lookups::default(),
+        };
+        engine.reload_directory().await?;
+        Ok(engine)
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+    pub fn reports(&self) -> &Arc<dyn Reports> {
+        &self.reports
+    }
+    pub fn now(&self) -> Time {
+        self.store.now()
+    }
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// The directory now in force.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.people().0
+    }
+
+    async fn reload_directory(&self) -> Result<(), StoreError> {
+        let (version, docs) = self.store.docs(DIRECTORY).await?;
+        let rows = docs.iter().filter_map(|d| {
+            let (kind, id) = d.id.split_once('/')?;
+            Some((kind, id, d.body.as_slice()))
+        });
+        let directory = Directory::from_docs(version, rows).map_err(StoreError::Corrupt)?;
+        self.install(directory);
+        Ok(())
+    }
+
+    fn install(&self, directory: Directory) {
+        let lookup = Arc::new(Lookup::new(&directory));
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
+    }
+
+    /// Replaces the directory, durably and whole, if it still has version `expect`.
+    pub async fn replace_directory(&self, expect: u64, mut directory: Directory) -> Result<bool, StoreError> {
+        let old = self.directory();
+        if old.version != expect {
+            return Ok(false);
+        }
+        let (mut upsert, mut delete) = (Vec::new(), Vec::new());
+        for change in crate::core::directory_docs::diff_docs(&old, &directory) {
+            upsert.extend(change.upsert.into_iter().map(|(id, body)| Doc { id: format!("{}/{id}", change.kind), body }));
+            delete.extend(change.delete.into_iter().map(|id| format!("{}/{id}", change.kind)));
+        }
+        let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
+        directory.version = version;
+        self.install(directory);
+        Ok(true)
+    }
+
+    /// A warning as it stands, straight from the store.
+    pub async fn warning(&self, id: WarningId) -> Result<Option<Arc<WarningState>>, StoreError> {
+        Ok(self.load_warning(id).await?.map(|(w, _)| w))
+    }
+
+    /// A callout with its surroundings, straight from the store.
+    pub async fn callout_parts(&self, id: CalloutId) -> Result<Option<CalloutParts>, StoreError> {
+        let Some(around) = self.around(id).await? else { return Ok(None) };
+        let key = Key::Callout(id);
+        let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
+        let callout: Callout = apply::from_json(&key, &record.body)?;
+        Ok(Some(CalloutParts { callout, warning: around.warning, chunk: around.chunk, index: around.index, due: record.due }))
+    }
+
+    /// The same from a record already read, for lists.
+    pub async fn parts_of(&self, record: &crate::store::Record) -> Result<Option<CalloutParts>, StoreError> {
+        let callout: Callout = apply::from_json(&record.key, &record.body)?;
+        let Some(around) = self.around(callout.id).await? else { return Ok(None) };
+        Ok(Some(CalloutParts { callout, warning: around.warning, chunk: around.chunk, index: around.index, due: record.due }))
+    }
+
+    /// Wakes when something durable may have happened; for live views.
+    pub async fn happened(&self) {
+        self.store.changed().await;
+    }
+
+    /// Accounts: name, whether it is up, why not.
+    pub fn providers(&self) -> Vec<(String, bool, String)> {
+        let now = self.store.now();
+        self.accounts
+            .all()
+            .iter()
+            .map(|a| {
+                let stopped = a.stopped(now);
+                (a.name().to_string(), stopped.is_none(), stopped.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// Persons of a warning's plan that are not rows yet: they count as queued.
+    pub async fn planned_callouts(&self, w: &WarningState) -> Result<Vec<PlanEntry>, StoreError> {
+        let mut out = Vec::new();
+        for ordinal in w.plan.cursor..w.plan.entries {
+            if let Some(chunk) = self.chunk(w.id, ordinal / CHUNK as u32).await?
+                && let Some(e) = chunk.entries.get(ordinal as usize % CHUNK)
+            {
+                out.push(e.clone());
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// The kind under which the store keeps the directory's documents; ids are `recipient/p12`.
+const DIRECTORY: &str = "directory";

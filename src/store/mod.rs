@@ -14,6 +14,7 @@ pub mod clock;
 pub mod memory;
 pub mod sqlite;
 
+pub use crate::core::callout::state::CalloutState;
 use crate::core::{
     directory::Tier,
     division::Division,
@@ -142,48 +143,6 @@ pub struct Claim {
     pub inbox: Vec<Letter>,
     /// Random; named by [`Store::release`].
     pub nonce: u64,
-}
-
-/// The states of a callout as counted (contract, States). `Reported` is counted within answered by
-/// whoever builds a tally; here it is its own state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CalloutState {
-    Queued,
-    Calling,
-    Overdue,
-    HandedOver,
-    Unreachable,
-    Answered,
-    Reported,
-    Closed,
-}
-impl CalloutState {
-    pub const ALL: [CalloutState; 8] = [
-        CalloutState::Queued,
-        CalloutState::Calling,
-        CalloutState::Overdue,
-        CalloutState::HandedOver,
-        CalloutState::Unreachable,
-        CalloutState::Answered,
-        CalloutState::Reported,
-        CalloutState::Closed,
-    ];
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CalloutState::Queued => "queued",
-            CalloutState::Calling => "calling",
-            CalloutState::Overdue => "overdue",
-            CalloutState::HandedOver => "handed_over",
-            CalloutState::Unreachable => "unreachable",
-            CalloutState::Answered => "answered",
-            CalloutState::Reported => "reported",
-            CalloutState::Closed => "closed",
-        }
-    }
-    pub fn is_open(self) -> bool {
-        !matches!(self, CalloutState::Answered | CalloutState::Reported | CalloutState::Closed)
-    }
 }
 
 /// The countable face of a callout, kept beside its body so that tallies and lists need not read

@@ -1,5 +1,6 @@
 //! All integration tests, one binary. Each file is a room with one subject.
 mod conformance;
+mod http;
 mod ingest;
 mod people;
 mod rules;

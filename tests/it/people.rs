@@ -1,1 +1,4 @@
-//! people
+//! The directory of responsible persons: ugly sheets in, the sample out, and back again.
+
+mod sample;
+mod sheets;

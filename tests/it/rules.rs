@@ -1,1 +1,8 @@
-//! rules
+//! The rules: the shipped policy as a table, plans made from a small county, and every message.
+//!
+//! Snapshots lie under `tests/it/snapshots/`; a change of wording or policy shows there as a change of text.
+
+mod messages;
+mod plans;
+mod table;
+mod town;

@@ -1,0 +1,119 @@
+//! `[provider.NAME]` tables of the configuration → providers. The one list of kinds.
+
+use super::{Provider, Secret, WallClock, email, sms, voice};
+use std::sync::Arc;
+
+/// One provider account as configured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProviderSettings {
+    AliyunSms(sms::aliyun::Settings),
+    AliyunVoice(voice::aliyun::Settings),
+    Email(email::Settings),
+}
+
+/// The values of `kind`.
+pub const KINDS: [&str; 3] = ["aliyun_sms", "aliyun_voice", "email"];
+
+impl ProviderSettings {
+    /// Reads one table (secrets already resolved to text). `Err` names every fault as `key: reason`.
+    pub fn from_table(account: &str, mut table: toml::Table) -> Result<ProviderSettings, Vec<String>> {
+        let kind = match table.remove("kind") {
+            Some(toml::Value::String(kind)) => kind,
+            _ => return Err(vec![format!("kind: is missing; it is one of {}", KINDS.join(", "))]),
+        };
+        if account.is_empty() || !account.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            return Err(vec![format!("`{account}`: an account's name may hold only letters, digits, - and _: it stands in a URL path")]);
+        }
+        table.insert("account".into(), toml::Value::String(account.into()));
+        let value = toml::Value::Table(table);
+        let read = match kind.as_str() {
+            "aliyun_sms" => value.try_into().map(ProviderSettings::AliyunSms),
+            "aliyun_voice" => value.try_into().map(ProviderSettings::AliyunVoice),
+            "email" => value.try_into().map(ProviderSettings::Email),
+            other => return Err(vec![format!("kind: `{other}` is not known; it is one of {}", KINDS.join(", "))]),
+        };
+        let settings = read.map_err(|e: toml::de::Error| vec![e.message().to_string()])?;
+        let faults = settings.faults();
+        if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    }
+
+    pub fn account(&self) -> &str {
+        match self {
+            ProviderSettings::AliyunSms(s) => &s.account,
+            ProviderSettings::AliyunVoice(s) => &s.account,
+            ProviderSettings::Email(s) => &s.account,
+        }
+    }
+
+    /// The secret of `/callbacks/{account}/{secret}`; none where no callbacks come (e-mail).
+    pub fn callback_secret(&self) -> Option<&Secret> {
+        match self {
+            ProviderSettings::AliyunSms(s) => Some(&s.callback_secret),
+            ProviderSettings::AliyunVoice(s) => Some(&s.callback_secret),
+            ProviderSettings::Email(_) => None,
+        }
+    }
+
+    /// Everything wrong with these settings, as `key: reason`.
+    pub fn faults(&self) -> Vec<String> {
+        match self {
+            ProviderSettings::AliyunSms(s) => s.faults(),
+            ProviderSettings::AliyunVoice(s) => s.faults(),
+            ProviderSettings::Email(s) => s.faults(),
+        }
+    }
+
+    /// The ready provider. `clock` gives milliseconds since 1970, only for what is written into
+    /// requests (`x-acs-date`, the date of a mail).
+    pub fn provider(self, client: reqwest::Client, clock: WallClock) -> Result<Arc<dyn Provider>, String> {
+        Ok(match self {
+            ProviderSettings::AliyunSms(s) => Arc::new(sms::aliyun::AliyunSms::new(s, client, clock)?),
+            ProviderSettings::AliyunVoice(s) => Arc::new(voice::aliyun::AliyunVoice::new(s, client, clock)?),
+            ProviderSettings::Email(s) => Arc::new(email::Email::new(s, clock)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::Span;
+
+    fn table(text: &str) -> toml::Table {
+        text.parse().unwrap()
+    }
+    const SMS: &str = r#"
+        kind = "aliyun_sms"
+        access_key_id = "ak"
+        access_key_secret = "sk-that-nobody-may-see"
+        sign_name = "某某应急"
+        callback_secret = "00112233445566778899aabbccddeeff"
+        [limits]
+        per_second = 100
+        [templates.callout]
+        code = "SMS_1"
+        variables.level = { max = 4 }
+    "#;
+
+    #[test]
+    fn a_table_is_read_with_the_providers_documented_limits_as_defaults() {
+        let s = ProviderSettings::from_table("sms-main", table(SMS)).unwrap();
+        assert_eq!(s.account(), "sms-main");
+        let ProviderSettings::AliyunSms(s) = s else { panic!("{s:?}") };
+        assert_eq!((s.limits.per_second, s.limits.in_flight), (100, 256));
+        assert_eq!(s.limits.per_callee[0].window, Span::hours(24));
+        assert_eq!(s.endpoint, "https://dysmsapi.aliyuncs.com");
+        assert!(!format!("{s:?}").contains("nobody-may-see"));
+    }
+
+    #[test]
+    fn a_misspelt_key_a_missing_one_and_an_unknown_kind_are_named() {
+        let fault = |text: &str| ProviderSettings::from_table("a", table(text)).unwrap_err().join("\n");
+        assert!(fault(&SMS.replace("sign_name", "sign_nmae")).contains("sign_nmae"));
+        assert!(fault(&SMS.replace("per_second", "per_secnd")).contains("per_secnd"));
+        assert!(fault(&SMS.replace("access_key_id = \"ak\"", "")).contains("access_key_id"));
+        assert!(fault(&SMS.replace("aliyun_sms", "pigeon")).contains("pigeon"));
+        assert!(fault(&SMS.replace("某某应急", "【某某应急】")).contains("sign_name"));
+        assert!(ProviderSettings::from_table("a/b", table(SMS)).is_err());
+    }
+}

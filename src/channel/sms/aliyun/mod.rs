@@ -1,0 +1,92 @@
+//! Aliyun SMS (Dysmsapi 2017-05-25): SendSms out, SmsReport and SmsUp in, QuerySendDetails to find
+//! out what became of a request whose reply never came.
+
+mod callback;
+pub mod errors;
+mod request;
+mod settings;
+
+pub use settings::Settings;
+
+use crate::channel::{
+    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
+    aliyun::{self, Rpc},
+    template,
+};
+use crate::core::{
+    send::{Channel, Outcome},
+    time::Time,
+};
+use async_trait::async_trait;
+
+/// One Aliyun SMS account with one signature (短信签名).
+pub struct AliyunSms {
+    settings: Settings,
+    rpc: Rpc,
+    /// `SignName=…`, encoded once.
+    sign_name: String,
+}
+
+impl AliyunSms {
+    /// `clock` gives milliseconds since 1970 for `x-acs-date`. `Err` names every faulty key.
+    pub fn new(settings: Settings, client: reqwest::Client, clock: WallClock) -> Result<AliyunSms, String> {
+        let faults = settings.faults();
+        if !faults.is_empty() {
+            return Err(faults.join("; "));
+        }
+        let rpc = Rpc::new(client, &settings.rpc_endpoint(), clock)?;
+        let sign_name = request::encoded(&settings.sign_name);
+        Ok(AliyunSms { settings, rpc, sign_name })
+    }
+}
+
+#[async_trait]
+impl Provider for AliyunSms {
+    fn account(&self) -> &str {
+        &self.settings.account
+    }
+    fn channel(&self) -> Channel {
+        Channel::Sms
+    }
+    fn limits(&self) -> &AccountLimits {
+        &self.settings.limits
+    }
+
+    async fn send(&self, r: &SendRequest) -> Outcome {
+        let phone = match &r.to {
+            Address::Phone(p) if p.is_mobile() && !p.reveal().starts_with('+') => p.reveal(),
+            Address::Phone(p) => {
+                return Outcome::PermanentNumber { detail: format!("{p} is not a mainland mobile number: it cannot receive SMS") };
+            }
+            Address::Email { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() },
+        };
+        let template = match template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &r.message) {
+            Ok(t) => t,
+            Err(detail) => return Outcome::PermanentContent { detail },
+        };
+        let query = request::send_sms(r, phone, &self.sign_name, template, self.settings.extend_code.as_deref());
+        match self.rpc.call("SendSms", &query).await {
+            Ok(reply) => reply.outcome(|e| e.biz_id.as_deref().map(str::to_string), errors::classify),
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn lookup(&self, reference: &str, to: &Address, sent: Time) -> Lookup {
+        match to {
+            Address::Phone(p) => request::find(&self.rpc, reference, p.reveal(), sent).await,
+            Address::Email { .. } => Lookup::Unanswered("an e-mail address has no SMS to look up".into()),
+        }
+    }
+
+    fn read_callback(&self, _content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {
+        callback::read(body)
+    }
+    fn callback_reply(&self, ok: bool) -> CallbackReply {
+        aliyun::callback::reply(ok)
+    }
+
+    fn check_message(&self, message: &Message) -> Result<(), String> {
+        let chosen = template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), message)?;
+        template::check(chosen, message)
+    }
+}

@@ -1,0 +1,3 @@
+//! Providers of text messages, one folder each.
+
+pub mod aliyun;

@@ -1,0 +1,3 @@
+//! Providers of telephone calls, one folder each.
+
+pub mod aliyun;

@@ -1,0 +1,91 @@
+//! Who may come in: `[[issuer]]` posts warnings, `[[token]]` uses the API.
+
+use super::Secret;
+pub use crate::core::hazard::HazardRight;
+use crate::core::{
+    division::Division,
+    hazard::{HazardCode, Level},
+    ids::IssuerId,
+};
+use serde::{Deserialize, Serialize};
+
+/// A bureau allowed to post warnings for some hazards and some areas.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Short and lasting: it is part of every message's identity.
+    pub id: IssuerId,
+    /// As people read it: 晋城市气象台.
+    pub name: String,
+    /// For `Authorization: Bearer`.
+    #[serde(default)]
+    pub key: Option<Secret>,
+    /// `whsec_…`, for signed webhooks (better).
+    #[serde(default)]
+    pub webhook_secret: Option<Secret>,
+    /// Codes (`11B03`), their beginnings (`11B`) or classes (`flood`); empty: all.
+    #[serde(default)]
+    pub hazards: Vec<HazardRight>,
+    /// Where it may warn; empty: nowhere.
+    #[serde(default)]
+    pub divisions: Vec<Division>,
+    /// Empty: all.
+    #[serde(default)]
+    pub levels: Vec<Level>,
+    /// Warnings a minute; what is over is told to come back, red never.
+    #[serde(default = "sixty")]
+    pub rate: u32,
+}
+
+fn sixty() -> u32 {
+    60
+}
+
+impl Issuer {
+    /// Whether this bureau may warn of this hazard at this level.
+    pub fn may(&self, hazard: &HazardCode, level: Level) -> bool {
+        (self.hazards.is_empty() || self.hazards.iter().any(|h| h.covers(hazard)))
+            && (self.levels.is_empty() || self.levels.contains(&level))
+    }
+
+    /// Whether a division lies within its area.
+    pub fn covers(&self, division: Division) -> bool {
+        self.divisions.iter().any(|own| own.contains(division))
+    }
+}
+
+/// What a token (later: a user) may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Viewer,
+    Operator,
+    Admin,
+    Auditor,
+    Monitoring,
+}
+impl Role {
+    pub const ALL: [Role; 5] = [Role::Viewer, Role::Operator, Role::Admin, Role::Auditor, Role::Monitoring];
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Admin => "admin",
+            Role::Auditor => "auditor",
+            Role::Monitoring => "monitoring",
+        }
+    }
+}
+
+/// A key to the API.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// Stands in records as who did it.
+    pub name: String,
+    pub secret: Secret,
+    pub roles: Vec<Role>,
+    /// Bound to this division: sees and does nothing outside it.
+    #[serde(default)]
+    pub division: Option<Division>,
+}

@@ -1,0 +1,171 @@
+//! Checks beyond types: what reads well yet cannot work.
+
+use super::{Config, Fault, Issuer, Token};
+use crate::core::time::Span;
+use base64::Engine as _;
+use std::collections::BTreeSet;
+use url::Url;
+
+/// A key of fewer characters cannot hold 128 bits.
+const SHORTEST_KEY: usize = 22;
+
+impl Config {
+    /// Every fault that reading could not see. Empty when the configuration can be used.
+    pub fn check(&self) -> Vec<Fault> {
+        let mut out = Vec::new();
+        let mut fault = |key: &str, detail: String| out.push(self.fault(key, detail));
+        self.check_server(&mut fault);
+        self.check_ranges(&mut fault);
+        let mut ids = BTreeSet::new();
+        for issuer in &self.issuers {
+            if !ids.insert(&issuer.id) {
+                fault(&format!("issuer[{}].id", issuer.id), "is the id of another issuer too; ids must differ".into());
+            }
+            check_issuer(issuer, &mut fault);
+        }
+        let mut names = BTreeSet::new();
+        for token in &self.tokens {
+            if !names.insert(&token.name) {
+                fault(&format!("token[{}].name", token.name), "is the name of another token too; names must differ".into());
+            }
+            check_token(token, &mut fault);
+        }
+        self.check_keys_differ(&mut fault);
+        for (account, table) in &self.providers {
+            let key = |k: &str| format!("provider.{account}.{k}");
+            if table.kind().is_none() {
+                fault(&key("kind"), "say which adapter this account is for: \"aliyun_sms\", \"aliyun_voice\" or \"email\"".into());
+            }
+            if !is_short_name(account) {
+                fault(
+                    &format!("provider.{account}"),
+                    "an account's name is letters, digits, - and _ only: it stands in URLs and metrics".into(),
+                );
+            }
+            if let Some(secret) = table.callback_secret() {
+                let plain = secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+                if secret.len() < SHORTEST_KEY || !plain {
+                    fault(
+                        &key("callback_secret"),
+                        format!(
+                            "must be at least {SHORTEST_KEY} letters, digits, - or _ (128 random bits): it is part of the callback address"
+                        ),
+                    );
+                }
+            }
+        }
+        out
+    }
+
+    fn check_server(&self, fault: &mut impl FnMut(&str, String)) {
+        let url = &self.server.public_url;
+        match Url::parse(url) {
+            Ok(u) if matches!(u.scheme(), "http" | "https") && u.query().is_none() && u.fragment().is_none() && !url.ends_with('/') => {}
+            _ => fault(
+                "server.public_url",
+                format!("`{url}` is not an http(s) address without a trailing slash, such as https://warning.example.org"),
+            ),
+        }
+    }
+
+    fn check_ranges(&self, fault: &mut impl FnMut(&str, String)) {
+        let mut span = |key: &str, value: Span, least: Span, most: Span| {
+            if value < least || value > most {
+                fault(key, format!("{value} is outside {least} to {most}"));
+            }
+        };
+        span("server.shutdown_grace", self.server.shutdown_grace, Span::ms(100), Span::mins(10));
+        span("engine.lease", self.engine.lease, Span::secs(1), Span::mins(10));
+        let mut number = |key: &str, value: u64, least: u64, most: u64| {
+            if !(least..=most).contains(&value) {
+                fault(key, format!("{value} is outside {least} to {most}"));
+            }
+        };
+        number("engine.in_flight", self.engine.in_flight.into(), 1, 512);
+        number("engine.planning_chunk", self.engine.planning_chunk.into(), 1, 100);
+        number("engine.claim", self.engine.claim.into(), 1, 1000);
+        number("messages.segments", self.messages.segments.into(), 1, 5);
+        let speed = self.clock.speed;
+        if !speed.is_finite() || !(0.01..=100_000.0).contains(&speed) {
+            fault("clock.speed", format!("{speed} is outside 0.01 to 100000; 1 is real time"));
+        }
+        let signature = &self.messages.signature;
+        if !(2..=12).contains(&signature.chars().count()) || signature.contains(['【', '】']) {
+            fault("messages.signature", format!("`{signature}` is not 2 to 12 characters without 【】, as registered with the carriers"));
+        }
+        if tracing_subscriber::EnvFilter::try_new(&self.log.level).is_err() {
+            fault(
+                "log.level",
+                format!("`{}` is not a level (error, warn, info, debug, trace) or a filter such as info,jiaoying=debug", self.log.level),
+            );
+        }
+    }
+
+    /// Two holders of one key could not be told apart.
+    fn check_keys_differ(&self, fault: &mut impl FnMut(&str, String)) {
+        let issuers = self.issuers.iter().filter_map(|i| i.key.as_ref().map(|k| (format!("issuer[{}].key", i.id), k)));
+        let tokens = self.tokens.iter().map(|t| (format!("token[{}].secret", t.name), &t.secret));
+        let mut seen = BTreeSet::new();
+        for (key, secret) in issuers.chain(tokens) {
+            if !secret.reveal().is_empty() && !seen.insert(secret.reveal()) {
+                fault(&key, "is used a second time; every issuer and token needs a key of its own".into());
+            }
+        }
+    }
+}
+
+fn check_issuer(issuer: &Issuer, fault: &mut impl FnMut(&str, String)) {
+    let key = |k: &str| format!("issuer[{}].{k}", issuer.id);
+    if !is_short_name(&issuer.id.0) {
+        fault(&key("id"), format!("`{}` is not 1 to 64 letters, digits, - and _", issuer.id));
+    }
+    if issuer.name.trim().is_empty() {
+        fault(&key("name"), "is empty; people read it beside every warning".into());
+    }
+    if issuer.key.is_none() && issuer.webhook_secret.is_none() {
+        fault(&key("key"), "has neither `key` nor `webhook_secret`, so that it cannot sign in".into());
+    }
+    if let Some(secret) = &issuer.key {
+        check_key(&key("key"), secret.reveal(), fault);
+    }
+    if let Some(secret) = issuer.webhook_secret.as_ref().map(|s| s.reveal()).filter(|s| !s.is_empty()) {
+        let bytes = secret.strip_prefix("whsec_").and_then(|b| base64::engine::general_purpose::STANDARD.decode(b).ok());
+        if !bytes.is_some_and(|b| (16..=64).contains(&b.len())) {
+            fault(&key("webhook_secret"), "is not whsec_ followed by 16 to 64 bytes in base64".into());
+        }
+    }
+    if issuer.divisions.is_empty() {
+        fault(&key("divisions"), "is empty: every warning of this issuer would be refused; name the divisions it may warn".into());
+    }
+    if issuer.rate == 0 {
+        fault(&key("rate"), "is 0; say how many warnings a minute it may post".into());
+    }
+}
+
+fn check_token(token: &Token, fault: &mut impl FnMut(&str, String)) {
+    let key = |k: &str| format!("token[{}].{k}", token.name);
+    if token.name.trim().is_empty() || token.name.chars().count() > 64 {
+        fault(&key("name"), "must be 1 to 64 characters; it stands in records as who did it".into());
+    }
+    if token.roles.is_empty() {
+        fault(&key("roles"), "is empty; name one or more of viewer, operator, admin, auditor, monitoring".into());
+    }
+    check_key(&key("secret"), token.secret.reveal(), fault);
+}
+
+fn check_key(key: &str, secret: &str, fault: &mut impl FnMut(&str, String)) {
+    // An empty one was reported when it was resolved.
+    if secret.is_empty() {
+        return;
+    }
+    if secret.len() < SHORTEST_KEY {
+        fault(key, format!("is shorter than {SHORTEST_KEY} characters (128 random bits)"));
+    }
+    if !secret.bytes().all(|b| b.is_ascii_graphic()) {
+        fault(key, "holds characters that an HTTP header cannot carry; use letters and digits".into());
+    }
+}
+
+fn is_short_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+}

@@ -1,0 +1,131 @@
+//! The plain sections, one struct each. Defaults stand here and, for readers, in
+//! `config/default.toml`; a test keeps the two equal.
+
+use crate::core::time::Span;
+use serde::Deserialize;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Where the gateway listens.
+    pub listen: SocketAddr,
+    /// What phones and providers reach it by: links in messages begin with it. No trailing slash.
+    pub public_url: String,
+    /// How long requests and sends in flight may take to end after a stop was asked for.
+    pub shutdown_grace: Span,
+}
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: "http://127.0.0.1:8080".into(),
+            shutdown_grace: Span::secs(10),
+        }
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    pub kind: StoreKind,
+    /// The database file; its folder must exist.
+    pub path: PathBuf,
+}
+impl Default for Store {
+    fn default() -> Self {
+        Store { kind: StoreKind::Sqlite, path: PathBuf::from("data/jiaoying.sqlite") }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    /// One file, durable.
+    Sqlite,
+    /// Forgets everything at exit: for trying out.
+    Memory,
+}
+
+/// `[policy]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Rules of your own; without it the shipped ones apply.
+    pub file: Option<PathBuf>,
+}
+
+/// `[templates]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Templates {
+    /// Message templates of your own; without it the shipped ones apply.
+    pub dir: Option<PathBuf>,
+}
+
+/// `[messages]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Messages {
+    /// The registered SMS signature, without 【】, 2 to 12 characters.
+    pub signature: String,
+    /// Whether SMS carry the answer link. Without it people answer by `1`.
+    pub sms_link: bool,
+    /// The longest SMS, in segments (1 to 5).
+    pub segments: u8,
+}
+impl Default for Messages {
+    fn default() -> Self {
+        Messages { signature: "叫应平台".into(), sms_link: true, segments: 2 }
+    }
+}
+
+/// `[engine]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Engine {
+    /// How long a piece of due work is reserved; after a crash it is taken up again this much later.
+    pub lease: Span,
+    /// How many sends may be intended ahead of their results (1 to 512): what a crash can leave
+    /// with an unknown outcome.
+    pub in_flight: u16,
+    /// Persons of a plan turned into callouts at a time (1 to 100).
+    pub planning_chunk: u16,
+    /// Pieces of due work taken at a time (1 to 1000).
+    pub claim: u16,
+}
+impl Default for Engine {
+    fn default() -> Self {
+        Engine { lease: Span::secs(30), in_flight: 512, planning_chunk: 100, claim: 200 }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,jiaoying::engine=debug`.
+    pub level: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: "info".into(), json: false }
+    }
+}
+
+/// `[clock]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clock {
+    /// Policy durations are divided by this: 60 makes minutes seconds. For demonstrations only.
+    pub speed: f64,
+}
+impl Default for Clock {
+    fn default() -> Self {
+        Clock { speed: 1.0 }
+    }
+}

@@ -1,0 +1,141 @@
+//! Configuration as operators meet it.
+
+use super::*;
+use std::collections::BTreeSet;
+
+const DEFAULT: &str = include_str!("../../config/default.toml");
+
+fn env(vars: &[(&str, &str)]) -> Environment {
+    Environment::new(vars.iter().map(|(k, v)| (k.to_string(), v.to_string())))
+}
+
+fn faults(text: &str, vars: &[(&str, &str)]) -> Vec<String> {
+    match Config::from_text("c.toml", text, &env(vars)) {
+        Ok(_) => Vec::new(),
+        Err(ConfigFaults(faults)) => faults.iter().map(Fault::to_string).collect(),
+    }
+}
+
+/// The file with its example lines (`#key = …`, `#[section]`) made real.
+fn with_examples() -> String {
+    let real = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest.to_string(),
+        _ => line.to_string(),
+    };
+    DEFAULT.lines().map(real).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_default_file_says_the_defaults() {
+    let mut read = Config::from_text("config/default.toml", DEFAULT, &Environment::default()).unwrap();
+    read.origins = Origins::default();
+    assert_eq!(read, Config::default());
+}
+
+#[test]
+fn the_examples_in_the_default_file_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = with_examples().replace("secrets/", &format!("{}/", dir.path().display()));
+    std::fs::write(dir.path().join("qixiang.whsec"), format!("whsec_{}", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY")).unwrap();
+    std::fs::write(dir.path().join("duty-room.token"), "0123456789abcdef0123456789").unwrap();
+    std::fs::write(dir.path().join("aliyun-sms.callback"), "abcdef0123456789abcdef0123").unwrap();
+    let config = Config::from_text("d", &text, &env(&[("QIXIANG_KEY", "another-key-of-enough-length")])).unwrap();
+    assert_eq!(config.issuers[0].key.as_ref().unwrap().reveal(), "another-key-of-enough-length");
+    assert_eq!(config.tokens[0].roles, [Role::Viewer, Role::Operator]);
+    assert_eq!(config.providers["aliyun-sms"].callback_secret(), Some("abcdef0123456789abcdef0123"));
+    assert!(!format!("{config:?}").contains("abcdef0123"), "secrets are never printed");
+}
+
+#[test]
+fn every_key_stands_in_the_default_file() {
+    let table: toml::Table = with_examples().parse().unwrap();
+    for (section, value) in &table {
+        let given: BTreeSet<String> = match value {
+            toml::Value::Table(t) if section != "provider" => t.keys().cloned().collect(),
+            toml::Value::Array(items) => items[0].as_table().unwrap().keys().cloned().collect(),
+            _ => continue,
+        };
+        // serde itself lists the keys a struct has when it meets one it has not.
+        let text = if value.is_array() { format!("[[{section}]]\nbogus_key = 1") } else { format!("[{section}]\nbogus_key = 1") };
+        let fault = faults(&text, &[]).into_iter().find(|f| f.contains("bogus_key")).unwrap();
+        let known = fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2);
+        assert_eq!(given, known.map(str::to_string).collect::<BTreeSet<_>>(), "[{section}]");
+    }
+    let sections = faults("bogus = 1", &[]).remove(0);
+    for known in sections.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2) {
+        assert!(table.contains_key(known), "[{known}] is missing in config/default.toml");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_file_line_and_key() {
+    let text = "[server]\nlistn = \"1\"\nlisten = \"nowhere\"\n\n[store]\nkind = \"oracle\"\n\n[[issuer]]\nid = \"a\"\nname = \"甲\"\ndivisions = [\"99\", \"x\"]\nkey = \"short\"\n\n[engine]\nin_flight = 9999\n[typo]\n";
+    let found = faults(text, &[]);
+    let expect = |start: &str| assert!(found.iter().any(|f| f.starts_with(start)), "{start} not in {found:#?}");
+    expect("c.toml:2: `server.listn`: unknown key `listn`, expected one of `listen`");
+    expect("c.toml:3: `server.listen`: invalid socket address");
+    expect("c.toml:6: `store.kind`: unknown variant `oracle`");
+    expect("c.toml:11: `issuer[a].divisions`: `x` is not a division code");
+    expect("c.toml:12: `issuer[a].key`: is shorter");
+    expect("c.toml:15: `engine.in_flight`: 9999 is outside 1 to 512");
+    expect("c.toml:16: `typo`: unknown key");
+    assert_eq!(found.len(), 7, "{found:#?}");
+}
+
+#[test]
+fn a_missing_key_is_named_and_its_neighbours_are_still_checked() {
+    let found =
+        faults("[[token]]\nroles = [\"viewer\"]\n[[token]]\nname = \"b\"\nsecret = \"0123456789abcdef0123456789\"\nroles = []\n", &[]);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("c.toml:1: `token[0].name`: missing key `name`"), "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("c.toml:6: `token[b].roles`: is empty")), "{found:#?}");
+}
+
+#[test]
+fn text_that_is_not_toml_is_told_by_line() {
+    let found = faults("[server]\nlisten = \n", &[]);
+    assert!(found[0].starts_with("c.toml:2: not TOML"), "{found:#?}");
+}
+
+#[test]
+fn any_key_can_be_overridden_from_the_environment() {
+    let text = "[[issuer]]\nid = \"jincheng-qixiang\"\nname = \"台\"\nkey = \"0123456789abcdef0123456789\"\ndivisions = [\"1405\"]\n[provider.aliyun-sms]\nkind = \"aliyun_sms\"\n";
+    let vars = [
+        ("JIAOYING__SERVER__LISTEN", "0.0.0.0:9000"),
+        ("JIAOYING__SERVER__SHUTDOWN_GRACE", "2s"),
+        ("JIAOYING__LOG__JSON", "true"),
+        ("JIAOYING__LOG__LEVEL", "debug"),
+        ("JIAOYING__CLOCK__SPEED", "60.0"),
+        ("JIAOYING__ISSUER__JINCHENG_QIXIANG__KEY", "12345678901234567890123456"),
+        ("JIAOYING__ISSUER__0__HAZARDS", "[\"11B03\"]"),
+        ("JIAOYING__PROVIDER__ALIYUN_SMS__CALLBACK_SECRET", "{ env = \"CB\" }"),
+        ("CB", "abcdef0123456789abcdef0123"),
+    ];
+    let config = Config::from_text("c.toml", text, &env(&vars)).unwrap();
+    assert_eq!(config.server.listen.port(), 9000);
+    assert_eq!(config.server.shutdown_grace.to_string(), "2s");
+    assert!(config.log.json && config.log.level == "debug" && config.clock.speed == 60.0);
+    assert_eq!(config.issuers[0].key.as_ref().unwrap().reveal(), "12345678901234567890123456");
+    assert_eq!(config.issuers[0].hazards, [HazardRight::Prefix("11B03".into())]);
+    assert_eq!(config.providers["aliyun-sms"].callback_secret(), Some("abcdef0123456789abcdef0123"));
+}
+
+#[test]
+fn a_fault_in_a_variable_names_the_variable() {
+    let found = faults("", &[("JIAOYING__SERVER__PORT", "1"), ("JIAOYING__STORE__KIND", "oracle"), ("JIAOYING__LOG", "loud")]);
+    assert!(found.iter().any(|f| f.starts_with("environment variable JIAOYING__SERVER__PORT: `server.port`: unknown key")), "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("environment variable JIAOYING__STORE__KIND: `store.kind`")), "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("environment variable JIAOYING__LOG: `log`")), "{found:#?}");
+}
+
+#[test]
+fn an_issuer_covers_what_its_rights_say() {
+    let text = "[[issuer]]\nid = \"a\"\nname = \"甲\"\nkey = \"0123456789abcdef0123456789\"\ndivisions = [\"140521\"]\nhazards = [\"flood\", \"11B03\"]\nlevels = [\"red\"]\n";
+    let config = Config::from_text("c", text, &Environment::default()).unwrap();
+    let issuer = &config.issuers[0];
+    let code = |c: &str| crate::core::hazard::HazardCode(c.into());
+    use crate::core::hazard::Level;
+    assert!(issuer.may(&code("11A51"), Level::Red) && issuer.may(&code("11B03"), Level::Red));
+    assert!(!issuer.may(&code("11B04"), Level::Red) && !issuer.may(&code("11B03"), Level::Blue));
+    assert!(issuer.covers("140521101".parse().unwrap()) && !issuer.covers("1405".parse().unwrap()));
+}

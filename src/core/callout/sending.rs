@@ -1,0 +1,287 @@
+//! Attempts: from queued to what came of them. Providers are not idempotent, so a request of
+//! unknown fate is looked up or awaited, never blindly sent again.
+
+use super::{entry::Entry, event::LineNews, state::*, step::Work};
+use crate::core::{
+    ids::RecipientId,
+    line::LineLetter,
+    send::{Channel, Outcome},
+    time::{Span, Time},
+};
+
+/// After this many tries of one attempt the ladder is left to go on by itself.
+const MAX_TRIES: u8 = 8;
+
+impl Work<'_> {
+    /// The intent to send. Durable before the request leaves (law 3).
+    pub(super) fn submit(&mut self, n: u16, provider: &str, digit: Option<u8>) {
+        if self.state.attempt(n).is_some_and(|a| a.state == AttemptState::Queued) {
+            self.did(Entry::Sending { n, provider: provider.to_string(), digit });
+        }
+    }
+
+    pub(super) fn defer(&mut self, n: u16, until: Time, why: &str) {
+        if self.state.attempt(n).is_some_and(|a| a.state == AttemptState::Queued) {
+            self.did(Entry::Deferred { n, until: until.max(self.now + Span::ms(1)), why: why.to_string() });
+        }
+    }
+
+    pub(super) fn unsendable(&mut self, n: u16, why: &str) {
+        if self.state.attempt(n).is_some_and(|a| a.state == AttemptState::Queued) {
+            self.fail(n, why);
+        }
+    }
+
+    fn fail(&mut self, n: u16, outcome: &str) {
+        self.did(Entry::AttemptIs { n, state: AttemptState::Failed, outcome: Some(outcome.to_string()), provider_id: None });
+    }
+
+    pub(super) fn outcome(&mut self, n: u16, outcome: &Outcome) {
+        let Some(a) = self.state.attempt(n).cloned() else { return };
+        // Only what is under way can have an outcome; a receipt may have come first (Accepted or
+        // Delivered already): then only the provider's id is news.
+        match (a.state, outcome) {
+            (AttemptState::Sending | AttemptState::Unknown, _) => {}
+            (AttemptState::Accepted | AttemptState::Delivered, Outcome::Accepted { provider_message_id }) => {
+                if a.provider_id.is_none() {
+                    self.did(Entry::AttemptIs { n, state: a.state, outcome: None, provider_id: Some(provider_message_id.clone()) });
+                }
+                return;
+            }
+            _ => return,
+        }
+        let ended = self.state.ending.is_some() || !self.wanted(&a);
+        match outcome {
+            Outcome::Accepted { provider_message_id } => self.did(Entry::AttemptIs {
+                n,
+                state: AttemptState::Accepted,
+                outcome: Some("accepted".into()),
+                provider_id: Some(provider_message_id.clone()),
+            }),
+            Outcome::Throttled { after, detail, .. } if !ended && a.tries < MAX_TRIES => {
+                let until = self.now + after.unwrap_or(self.backoff(&a));
+                if self.state.next_rung.is_some_and(|t| until > t) && a.kind.asks() {
+                    self.fail(n, &format!("throttled: {detail}"));
+                } else {
+                    self.did(Entry::Deferred { n, until, why: format!("throttled: {detail}") });
+                }
+            }
+            Outcome::Retryable { detail } if !ended && a.tries < MAX_TRIES => {
+                let until = self.now + self.backoff(&a);
+                self.did(Entry::Deferred { n, until, why: format!("retryable: {detail}") });
+            }
+            Outcome::Throttled { detail, .. } => self.fail(n, &format!("throttled: {detail}")),
+            Outcome::Retryable { detail } => self.fail(n, &format!("retryable: {detail}")),
+            Outcome::PermanentNumber { detail } => {
+                self.fail(n, &format!("permanent_number: {detail}"));
+                self.number_dead(&a, detail);
+            }
+            Outcome::PermanentContent { detail } => self.fail(n, &format!("permanent_content: {detail}")),
+            Outcome::Config { detail } => self.fail(n, &format!("config: {detail}")),
+            Outcome::Balance { detail } => self.fail(n, &format!("balance: {detail}")),
+            Outcome::Unknown { detail } => {
+                if a.state == AttemptState::Sending {
+                    self.did(Entry::AttemptIs {
+                        n,
+                        state: AttemptState::Unknown,
+                        outcome: Some(format!("unknown: {detail}")),
+                        provider_id: None,
+                    });
+                }
+            }
+        }
+    }
+
+    /// 2 s, 4 s, 8 s … up to a minute, spread by a hash so that a crowd does not come back at once.
+    fn backoff(&self, a: &Attempt) -> Span {
+        let base = self.ctx.clocks.retry.0.max(1) << u32::from(a.tries.min(5));
+        let spread = (u64::from(self.state.id.ordinal).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as i64;
+        Span((base + base * spread / 4096).min(60_000.max(self.ctx.clocks.retry.0)))
+    }
+
+    /// Whether sending this attempt (again) still serves a purpose.
+    fn wanted(&self, a: &Attempt) -> bool {
+        match a.kind {
+            AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info | AskKind::Which => true,
+            AskKind::Feedback => self.state.feedback_clock.is_some(),
+            _ => self.state.state.is_open(),
+        }
+    }
+
+    pub(super) fn receipt(&mut self, n: u16, delivered: bool, outcome: &str, number_dead: bool) {
+        let Some(a) = self.state.attempt(n).cloned() else { return };
+        if !matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown) {
+            return;
+        }
+        let state = if delivered { AttemptState::Delivered } else { AttemptState::Failed };
+        self.did(Entry::AttemptIs { n, state, outcome: Some(outcome.to_string()), provider_id: None });
+        if number_dead {
+            self.number_dead(&a, outcome);
+        }
+    }
+
+    /// The number is empty, suspended or invalid: never used again here; with none left the holder
+    /// is unreachable and the deputy's rung comes at once.
+    fn number_dead(&mut self, a: &Attempt, why: &str) {
+        if a.channel == Channel::Email {
+            return;
+        }
+        let known = self.state.contacts.get(usize::from(a.contact)).is_none_or(|k| k.dead & (1 << a.number.min(7)) != 0);
+        if known {
+            return;
+        }
+        self.did(Entry::NumberDead { contact: a.contact, number: a.number, why: why.to_string() });
+        if !self.wanted(a) || self.state.ending.is_some() {
+            return;
+        }
+        if a.channel == Channel::Sms && self.number(a.contact, Channel::Sms, 0).is_some() {
+            self.queue_sms(a.contact, a.kind);
+        }
+        let holder = a.contact == 0;
+        let no_phone = self.number(0, Channel::Voice, 0).is_none();
+        let no_mail = self.ctx.person(self.ctx.entry.person).is_none_or(|p| p.email.is_none()) || !self.ctx.channels.email;
+        if holder && no_phone && no_mail && self.state.state.is_open() && !self.state.told_only && !self.state.unreachable {
+            let why = "责任人的号码均为空号或停机";
+            self.did(Entry::Unreachable { why: why.into() });
+            self.skip_to_deputy(why);
+        }
+    }
+
+    pub(super) fn looked_up(&mut self, n: u16, found: bool, provider_id: Option<String>) {
+        let Some(a) = self.state.attempt(n).cloned() else { return };
+        if a.state != AttemptState::Unknown {
+            return;
+        }
+        if found {
+            self.did(Entry::AttemptIs { n, state: AttemptState::Accepted, outcome: Some("found by look-up".into()), provider_id });
+            return;
+        }
+        self.did(Entry::LookedUp { n });
+        let last = usize::from(a.lookups) + 1 >= self.ctx.clocks.lookup.len();
+        if last && self.ctx.resends_unknown() && self.wanted(&a) && self.state.ending.is_none() {
+            self.did(Entry::Queued {
+                contact: a.contact,
+                channel: a.channel,
+                kind: a.kind,
+                number: a.number,
+                by_line: false,
+                not_before: None,
+                repeats: Some(n),
+            });
+        }
+    }
+
+    pub(super) fn line_news(&mut self, n: u16, news: &LineNews) {
+        let Some(a) = self.state.attempt(n).cloned() else { return };
+        match news {
+            LineNews::Sending { provider, digit } => {
+                if a.state == AttemptState::Queued {
+                    self.did(Entry::Sending { n, provider: provider.clone(), digit: *digit });
+                }
+            }
+            LineNews::Outcome { outcome } => self.line_outcome(n, &a, outcome),
+            LineNews::Deferred { until, why } => {
+                if matches!(a.state, AttemptState::Queued | AttemptState::Sending) {
+                    self.did(Entry::Deferred { n, until: *until, why: why.clone() });
+                }
+            }
+            LineNews::Finished { ok, outcome, number_dead } => {
+                if matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown) {
+                    let state = if *ok { AttemptState::Delivered } else { AttemptState::Failed };
+                    self.did(Entry::AttemptIs { n, state, outcome: Some(outcome.clone()), provider_id: None });
+                    if *number_dead {
+                        self.number_dead(&a, outcome);
+                    }
+                }
+            }
+            LineNews::Keys { keys, at } => self.keys(n, &a, keys, *at),
+        }
+    }
+
+    /// The line keeps its own retries; here only what came of it is noted.
+    fn line_outcome(&mut self, n: u16, a: &Attempt, outcome: &Outcome) {
+        match outcome {
+            Outcome::Throttled { .. } | Outcome::Retryable { .. } => {}
+            Outcome::Unknown { .. } | Outcome::Accepted { .. } => self.outcome(n, outcome),
+            _ if matches!(a.state, AttemptState::Queued | AttemptState::Sending | AttemptState::Unknown) => {
+                self.fail(n, outcome.class());
+                if matches!(outcome, Outcome::PermanentNumber { .. }) {
+                    self.number_dead(a, outcome.class());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A request whose reply never came, because of a crash or a cut, is of unknown fate.
+    pub(super) fn expire_sending(&mut self) {
+        let old: Vec<u16> = self
+            .state
+            .attempts
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| {
+                a.state == AttemptState::Sending && !a.by_line && a.sent.is_some_and(|s| s + self.ctx.sending_timeout <= self.now)
+            })
+            .map(|(i, _)| i as u16 + 1)
+            .collect();
+        for n in old {
+            self.did(Entry::AttemptIs {
+                n,
+                state: AttemptState::Unknown,
+                outcome: Some("unknown: no outcome was recorded".into()),
+                provider_id: None,
+            });
+        }
+    }
+
+    /// Mail has no look-up: an unknown one of a red or orange warning goes again at once, by the same
+    /// rule as an SMS whose look-ups found nothing.
+    pub(super) fn send_again(&mut self) {
+        if !self.ctx.resends_unknown() || self.state.ending.is_some() {
+            return;
+        }
+        for i in 0..self.state.attempts.len() {
+            let n = i as u16 + 1;
+            let a = self.state.attempts[i].clone();
+            let repeated = self.state.attempts.iter().any(|b| b.repeats == Some(n));
+            if a.channel == Channel::Email && a.state == AttemptState::Unknown && a.repeats.is_none() && !repeated && self.wanted(&a) {
+                self.did(Entry::Queued {
+                    contact: a.contact,
+                    channel: a.channel,
+                    kind: a.kind,
+                    number: a.number,
+                    by_line: false,
+                    not_before: None,
+                    repeats: Some(n),
+                });
+            }
+        }
+    }
+
+    /// Takes back what has not left. Lines forget what they gathered for this callout.
+    pub(super) fn withdraw_queued(&mut self, asks_only: bool) {
+        for i in 0..self.state.attempts.len() {
+            let n = i as u16 + 1;
+            let a = &self.state.attempts[i];
+            if a.state != AttemptState::Queued || (asks_only && !a.kind.asks()) {
+                continue;
+            }
+            if a.by_line
+                && let Some(phone) = self.phone_of(a.contact, a.number)
+            {
+                self.effects.line.push((phone, LineLetter::Withdraw { attempt: self.attempt_id(n) }));
+            }
+            self.did(Entry::AttemptIs { n, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
+        }
+    }
+
+    pub(super) fn phone_of(&self, contact: u8, number: u8) -> Option<crate::core::phone::Phone> {
+        let k = self.state.contacts.get(usize::from(contact))?;
+        self.ctx.person(k.person)?.phones.get(usize::from(number)).cloned()
+    }
+
+    pub(super) fn contact_of(&self, id: RecipientId) -> Option<u8> {
+        self.state.contacts.iter().position(|k| k.id == id).map(|i| i as u8)
+    }
+}

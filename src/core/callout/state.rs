@@ -1,0 +1,497 @@
+//! What is known of one callout. Only [`super::fold::apply`] changes it, one [`super::entry::Entry`]
+//! at a time, so that folding the journal always gives the row.
+
+use crate::core::{
+    ids::{CalloutId, RecipientId},
+    send::Channel,
+    time::{Span, Time},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The states of a callout as counted (contract, States). In a tally `answered` counts the reported
+/// ones too; here they are apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalloutState {
+    Queued,
+    Calling,
+    Overdue,
+    HandedOver,
+    Unreachable,
+    Answered,
+    Reported,
+    Closed,
+}
+impl CalloutState {
+    pub const ALL: [CalloutState; 8] = [
+        CalloutState::Queued,
+        CalloutState::Calling,
+        CalloutState::Overdue,
+        CalloutState::HandedOver,
+        CalloutState::Unreachable,
+        CalloutState::Answered,
+        CalloutState::Reported,
+        CalloutState::Closed,
+    ];
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CalloutState::Queued => "queued",
+            CalloutState::Calling => "calling",
+            CalloutState::Overdue => "overdue",
+            CalloutState::HandedOver => "handed_over",
+            CalloutState::Unreachable => "unreachable",
+            CalloutState::Answered => "answered",
+            CalloutState::Reported => "reported",
+            CalloutState::Closed => "closed",
+        }
+    }
+    pub fn name_zh(self) -> &'static str {
+        match self {
+            CalloutState::Queued => "待叫应",
+            CalloutState::Calling => "叫应中",
+            CalloutState::Overdue => "超时未叫应",
+            CalloutState::HandedOver => "转人工",
+            CalloutState::Unreachable => "无有效联系方式",
+            CalloutState::Answered => "已叫应",
+            CalloutState::Reported => "已反馈",
+            CalloutState::Closed => "已终止",
+        }
+    }
+    pub fn is_open(self) -> bool {
+        !matches!(self, CalloutState::Answered | CalloutState::Reported | CalloutState::Closed)
+    }
+}
+
+/// Why a callout ended without an answer (contract, States).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedReason {
+    Cancelled,
+    Superseded,
+    Expired,
+    Covered,
+    Released,
+}
+impl ClosedReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClosedReason::Cancelled => "cancelled",
+            ClosedReason::Superseded => "superseded",
+            ClosedReason::Expired => "expired",
+            ClosedReason::Covered => "covered",
+            ClosedReason::Released => "released",
+        }
+    }
+    pub fn name_zh(self) -> &'static str {
+        match self {
+            ClosedReason::Cancelled => "预警已解除",
+            ClosedReason::Superseded => "预警已更新",
+            ClosedReason::Expired => "预警已到期",
+            ClosedReason::Covered => "本地点已有人应答",
+            ClosedReason::Released => "不再受影响",
+        }
+    }
+}
+
+/// How somebody stands to the callout's holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    Holder,
+    Deputy,
+    Superior,
+    DutyDesk,
+}
+impl Relation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Relation::Holder => "holder",
+            Relation::Deputy => "deputy",
+            Relation::Superior => "superior",
+            Relation::DutyDesk => "duty_desk",
+        }
+    }
+    /// A superior or a desk takes over (接办); it cannot answer in the holder's place.
+    pub fn takes_over(self) -> bool {
+        matches!(self, Relation::Superior | Relation::DutyDesk)
+    }
+}
+
+/// By which evidence of a human acting (contract, Words).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    Link,
+    Reply,
+    Keypress,
+    Manual,
+    Api,
+}
+impl Via {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Via::Link => "link",
+            Via::Reply => "reply",
+            Via::Keypress => "keypress",
+            Via::Manual => "manual",
+            Via::Api => "api",
+        }
+    }
+    pub fn name_zh(self) -> &'static str {
+        match self {
+            Via::Link => "链接",
+            Via::Reply => "短信回复",
+            Via::Keypress => "电话按键",
+            Via::Manual => "人工录入",
+            Via::Api => "接口",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptState {
+    Queued,
+    Sending,
+    Accepted,
+    Delivered,
+    Failed,
+    Unknown,
+    Withdrawn,
+}
+impl AttemptState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AttemptState::Queued => "queued",
+            AttemptState::Sending => "sending",
+            AttemptState::Accepted => "accepted",
+            AttemptState::Delivered => "delivered",
+            AttemptState::Failed => "failed",
+            AttemptState::Unknown => "unknown",
+            AttemptState::Withdrawn => "withdrawn",
+        }
+    }
+    /// The person may have heard: it counts as told, and its reply counts.
+    pub fn reached_out(self) -> bool {
+        matches!(self, AttemptState::Accepted | AttemptState::Delivered | AttemptState::Unknown)
+    }
+}
+
+/// A series of calls to one contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    pub next: Time,
+    pub every: Span,
+    pub left: u8,
+    pub made: u8,
+    pub second_from: u8,
+}
+
+/// Somebody called within the callout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    pub relation: Relation,
+    /// Index into the plan chunk's people.
+    pub person: u16,
+    pub id: RecipientId,
+    pub since: Time,
+    /// Bit k: number k was found dead, or disowned ("not me").
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dead: u8,
+    /// Said that the deputy should answer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub handed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Calls>,
+}
+
+/// One message or call, numbered by its place in [`Callout::attempts`] from 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Index into [`Callout::contacts`].
+    pub contact: u8,
+    pub channel: Channel,
+    pub kind: AskKind,
+    pub state: AttemptState,
+    /// Which of the contact's numbers.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub number: u8,
+    /// Done through the number's line (calls, and everything that is gathered), not directly.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_line: bool,
+    pub queued: Time,
+    /// Queued, but not before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tries: u8,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lookups: u8,
+    /// The digit this ask carries (回1, 回2 …).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digit: Option<u8>,
+    /// It repeats this attempt, whose fate stayed unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<u16>,
+}
+
+/// Which message an attempt carries; see [`crate::core::callout`] for when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskKind {
+    Callout,
+    Chase,
+    Deputy,
+    Takeover,
+    Renewed,
+    Feedback,
+    End,
+    Info,
+    /// A bare 收到 with several asks open: which one is meant?
+    Which,
+    Ended,
+}
+impl AskKind {
+    /// Whether an answer to it is an answer of the callout.
+    pub fn asks(self) -> bool {
+        matches!(self, AskKind::Callout | AskKind::Chase | AskKind::Deputy | AskKind::Takeover | AskKind::Renewed)
+    }
+}
+
+/// Who answered, as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredBy {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<RecipientId>,
+    pub name: String,
+    /// `holder | deputy | superior | duty_desk`, or `other` for somebody an officer names.
+    pub relation: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    pub at: Time,
+    pub via: Via,
+    pub by: AnsweredBy,
+    pub late: bool,
+    /// The officer who entered it, and his note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What kind of work an officer is asked for (contract, tasks).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    Call,
+    Read,
+    Decide,
+}
+impl TaskKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TaskKind::Call => "call",
+            TaskKind::Read => "read",
+            TaskKind::Decide => "decide",
+        }
+    }
+}
+
+/// Work an officer must do and sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Counted from 1 within the callout or warning.
+    pub n: u16,
+    pub kind: TaskKind,
+    pub title: String,
+    pub opened: Time,
+    /// Unclaimed by then: the shift leader is rung. Claimed: when the claim lapses.
+    pub due: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Time>,
+    /// Who has it after a superior's or desk's key (接办): index into contacts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_by: Option<u8>,
+    /// Set when done: `answered`, `not_reached`, `escalated` …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+impl Task {
+    pub fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+}
+
+/// 关停: something that had to be shut, and how much of it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closure {
+    pub what: String,
+    #[serde(default)]
+    pub due: u32,
+    #[serde(default)]
+    pub done: u32,
+}
+
+/// 险情.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Danger {
+    pub present: bool,
+    pub kind: String,
+    #[serde(rename = "where")]
+    pub location: String,
+}
+
+/// A report (反馈) of one place. Figures are running totals. A report of nothing is a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Report {
+    /// Place id: a point's code or 12 digits.
+    pub place: String,
+    pub on_post: bool,
+    pub to_move: u32,
+    pub moved: u32,
+    pub refused: u32,
+    pub closures: Vec<Closure>,
+    pub danger: Danger,
+    pub outage: Vec<String>,
+    pub note: String,
+    #[serde(with = "crate::core::time::rfc3339::option")]
+    pub next_report_at: Option<Time>,
+}
+
+/// A report as received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    pub at: Time,
+    pub by: AnsweredBy,
+    pub report: Report,
+}
+
+/// The clock of reports that are owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedbackClock {
+    pub due: Time,
+    /// A reminder went out for this due time.
+    pub reminded: bool,
+    pub first_in: bool,
+}
+
+/// The warning's end as far as this callout knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    pub at: Time,
+    pub reason: ClosedReason,
+    /// Contacts still to be told, when what is on its way to them has arrived.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to_tell: Vec<u8>,
+}
+
+/// The callout that continues this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Successor {
+    pub id: CalloutId,
+    /// Same or lower level: answers to this one answer the successor. Raised: they never do.
+    pub inherits: bool,
+}
+
+/// The state of one callout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Callout {
+    pub id: CalloutId,
+    pub state: CalloutState,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub told_only: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_reason: Option<ClosedReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_from: Option<CalloutId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<Successor>,
+    /// Acceptance of the warning (carried: of the original): what all ladder times count from.
+    pub start: Time,
+    /// `due_at` of the contract.
+    pub due_at: Time,
+    /// The last rung taken; `None` before rung 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<u8>,
+    /// When the next rung is taken unless somebody answers; `None` once none is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_rung: Option<Time>,
+    /// Began, or became, without a valid door to the holder.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unreachable: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<Contact>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// Indices of posts answered for, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered: Vec<u16>,
+    /// Indices of posts whose place others covered, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub struck: Vec<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledgement: Option<Acknowledgement>,
+    /// The newest answer that covered only some of the posts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<Acknowledgement>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<Task>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback_clock: Option<FeedbackClock>,
+    /// The newest report of each place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reports: BTreeMap<String, Reported>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+}
+
+impl Callout {
+    /// The attempt numbered `n` (from 1).
+    pub fn attempt(&self, n: u16) -> Option<&Attempt> {
+        self.attempts.get(usize::from(n).checked_sub(1)?)
+    }
+    pub fn open_task(&self, kind: TaskKind) -> Option<&Task> {
+        self.tasks.iter().find(|t| t.kind == kind && t.is_open())
+    }
+    /// A human is on it: automatic calls and the ladder pause until the claim lapses.
+    pub fn claimed(&self) -> bool {
+        self.tasks.iter().any(|t| t.is_open() && t.claimed_at.is_some())
+    }
+    /// The newest report over all places, for the API's `feedback`.
+    pub fn newest_report(&self) -> Option<&Reported> {
+        self.reports.values().max_by_key(|r| r.at)
+    }
+    /// A first report is owed and has not come.
+    pub fn feedback_owed(&self) -> bool {
+        self.ending.is_none() && self.feedback_clock.is_some_and(|c| !c.first_in)
+    }
+}
+
+pub(super) fn is_false(b: &bool) -> bool {
+    !*b
+}
+pub(super) fn is_zero(n: &u8) -> bool {
+    *n == 0
+}

@@ -1,0 +1,258 @@
+//! (state, event, now) → what happened and what must be done. The engine commits the first and then
+//! carries out the second; nothing here can fail.
+
+use super::{
+    entry::Entry,
+    event::{Event, Refused},
+    fold,
+    state::*,
+};
+use crate::core::{
+    directory::Place,
+    hazard::Level,
+    ids::{AttemptId, CalloutId, WarningId},
+    line::LineLetter,
+    phone::Phone,
+    plan::{PlanEntry, PlanPerson},
+    policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
+    send::Channel,
+    time::{Span, Time},
+};
+
+/// Which channels this gateway has an account for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channels {
+    pub sms: bool,
+    pub voice: bool,
+    pub email: bool,
+}
+
+/// Everything a callout's decisions may look at; all of it frozen when the plan was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Ctx<'a> {
+    pub warning: WarningId,
+    pub drill: bool,
+    pub entry: &'a PlanEntry,
+    /// The people of the entry's plan chunk.
+    pub people: &'a [PlanPerson],
+    pub ladder: &'a Ladder,
+    pub feedback: Option<&'a FeedbackRule>,
+    pub clocks: &'a Clocks,
+    pub night: Night,
+    pub channels: Channels,
+    /// A request without an outcome after this long is of unknown fate (a crash, a lost reply).
+    pub sending_timeout: Span,
+}
+
+impl Ctx<'_> {
+    pub(super) fn level(&self) -> Level {
+        self.entry.level
+    }
+    /// Red and orange go again after an unknown fate; others await the receipt (design, outcomes).
+    pub(super) fn resends_unknown(&self) -> bool {
+        self.level().rank() >= Level::Orange.rank()
+    }
+    pub(super) fn person(&self, index: u16) -> Option<&PlanPerson> {
+        self.people.get(usize::from(index))
+    }
+    pub(super) fn name(&self, index: u16) -> String {
+        self.person(index).map(|p| p.name.clone()).unwrap_or_default()
+    }
+}
+
+/// An answer or report that belongs to the callout which continues this one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForwardTo {
+    pub callout: CalloutId,
+    pub event: Event,
+}
+
+/// What must be done once the entries are durable (letters travel in the same commit).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    pub line: Vec<(Phone, LineLetter)>,
+    /// This place has one more answer (only where the rule is not `each`).
+    pub place_answered: Vec<(Place, AnswerRule)>,
+    /// This callout counts on this place's record.
+    pub place_joined: Vec<(Place, AnswerRule)>,
+    /// Tasks whose row changed, by number.
+    pub tasks: Vec<u16>,
+    /// Public events: `callout.answered`, `callout.overdue`, `callout.handed_over`, `callout.feedback`.
+    pub announce: Vec<&'static str>,
+    pub forward: Option<ForwardTo>,
+    pub refused: Option<Refused>,
+}
+
+/// The result of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stepped {
+    pub state: Callout,
+    /// Empty when nothing changed: then there is nothing to commit.
+    pub entries: Vec<Entry>,
+    pub effects: Effects,
+}
+
+/// The working copy: every change goes through [`Work::did`], so the journal is complete.
+pub(super) struct Work<'a> {
+    pub ctx: Ctx<'a>,
+    pub now: Time,
+    pub state: Callout,
+    pub entries: Vec<Entry>,
+    pub effects: Effects,
+}
+
+impl<'a> Work<'a> {
+    fn new(ctx: Ctx<'a>, state: Callout, now: Time) -> Self {
+        Work { ctx, now, state, entries: Vec::new(), effects: Effects::default() }
+    }
+    pub fn did(&mut self, entry: Entry) {
+        fold::apply(&mut self.state, &entry, self.now);
+        self.entries.push(entry);
+    }
+    pub fn attempt_id(&self, n: u16) -> AttemptId {
+        AttemptId { callout: self.state.id, n }
+    }
+    pub fn task_changed(&mut self, n: u16) {
+        if !self.effects.tasks.contains(&n) {
+            self.effects.tasks.push(n);
+        }
+    }
+    fn done(self) -> Stepped {
+        Stepped { state: self.state, entries: self.entries, effects: self.effects }
+    }
+}
+
+/// Makes the callout of a plan entry. `start` is the acceptance of the warning. Where the warning
+/// has ended meanwhile, step an `End` right after.
+pub fn open(ctx: Ctx<'_>, id: CalloutId, start: Time, now: Time) -> Stepped {
+    let mut w = Work::new(ctx, fold::blank(), now);
+    w.open(id, start);
+    w.join_places();
+    w.done()
+}
+
+/// Makes the callout of an entry whose person has one for the older message at the same or a higher
+/// level: it inherits rung, deadline, contacts and answer; no clock restarts. `old` must be
+/// expressed in the new plan's people and posts (see [`ending::translate`]).
+pub fn open_carried(ctx: Ctx<'_>, id: CalloutId, old: &Callout, old_entry: &PlanEntry, start: Time, now: Time) -> Stepped {
+    let mut w = Work::new(ctx, fold::blank(), now);
+    w.open(id, start);
+    w.carry(old, old_entry);
+    w.join_places();
+    w.done()
+}
+
+/// THE function. Never fails; what cannot be is absorbed or named in `effects.refused`.
+pub fn step(ctx: Ctx<'_>, state: &Callout, event: &Event, now: Time) -> Stepped {
+    let mut w = Work::new(ctx, state.clone(), now);
+    match event {
+        Event::Tick => {}
+        Event::Submit { n, provider, digit } => w.submit(*n, provider, *digit),
+        Event::Defer { n, until, why } => w.defer(*n, *until, why),
+        Event::Unsendable { n, why } => w.unsendable(*n, why),
+        Event::Outcome { n, outcome } => w.outcome(*n, outcome),
+        Event::Receipt { n, delivered, outcome, number_dead } => w.receipt(*n, *delivered, outcome, *number_dead),
+        Event::LookedUp { n, found, provider_id } => w.looked_up(*n, *found, provider_id.clone()),
+        Event::Line { n, news } => w.line_news(*n, news),
+        Event::Answer { contact, via, at } => w.answer(*contact, *via, *at, event),
+        Event::Decline { contact, not_me, via } => w.decline(*contact, *not_me, *via, event),
+        Event::Unreadable { contact, text } => w.unreadable(*contact, text),
+        Event::AskWhich { contact } => w.queue_sms(*contact, AskKind::Which),
+        Event::Manual { officer, via, method, note, by } => w.manual(officer, *via, method, note.clone(), by, event),
+        Event::ClaimTask { n, officer } => w.claim_task(*n, officer),
+        Event::CompleteTask { n, officer, outcome, reached, note } => w.complete_task(*n, officer, outcome, reached.as_ref(), note.clone()),
+        Event::Feedback { from, report } => w.feedback(from, report, event),
+        Event::Covered { place } => w.covered(place),
+        Event::End { reason } => w.end(*reason),
+        Event::Supersede { successor } => w.supersede(*successor),
+    }
+    w.clockwork();
+    w.done()
+}
+
+impl Work<'_> {
+    /// Whatever the clock says is to be done, after every event.
+    fn clockwork(&mut self) {
+        self.expire_sending();
+        self.tell_end();
+        self.task_clock();
+        if self.state.ending.is_some() {
+            return;
+        }
+        if self.state.state.is_open() {
+            self.deadline();
+            self.climb_due();
+            self.call_due();
+        } else {
+            self.feedback_clock();
+        }
+        self.send_again();
+    }
+}
+
+impl Callout {
+    /// When the callout must next be looked at. For an open one never `None` (law 1).
+    pub fn due(&self, ctx: &Ctx<'_>) -> Option<Time> {
+        let mut due: Option<Time> = None;
+        let mut at = |t: Time| due = Some(due.map_or(t, |d| d.min(t)));
+        for a in &self.attempts {
+            match a.state {
+                AttemptState::Queued if !a.by_line => at(a.not_before.unwrap_or(a.queued)),
+                AttemptState::Sending if !a.by_line => at(a.sent.unwrap_or(a.queued) + ctx.sending_timeout),
+                AttemptState::Unknown if !a.by_line && self.ending.is_none() => {
+                    if let (Some(sent), Some(after)) = (a.sent, ctx.clocks.lookup.get(usize::from(a.lookups))) {
+                        at(sent + *after);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for t in self.tasks.iter().filter(|t| t.is_open()) {
+            at(t.due);
+        }
+        if self.ending.is_some() {
+            return due;
+        }
+        if self.state.is_open() {
+            if !self.claimed() {
+                if let Some(t) = self.next_rung {
+                    at(t);
+                }
+                for calls in self.contacts.iter().filter_map(|k| k.calls) {
+                    at(calls.next);
+                }
+            }
+            if !self.told_only && matches!(self.state, CalloutState::Queued | CalloutState::Calling) {
+                at(self.due_at);
+            }
+        } else if let Some(clock) = self.feedback_clock {
+            at(if clock.reminded { clock.due + ctx.feedback.map_or(Span::mins(10), |f| f.task_after) } else { clock.due });
+        }
+        due
+    }
+
+    /// Attempts that this gateway should send itself, now.
+    pub fn sendable(&self, now: Time) -> impl Iterator<Item = (u16, &Attempt)> {
+        self.attempts
+            .iter()
+            .enumerate()
+            .filter(move |(_, a)| {
+                a.state == AttemptState::Queued && !a.by_line && a.not_before.unwrap_or(a.queued) <= now && a.channel != Channel::Voice
+            })
+            .map(|(i, a)| (i as u16 + 1, a))
+    }
+
+    /// SMS of unknown fate whose next look-up is due.
+    pub fn lookups_due(&self, ctx: &Ctx<'_>, now: Time) -> Vec<u16> {
+        let due = |a: &Attempt| match (a.sent, ctx.clocks.lookup.get(usize::from(a.lookups))) {
+            (Some(sent), Some(after)) => sent + *after <= now,
+            _ => false,
+        };
+        self.attempts
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| a.state == AttemptState::Unknown && !a.by_line && self.ending.is_none() && due(a))
+            .map(|(i, _)| i as u16 + 1)
+            .collect()
+    }
+}

@@ -1,0 +1,139 @@
+//! What changed between two directories, in words an administrator can check before he applies it.
+
+use super::{
+    directory::{Directory, Place, Post},
+    ids::RecipientId,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One person's change, without numbers: it may be shown and logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PersonChange {
+    pub id: RecipientId,
+    pub name: String,
+    /// What changed, in Chinese: `手机`, `邮箱`, `新增岗位 防汛@140521101201` …
+    pub what: Vec<String>,
+}
+
+/// The difference of two directories. Empty lists mean that nothing changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DirectoryDiff {
+    pub added: Vec<PersonChange>,
+    pub changed: Vec<PersonChange>,
+    pub gone: Vec<PersonChange>,
+    /// Codes.
+    pub points_added: Vec<String>,
+    pub points_changed: Vec<String>,
+    pub points_gone: Vec<String>,
+    /// Places that had somebody to call and have nobody any more.
+    pub uncovered: Vec<Place>,
+    /// Divisions whose name or entry changed.
+    pub divisions_changed: usize,
+}
+impl DirectoryDiff {
+    pub fn is_empty(&self) -> bool {
+        *self == DirectoryDiff::default()
+    }
+    /// One line for people.
+    pub fn summary_zh(&self) -> String {
+        format!(
+            "新增 {} 人，变更 {} 人，移除 {} 人；新增点位 {} 个，变更 {} 个，移除 {} 个；失去最后责任人的地点 {} 处",
+            self.added.len(),
+            self.changed.len(),
+            self.gone.len(),
+            self.points_added.len(),
+            self.points_changed.len(),
+            self.points_gone.len(),
+            self.uncovered.len()
+        )
+    }
+}
+
+type PostsOf<'a> = BTreeMap<RecipientId, Vec<&'a Post>>;
+
+fn posts_of(d: &Directory) -> PostsOf<'_> {
+    let mut map: PostsOf = BTreeMap::new();
+    for post in &d.posts {
+        map.entry(post.recipient).or_default().push(post);
+    }
+    map
+}
+
+fn label(post: &Post) -> String {
+    format!("{}@{}", post.role.name_zh(), post.place)
+}
+
+fn post_changes(old: &[&Post], new: &[&Post]) -> Vec<String> {
+    let by_key = |posts: &[&Post]| -> BTreeMap<(String, String), Post> {
+        posts.iter().map(|p| ((p.place.id(), p.role.0.clone()), (*p).clone())).collect()
+    };
+    let (old, new) = (by_key(old), by_key(new));
+    let mut what = Vec::new();
+    for (key, post) in &new {
+        match old.get(key) {
+            None => what.push(format!("新增岗位 {}", label(post))),
+            Some(before) if before != post => what.push(format!("变更岗位 {}", label(post))),
+            Some(_) => {}
+        }
+    }
+    what.extend(old.iter().filter(|(key, _)| !new.contains_key(*key)).map(|(_, post)| format!("撤销岗位 {}", label(post))));
+    what
+}
+
+/// Compares two directories person by person, point by point, place by place.
+pub fn diff(old: &Directory, new: &Directory) -> DirectoryDiff {
+    let (old_posts, new_posts) = (posts_of(old), posts_of(new));
+    let none = Vec::new();
+    let posts = |map: &PostsOf<'_>, id: &RecipientId| -> Vec<String> { map.get(id).unwrap_or(&none).iter().map(|p| label(p)).collect() };
+    let mut out = DirectoryDiff::default();
+    for (id, now) in &new.recipients {
+        let Some(before) = old.recipients.get(id) else {
+            out.added.push(PersonChange { id: *id, name: now.name.clone(), what: posts(&new_posts, id) });
+            continue;
+        };
+        let mut what = Vec::new();
+        for (differs, word) in [
+            (before.name != now.name, "姓名"),
+            (before.phones != now.phones, "手机"),
+            (before.email != now.email, "邮箱"),
+            (before.im != now.im, "政务IM号"),
+        ] {
+            if differs {
+                what.push(word.to_string());
+            }
+        }
+        let (before, after) = (old_posts.get(id).unwrap_or(&none), new_posts.get(id).unwrap_or(&none));
+        if before != after {
+            what.extend(post_changes(before, after));
+        }
+        if !what.is_empty() {
+            out.changed.push(PersonChange { id: *id, name: now.name.clone(), what });
+        }
+    }
+    for (id, before) in &old.recipients {
+        if !new.recipients.contains_key(id) {
+            out.gone.push(PersonChange { id: *id, name: before.name.clone(), what: posts(&old_posts, id) });
+        }
+    }
+    for (code, point) in &new.points {
+        match old.points.get(code) {
+            None => out.points_added.push(code.clone()),
+            Some(before) if before != point => out.points_changed.push(code.clone()),
+            Some(_) => {}
+        }
+    }
+    out.points_gone = old.points.keys().filter(|c| !new.points.contains_key(*c)).cloned().collect();
+    out.uncovered = uncovered(old, new);
+    out.divisions_changed = new.divisions.iter().filter(|(c, d)| old.divisions.get(c) != Some(d)).count()
+        + old.divisions.keys().filter(|c| !new.divisions.contains_key(c)).count();
+    out
+}
+
+/// Places that had at least one post in `old` and have none in `new`. A point that only moved to
+/// another division is the same place.
+fn uncovered(old: &Directory, new: &Directory) -> Vec<Place> {
+    let still: BTreeSet<String> = new.posts.iter().map(|p| p.place.id()).collect();
+    let lost: BTreeMap<String, &Place> = old.posts.iter().map(|p| (p.place.id(), &p.place)).filter(|(id, _)| !still.contains(id)).collect();
+    lost.into_values().cloned().collect()
+}

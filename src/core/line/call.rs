@@ -1,0 +1,235 @@
+//! Departures: what leaves next for this number, gathered, and what came of it.
+
+use super::{DigitAsk, Flight, Line, LineAsk, LineEntry, Member, Work};
+use crate::core::{
+    callout::{
+        event::LineNews,
+        state::{AskKind, Relation},
+    },
+    ids::{AttemptId, RecipientId},
+    send::{Channel, Outcome},
+    time::{Span, Time},
+};
+
+/// Rises of the same second belong together: the first of them waits this long for the others.
+const SETTLE: Span = Span::secs(2);
+/// A gathered message without a receipt is taken as sent after this long; it has no use for more.
+const MESSAGE_OVER: Span = Span::mins(10);
+const MAX_TRIES: u8 = 8;
+
+/// Asks that may share one call or message: the same person, the same way of asking. Own asks,
+/// asks as somebody's deputy, and requests to take over are never mixed, because one key must mean
+/// one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub recipient: RecipientId,
+    pub channel: Channel,
+    pub kind: AskKind,
+    pub drill: bool,
+}
+
+/// What could leave now, if there is an account and a slot for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Departure {
+    pub lead: AttemptId,
+    pub group: Group,
+    pub members: Vec<Member>,
+    /// SMS asks carry a digit; calls are answered by key.
+    pub digit: Option<u8>,
+}
+
+fn group_of(ask: &LineAsk) -> Group {
+    let kind = match (ask.channel, ask.kind) {
+        // A call speaks of open asks; whether it is the first or a chase makes no difference to it.
+        (Channel::Voice, AskKind::Chase | AskKind::Renewed) => AskKind::Callout,
+        (_, k) => k,
+    };
+    Group { recipient: ask.recipient, channel: ask.channel, kind, drill: ask.drill }
+}
+
+fn member(ask: &LineAsk) -> Member {
+    Member {
+        attempt: ask.attempt,
+        contact: ask.contact,
+        recipient: ask.recipient,
+        relation: ask.relation,
+        kind: ask.kind,
+        level: ask.level,
+        drill: ask.drill,
+    }
+}
+
+impl Line {
+    /// What could leave now: at most one call, and any gathered messages. Reds first.
+    pub fn departures(&self, now: Time) -> Vec<Departure> {
+        let mut out: Vec<Departure> = Vec::new();
+        let mut ready: Vec<&super::Waiting> =
+            self.waiting.iter().filter(|w| !self.is_flying(w.ask.attempt) && self.ready_at(w) <= now).collect();
+        ready.sort_by_key(|w| (std::cmp::Reverse(w.ask.level.rank()), w.since, w.ask.attempt));
+        let mut call_taken = self.flights.iter().any(|f| f.channel == Channel::Voice);
+        for w in &ready {
+            let group = group_of(&w.ask);
+            if out.iter().any(|d| d.group == group) || (group.channel == Channel::Voice && call_taken) {
+                continue;
+            }
+            call_taken |= group.channel == Channel::Voice;
+            let members: Vec<Member> = self
+                .waiting
+                .iter()
+                .filter(|x| group_of(&x.ask) == group && !self.is_flying(x.ask.attempt) && x.not_before.is_none_or(|t| t <= now))
+                .map(|x| member(&x.ask))
+                .collect();
+            let Some(lead) = members.first().map(|m| m.attempt) else { continue };
+            let asks = group.channel == Channel::Sms && group.kind.asks();
+            let digit = asks.then(|| self.digit_for(&lead.callout, members[0].contact, now));
+            out.push(Departure { lead, group, members, digit });
+        }
+        out
+    }
+
+    /// When a waiting ask may leave by the gathering rules (not the provider's limits).
+    fn ready_at(&self, w: &super::Waiting) -> Time {
+        let mut at = w.not_before.unwrap_or(w.since);
+        if w.ask.relation != Relation::Holder {
+            at = at.max(w.since + SETTLE.min(w.ask.gather));
+            let last = self.gathered.iter().filter(|(r, c, _)| *r == w.ask.recipient && *c == w.ask.channel).map(|g| g.2).max();
+            if let Some(last) = last {
+                at = at.max(last + w.ask.gather);
+            }
+        }
+        at
+    }
+
+    fn departure(&self, lead: AttemptId, now: Time) -> Option<Departure> {
+        self.departures(now).into_iter().find(|d| d.lead == lead)
+    }
+}
+
+impl Work {
+    pub(super) fn waits(&mut self, ask: &LineAsk) {
+        let known = self.state.waiting.iter().any(|w| w.ask.attempt == ask.attempt) || self.state.is_flying(ask.attempt);
+        if known {
+            return;
+        }
+        self.did(LineEntry::Waits { ask: ask.clone() });
+        if let Some(w) = self.state.waiting.last() {
+            let at = self.state.ready_at(w);
+            if at > self.now {
+                self.did(LineEntry::Held { attempts: vec![ask.attempt], until: at, why: "gathering".into() });
+            }
+        }
+    }
+
+    pub(super) fn depart(&mut self, lead: AttemptId, provider: &str) {
+        let Some(d) = self.state.departure(lead, self.now) else { return };
+        let asks: Vec<LineAsk> = self.state.waiting.iter().map(|w| w.ask.clone()).filter(|a| a.attempt == lead).collect();
+        let timeout = match d.group.channel {
+            Channel::Voice => asks.first().map_or(Span::mins(2), |a| a.call_timeout),
+            _ => MESSAGE_OVER,
+        };
+        let flight = Flight {
+            lead,
+            channel: d.group.channel,
+            members: d.members.clone(),
+            provider: provider.to_string(),
+            at: self.now,
+            accepted: false,
+            unknown: false,
+            over_by: self.now + timeout,
+        };
+        self.did(LineEntry::Left { flight, digit: d.digit });
+        self.tell(&d.members, &LineNews::Sending { provider: provider.to_string(), digit: d.digit });
+        self.digit = d.digit;
+    }
+
+    pub(super) fn hold(&mut self, lead: AttemptId, until: Time, why: &str) {
+        let Some(d) = self.state.departure(lead, self.now) else { return };
+        let until = until.max(self.now + Span::ms(1));
+        self.did(LineEntry::Held { attempts: d.members.iter().map(|m| m.attempt).collect(), until, why: why.to_string() });
+        self.tell(&d.members, &LineNews::Deferred { until, why: why.to_string() });
+    }
+
+    pub(super) fn undeliverable(&mut self, lead: AttemptId, why: &str) {
+        let Some(d) = self.state.departure(lead, self.now) else { return };
+        self.did(LineEntry::Dropped { attempts: d.members.iter().map(|m| m.attempt).collect(), why: why.to_string() });
+        self.tell(&d.members, &LineNews::Outcome { outcome: Outcome::PermanentContent { detail: why.to_string() } });
+    }
+
+    pub(super) fn outcome(&mut self, lead: AttemptId, outcome: &Outcome) {
+        let Some(f) = self.state.flights.iter().find(|f| f.lead == lead).cloned() else { return };
+        let tries = self.state.waiting.iter().find(|w| w.ask.attempt == lead).map_or(MAX_TRIES, |w| w.tries);
+        match outcome {
+            Outcome::Accepted { .. } => {
+                self.did(LineEntry::FlightIs { lead, accepted: true, unknown: false, over_by: f.over_by });
+                self.tell(&f.members, &LineNews::Outcome { outcome: outcome.clone() });
+            }
+            Outcome::Unknown { .. } => {
+                let wait = self.state.waiting.iter().find(|w| w.ask.attempt == lead).map_or(Span::secs(60), |w| w.ask.voice_unknown);
+                self.did(LineEntry::FlightIs { lead, accepted: false, unknown: true, over_by: self.now + wait });
+                self.tell(&f.members, &LineNews::Outcome { outcome: outcome.clone() });
+            }
+            Outcome::Throttled { after, detail, .. } if tries < MAX_TRIES => {
+                let until = self.now + after.unwrap_or(Span::secs(30));
+                self.back(&f, until, &format!("throttled: {detail}"));
+            }
+            Outcome::Retryable { detail } if tries < MAX_TRIES => {
+                let until = self.now + Span((2_000i64 << u32::from(tries.min(5))).min(60_000));
+                self.back(&f, until, &format!("retryable: {detail}"));
+            }
+            _ => {
+                self.did(LineEntry::Over { lead, outcome: outcome.class().to_string() });
+                let finished = LineNews::Finished {
+                    ok: false,
+                    outcome: outcome.class().to_string(),
+                    number_dead: matches!(outcome, Outcome::PermanentNumber { .. }),
+                };
+                self.tell(&f.members, &finished);
+            }
+        }
+    }
+
+    /// Known not to have been sent: its members wait again, and callouts see it queued again.
+    fn back(&mut self, f: &Flight, until: Time, why: &str) {
+        self.did(LineEntry::Back { lead: f.lead, until, why: why.to_string() });
+        self.tell(&f.members, &LineNews::Deferred { until, why: why.to_string() });
+    }
+
+    pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool) {
+        let Some(f) = self.state.flights.iter().find(|f| f.lead == lead).cloned() else { return };
+        self.did(LineEntry::Over { lead, outcome: outcome.to_string() });
+        self.tell(&f.members, &LineNews::Finished { ok, outcome: outcome.to_string(), number_dead });
+    }
+
+    /// Keys reach every callout the call spoke of, even when they come after the call was given up.
+    pub(super) fn keys(&mut self, lead: AttemptId, keys: &str, at: Time) {
+        let news = LineNews::Keys { keys: keys.to_string(), at };
+        let members = match self.state.flights.iter().find(|f| f.lead == lead) {
+            Some(f) => f.members.clone(),
+            None => self.state.past.iter().find(|p| p.lead == lead).map(|p| p.members.clone()).unwrap_or_default(),
+        };
+        self.tell(&members, &news);
+    }
+
+    /// Flights whose time is over.
+    pub(super) fn clockwork(&mut self) {
+        let over: Vec<Flight> = self.state.flights.iter().filter(|f| f.over_by <= self.now).cloned().collect();
+        for f in over {
+            let outcome = match (f.channel, f.accepted) {
+                (Channel::Voice, true) => "no report of the call's end",
+                (Channel::Voice, false) => "unknown fate, awaited in vain",
+                _ => "no receipt",
+            };
+            self.did(LineEntry::Over { lead: f.lead, outcome: outcome.to_string() });
+            if f.channel == Channel::Voice {
+                self.tell(&f.members, &LineNews::Finished { ok: false, outcome: outcome.to_string(), number_dead: false });
+            }
+        }
+    }
+}
+
+impl Line {
+    /// The ask that carries this digit, if it was sent in the last 24 h.
+    pub fn ask_with(&self, digit: u8) -> Option<&DigitAsk> {
+        self.asks.iter().find(|a| a.digit == digit)
+    }
+}

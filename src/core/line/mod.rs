@@ -1,0 +1,434 @@
+//! The line (号码): what is true of one telephone number over all warnings.
+//!
+//! * One call in flight, whoever asks for it; what rises to one contact is gathered into one call or
+//!   message that speaks the count; later rises wait.
+//! * Each open ask sent by SMS carries its own digit, not used again for 24 h.
+//! * The provider's limits per callee, which a restart must not forget.
+//!
+//! Pure, like the callout: entries in, state by [`Line::apply`], effects out. Callouts send it
+//! [`LineLetter`]s and hear [`LineNews`] back.
+
+mod call;
+mod quota;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+pub use call::{Departure, Group};
+pub use quota::CalleeRule;
+pub use reply::{AskFacts, ReplyMeaning, reply_meaning};
+
+use super::{
+    callout::{
+        event::LineNews,
+        state::{AskKind, Relation},
+    },
+    hazard::Level,
+    ids::{AttemptId, CalloutId, RecipientId},
+    phone::Phone,
+    send::{Channel, Outcome},
+    time::{Span, Time},
+};
+use serde::{Deserialize, Serialize};
+
+/// A digit is not used again for this long (contract, SMS replies).
+pub const DIGIT_REST: Span = Span::hours(24);
+
+/// A callout asks this number to be called or written to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LineAsk {
+    pub attempt: AttemptId,
+    /// The contact's index within the callout.
+    pub contact: u8,
+    pub recipient: RecipientId,
+    pub relation: Relation,
+    pub channel: Channel,
+    pub kind: AskKind,
+    pub level: Level,
+    pub drill: bool,
+    /// A call is over after this long even if nobody says so.
+    pub call_timeout: Span,
+    /// Later rises wait this long.
+    pub gather: Span,
+    /// A call of unknown fate is awaited this long.
+    pub voice_unknown: Span,
+}
+
+/// Letters to a line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "letter", rename_all = "snake_case")]
+pub enum LineLetter {
+    Ask(LineAsk),
+    Withdraw { attempt: AttemptId },
+}
+
+/// What can happen to a line besides letters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LineEvent {
+    Tick,
+    Letter(LineLetter),
+    /// The shell has an account and a slot for the departure it was offered.
+    Depart {
+        lead: AttemptId,
+        provider: String,
+    },
+    /// No slot before `until`.
+    Hold {
+        lead: AttemptId,
+        until: Time,
+        why: String,
+    },
+    /// No account can carry it.
+    Undeliverable {
+        lead: AttemptId,
+        why: String,
+    },
+    Outcome {
+        lead: AttemptId,
+        outcome: Outcome,
+    },
+    /// The provider's receipt: over. `ok`: delivered, or the receiver was lifted.
+    Finished {
+        lead: AttemptId,
+        ok: bool,
+        outcome: String,
+        number_dead: bool,
+    },
+    Keys {
+        lead: AttemptId,
+        keys: String,
+        at: Time,
+    },
+    /// A direct SMS of a callout leaves: it takes a digit and counts against the limits.
+    DirectSms {
+        member: Member,
+        provider: String,
+    },
+    /// One message asked which of several asks a bare reply meant.
+    WhichSent,
+}
+
+/// One callout's share in an ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    pub attempt: AttemptId,
+    pub contact: u8,
+    pub recipient: RecipientId,
+    pub relation: Relation,
+    pub kind: AskKind,
+    pub level: Level,
+    pub drill: bool,
+}
+
+/// An ask sent by SMS, known by its digit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigitAsk {
+    pub digit: u8,
+    pub at: Time,
+    pub members: Vec<Member>,
+}
+
+/// A call or gathered message under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flight {
+    /// Its first member's attempt: the reference the provider echoes.
+    pub lead: AttemptId,
+    pub channel: Channel,
+    pub members: Vec<Member>,
+    pub provider: String,
+    pub at: Time,
+    pub accepted: bool,
+    pub unknown: bool,
+    /// Over by then, whatever is heard.
+    pub over_by: Time,
+}
+
+/// A flight that is over, for keys that come late.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    pub lead: AttemptId,
+    pub members: Vec<Member>,
+}
+/// How many of them are kept.
+const PAST_KEPT: usize = 6;
+
+/// Waiting for a call or message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub ask: LineAsk,
+    pub since: Time,
+    #[serde(default)]
+    pub not_before: Option<Time>,
+    #[serde(default)]
+    pub tries: u8,
+}
+
+/// One send, for the limits per callee.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    #[serde(rename = "t")]
+    pub at: Time,
+    #[serde(rename = "p")]
+    pub provider: String,
+    #[serde(rename = "d", default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
+}
+
+/// The state of a line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<DigitAsk>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flights: Vec<Flight>,
+    /// The last few flights that are over: a key may still come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<Past>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<Sent>,
+    /// When each group (by recipient) last got a gathered call or message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gathered: Vec<(RecipientId, Channel, Time)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub which_sent: Option<Time>,
+}
+
+/// What happened to a line, one fact each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "e", rename_all = "snake_case")]
+pub enum LineEntry {
+    Waits {
+        ask: LineAsk,
+    },
+    Withdrawn {
+        attempt: AttemptId,
+    },
+    Held {
+        attempts: Vec<AttemptId>,
+        until: Time,
+        why: String,
+    },
+    Left {
+        flight: Flight,
+        digit: Option<u8>,
+    },
+    Direct {
+        member: Member,
+        digit: u8,
+        provider: String,
+    },
+    FlightIs {
+        lead: AttemptId,
+        accepted: bool,
+        unknown: bool,
+        over_by: Time,
+    },
+    Over {
+        lead: AttemptId,
+        outcome: String,
+    },
+    /// Not sent after all; its members wait again.
+    Back {
+        lead: AttemptId,
+        until: Time,
+        why: String,
+    },
+    Dropped {
+        attempts: Vec<AttemptId>,
+        why: String,
+    },
+    Which,
+    /// Records past their use were let go.
+    Swept,
+}
+
+/// What a step of a line came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LineStepped {
+    pub state: Line,
+    pub entries: Vec<LineEntry>,
+    /// To callouts, about their attempts.
+    pub news: Vec<(AttemptId, LineNews)>,
+    /// The digit given to a direct SMS.
+    pub digit: Option<u8>,
+}
+
+struct Work {
+    now: Time,
+    state: Line,
+    entries: Vec<LineEntry>,
+    news: Vec<(AttemptId, LineNews)>,
+    digit: Option<u8>,
+}
+
+impl Work {
+    fn did(&mut self, entry: LineEntry) {
+        self.state.apply(&entry, self.now);
+        self.entries.push(entry);
+    }
+    fn tell(&mut self, members: &[Member], news: &LineNews) {
+        self.news.extend(members.iter().map(|m| (m.attempt, news.clone())));
+    }
+}
+
+/// (state, event, now) → entries, state and news.
+pub fn step(state: &Line, event: &LineEvent, now: Time) -> LineStepped {
+    let mut w = Work { now, state: state.clone(), entries: Vec::new(), news: Vec::new(), digit: None };
+    match event {
+        LineEvent::Tick => {}
+        LineEvent::Letter(LineLetter::Ask(ask)) => w.waits(ask),
+        LineEvent::Letter(LineLetter::Withdraw { attempt }) => {
+            if w.state.waiting.iter().any(|x| x.ask.attempt == *attempt) {
+                w.did(LineEntry::Withdrawn { attempt: *attempt });
+            }
+        }
+        LineEvent::Depart { lead, provider } => w.depart(*lead, provider),
+        LineEvent::Hold { lead, until, why } => w.hold(*lead, *until, why),
+        LineEvent::Undeliverable { lead, why } => w.undeliverable(*lead, why),
+        LineEvent::Outcome { lead, outcome } => w.outcome(*lead, outcome),
+        LineEvent::Finished { lead, ok, outcome, number_dead } => w.finished(*lead, *ok, outcome, *number_dead),
+        LineEvent::Keys { lead, keys, at } => w.keys(*lead, keys, *at),
+        LineEvent::DirectSms { member, provider } => {
+            let digit = w.state.digit_for(&member.attempt.callout, member.contact, now);
+            w.did(LineEntry::Direct { member: member.clone(), digit, provider: provider.clone() });
+            w.digit = Some(digit);
+        }
+        LineEvent::WhichSent => w.did(LineEntry::Which),
+    }
+    w.clockwork();
+    if w.state.has_stale(now) {
+        w.did(LineEntry::Swept);
+    }
+    LineStepped { state: w.state, entries: w.entries, news: w.news, digit: w.digit }
+}
+
+impl Line {
+    /// The only place where a line's state changes.
+    pub fn apply(&mut self, entry: &LineEntry, at: Time) {
+        match entry {
+            LineEntry::Waits { ask } => {
+                self.waiting.push(Waiting { ask: ask.clone(), since: at, not_before: None, tries: 0 });
+            }
+            LineEntry::Withdrawn { attempt } => self.waiting.retain(|w| w.ask.attempt != *attempt),
+            LineEntry::Dropped { attempts, .. } => self.waiting.retain(|w| !attempts.contains(&w.ask.attempt)),
+            LineEntry::Held { attempts, until, .. } => {
+                for w in self.waiting.iter_mut().filter(|w| attempts.contains(&w.ask.attempt)) {
+                    w.not_before = Some(*until);
+                }
+            }
+            LineEntry::Left { flight, digit } => {
+                let members = &flight.members;
+                for w in &mut self.waiting {
+                    if members.iter().any(|m| m.attempt == w.ask.attempt) {
+                        // Kept while under way: a request that did not leave brings it back.
+                        w.tries = w.tries.saturating_add(1);
+                        w.not_before = Some(flight.over_by);
+                    }
+                }
+                self.log.push(Sent { at, provider: flight.provider.clone(), drill: members.iter().all(|m| m.drill) });
+                if let Some(m) = members.first() {
+                    self.gathered.retain(|(r, c, _)| !(*r == m.recipient && *c == flight.channel));
+                    if m.relation != Relation::Holder {
+                        self.gathered.push((m.recipient, flight.channel, at));
+                    }
+                }
+                if let Some(digit) = digit {
+                    self.asks.retain(|a| a.digit != *digit);
+                    self.asks.push(DigitAsk { digit: *digit, at, members: members.clone() });
+                }
+                self.flights.push(flight.clone());
+            }
+            LineEntry::Direct { member, digit, provider } => {
+                self.log.push(Sent { at, provider: provider.clone(), drill: member.drill });
+                match self.asks.iter_mut().find(|a| a.digit == *digit) {
+                    // A chase of the same ask: the newest attempt stands for it.
+                    Some(a) => {
+                        a.at = at;
+                        a.members.push(member.clone());
+                    }
+                    None => self.asks.push(DigitAsk { digit: *digit, at, members: vec![member.clone()] }),
+                }
+            }
+            LineEntry::FlightIs { lead, accepted, unknown, over_by } => {
+                if let Some(f) = self.flights.iter_mut().find(|f| f.lead == *lead) {
+                    f.accepted = *accepted;
+                    f.unknown = *unknown;
+                    f.over_by = *over_by;
+                }
+            }
+            LineEntry::Over { lead, .. } => {
+                let Some(i) = self.flights.iter().position(|f| f.lead == *lead) else { return };
+                let flight = self.flights.remove(i);
+                self.waiting.retain(|w| !flight.members.iter().any(|m| m.attempt == w.ask.attempt));
+                if flight.channel == Channel::Voice {
+                    if self.past.len() >= PAST_KEPT {
+                        self.past.remove(0);
+                    }
+                    self.past.push(Past { lead: flight.lead, members: flight.members });
+                }
+            }
+            LineEntry::Back { lead, until, .. } => {
+                let members: Vec<AttemptId> =
+                    self.flights.iter().filter(|f| f.lead == *lead).flat_map(|f| f.members.iter().map(|m| m.attempt)).collect();
+                self.flights.retain(|f| f.lead != *lead);
+                for w in self.waiting.iter_mut().filter(|w| members.contains(&w.ask.attempt)) {
+                    w.not_before = Some(*until);
+                }
+            }
+            LineEntry::Which => self.which_sent = Some(at),
+            LineEntry::Swept => {
+                let fresh = |t: Time| t + DIGIT_REST > at;
+                self.asks.retain(|a| fresh(a.at));
+                self.log.retain(|s| fresh(s.at));
+                self.gathered.retain(|(_, _, t)| fresh(*t));
+                self.which_sent = self.which_sent.filter(|t| fresh(*t));
+            }
+        }
+    }
+
+    fn has_stale(&self, now: Time) -> bool {
+        let stale = |t: Time| t + DIGIT_REST <= now;
+        self.asks.iter().any(|a| stale(a.at)) || self.log.iter().any(|s| stale(s.at)) || self.gathered.iter().any(|g| stale(g.2))
+    }
+
+    /// The digit of this callout's contact on this number: its own again for a chase, else the
+    /// smallest that rested 24 h.
+    pub fn digit_for(&self, callout: &CalloutId, contact: u8, now: Time) -> u8 {
+        let mine = |a: &&DigitAsk| a.members.iter().any(|m| m.attempt.callout == *callout && m.contact == contact);
+        if let Some(a) = self.asks.iter().filter(|a| a.at + DIGIT_REST > now).find(mine) {
+            return a.digit;
+        }
+        (1..=99).find(|d| !self.asks.iter().any(|a| a.digit == *d && a.at + DIGIT_REST > now)).unwrap_or(99)
+    }
+
+    /// When the line must next be looked at; `None` when nothing waits and nothing is under way.
+    pub fn due(&self) -> Option<Time> {
+        let waiting = self.waiting.iter().filter(|w| !self.is_flying(w.ask.attempt)).map(|w| w.not_before.unwrap_or(w.since));
+        waiting.chain(self.flights.iter().map(|f| f.over_by)).min()
+    }
+
+    fn is_flying(&self, attempt: AttemptId) -> bool {
+        self.flights.iter().any(|f| f.members.iter().any(|m| m.attempt == attempt))
+    }
+
+    /// The flight in which an attempt takes part.
+    pub fn flight_of(&self, attempt: AttemptId) -> Option<&Flight> {
+        self.flights.iter().find(|f| f.members.iter().any(|m| m.attempt == attempt))
+    }
+}
+
+/// Replays a line's journal.
+pub fn fold<'a>(journal: impl IntoIterator<Item = (Time, &'a [LineEntry])>) -> Line {
+    let mut line = Line::default();
+    for (at, entries) in journal {
+        for e in entries {
+            line.apply(e, at);
+        }
+    }
+    line
+}
+
+/// A line is known by its number.
+pub type LineKey = Phone;

@@ -1,0 +1,248 @@
+//! From the areas of a message to places of ours: each part is read as well as it can be, within the
+//! issuer's rights; what cannot be read becomes a finding and the rest goes on.
+
+use super::{
+    lookup::{Lookup, Target, ancestors},
+    names, shape,
+};
+use crate::core::{
+    directory::Directory,
+    division::{Division, DivisionLevel},
+    hazard::Level,
+    warning::{Area, Content, Finding, Shape},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a warning applies.
+#[derive(Debug, Default, PartialEq)]
+pub struct Resolved {
+    /// Each place with the highest level named for it.
+    pub targets: BTreeMap<Target, Level>,
+    pub findings: Vec<Finding>,
+    /// The area parts that could not be read, in plain words.
+    pub unreadable: Vec<String>,
+    /// Every readable part lies outside the issuer's rights (the message is to be refused with 403).
+    pub outside_rights: bool,
+}
+
+/// Reads the areas of a message. `rights` are the issuer's divisions; empty means all.
+pub fn resolve(content: &Content, directory: &Directory, lookup: &Lookup, rights: &[Division]) -> Resolved {
+    let mut reader = Reader { directory, lookup, rights, out: Resolved::default(), foreign: 0, broad: by_points_only(content) };
+    for area in &content.areas {
+        reader.read(area, area.level.unwrap_or(content.level));
+    }
+    let mut out = reader.out;
+    out.outside_rights = out.targets.is_empty() && out.unreadable.is_empty() && reader.foreign > 0;
+    out
+}
+
+fn by_points_only(content: &Content) -> bool {
+    !content.areas.iter().any(|a| matches!(a.shape, Shape::Division(_) | Shape::Named(_)))
+}
+
+struct Reader<'a> {
+    directory: &'a Directory,
+    lookup: &'a Lookup,
+    rights: &'a [Division],
+    out: Resolved,
+    /// Parts wholly outside the issuer's rights.
+    foreign: usize,
+    /// No area is given by division or name, so that shapes must speak for whole townships.
+    broad: bool,
+}
+
+impl Reader<'_> {
+    fn finding(&mut self, code: &str, detail: String) {
+        let f = Finding::new(code, detail);
+        if !self.out.findings.contains(&f) {
+            self.out.findings.push(f);
+        }
+    }
+
+    fn read(&mut self, area: &Area, level: Level) {
+        match &area.shape {
+            Shape::Division(d) => self.division(*d, area, level),
+            Shape::Point(code) => match self.directory.points.get(code) {
+                Some(_) => self.add(Target::Point(code.clone()), level),
+                None => {
+                    let what = format!("点位 {code} 不在名册中");
+                    self.by_name_instead("unknown_point", what, area, level);
+                }
+            },
+            Shape::Named(text) => {
+                let found = self.named(text, level);
+                if !found {
+                    self.out.unreadable.push(format!("地名“{text}”"));
+                }
+            }
+            Shape::Polygon(_) | Shape::Line(_) | Shape::Circle { .. } => self.shape(area, level),
+        }
+    }
+
+    fn division(&mut self, d: Division, area: &Area, level: Level) {
+        if !self.may(d) && !self.rights.iter().any(|r| d.contains(*r)) {
+            self.foreign += 1;
+            self.finding("outside_issuer_rights", format!("{} 不在发布单位的权限范围内，该部分不叫应", self.named_code(d)));
+            return;
+        }
+        if !self.lookup.knows(self.directory, d) {
+            let ours = ancestors(d).take_while(|a| a.level() > DivisionLevel::Province).any(|a| self.directory.divisions.contains_key(&a));
+            let (code, what) = if ours {
+                ("unknown_division", format!("区划代码 {d} 不在区划表中"))
+            } else {
+                ("outside_our_divisions", format!("区划代码 {d} 不在本系统的行政区划内"))
+            };
+            self.by_name_instead(code, what, area, level);
+            return;
+        }
+        if let Some(name) = area.name.as_deref()
+            && let Some(own) = self.directory.division_name(d)
+            && let [Target::Division(other)] = self.lookup.by_name(name)
+            && !other.contains(d)
+            && !d.contains(*other)
+        {
+            let detail = format!("地名“{name}”（{other}）与代码 {d}（{own}）不符，按代码叫应，请核对");
+            self.finding("name_and_code_differ", detail);
+        }
+        self.add(Target::Division(d), level);
+        self.clash(d, level);
+    }
+
+    /// Where the two national code lists contradict each other, both meanings are called.
+    fn clash(&mut self, d: Division, level: Level) {
+        let Some(entry) = self.directory.divisions.get(&d) else { return };
+        let Some(other) = entry.clash.clone() else { return };
+        let own = entry.name.clone();
+        let around: Vec<Division> = d.parent().into_iter().collect();
+        let also: Vec<Target> = names::find(&other, self.directory, self.lookup, &around)
+            .targets
+            .into_iter()
+            .filter(|t| matches!(t, Target::Division(o) if *o != d && o.level() == d.level()))
+            .collect();
+        let detail = if also.is_empty() {
+            format!("代码 {d} 在两套区划表中含义不同（{own}／{other}），名册中没有{other}，按{own}叫应")
+        } else {
+            format!("代码 {d} 在两套区划表中含义不同（{own}／{other}），两处都叫应")
+        };
+        self.finding("division_clash", detail);
+        for t in also {
+            self.add(t, level);
+        }
+    }
+
+    /// Before a part is given up, its name is tried.
+    fn by_name_instead(&mut self, code: &str, what: String, area: &Area, level: Level) {
+        if let Some(name) = area.name.clone().filter(|n| !n.trim().is_empty()) {
+            let found = names::find(&name, self.directory, self.lookup, self.rights);
+            if !found.targets.is_empty() {
+                self.finding(code, format!("{what}，按地名“{name}”叫应"));
+                found.targets.into_iter().for_each(|t| self.add(t, level));
+                return;
+            }
+        }
+        self.finding(code, format!("{what}，该部分未能叫应，其余照常"));
+        self.out.unreadable.push(what);
+    }
+
+    fn named(&mut self, text: &str, level: Level) -> bool {
+        let found = names::find(text, self.directory, self.lookup, self.rights);
+        for name in &found.ambiguous {
+            self.finding("ambiguous_name", format!("“{name}”不止一处，全部叫应，请核对"));
+        }
+        if !found.unknown.is_empty() {
+            self.finding("unknown_name", format!("“{}”中没有认出地名，该部分未能叫应", found.unknown.join("、")));
+        }
+        let any = !found.targets.is_empty();
+        found.targets.into_iter().for_each(|t| self.add(t, level));
+        any
+    }
+
+    fn shape(&mut self, area: &Area, level: Level) {
+        let kind = match &area.shape {
+            Shape::Circle { .. } => "圆形区域",
+            Shape::Line(_) => "未闭合的多边形",
+            _ => "多边形",
+        };
+        let named = |s: &mut Self| area.name.as_deref().is_some_and(|n| s.named(n, level));
+        match shape::points_inside(&area.shape, self.lookup) {
+            Err(why) => {
+                self.finding("broken_shape", format!("{kind}{why}"));
+                if !named(self) {
+                    self.out.unreadable.push(format!("{kind}{why}"));
+                }
+            }
+            Ok(codes) if codes.is_empty() => {
+                self.finding("shape_without_places", format!("{kind}内没有已知位置的点位，不能据此叫应"));
+                if !named(self) && self.broad {
+                    self.out.unreadable.push(format!("{kind}内没有已知位置的点位"));
+                }
+            }
+            Ok(codes) => {
+                let mut towns = BTreeSet::new();
+                for code in &codes {
+                    let at = self.directory.points.get(code).and_then(|p| p.division.at(DivisionLevel::Township));
+                    match at {
+                        Some(town) => towns.insert(town),
+                        None => {
+                            self.add(Target::Point(code.clone()), level);
+                            continue;
+                        }
+                    };
+                }
+                let list: Vec<String> = towns.iter().take(8).map(|d| self.named_code(*d)).collect();
+                let more = if towns.len() > list.len() { format!("等{}个乡镇", towns.len()) } else { String::new() };
+                self.finding("area_by_points", format!("{kind}按其中{}个已知点位所在乡镇叫应：{}{more}", codes.len(), list.join("、")));
+                towns.into_iter().for_each(|d| self.add(Target::Division(d), level));
+            }
+        }
+    }
+
+    fn may(&self, d: Division) -> bool {
+        self.rights.is_empty() || self.rights.iter().any(|r| r.contains(d))
+    }
+
+    fn named_code(&self, d: Division) -> String {
+        self.directory.division_name(d).map_or_else(|| d.to_string(), |n| format!("{n}（{d}）"))
+    }
+
+    /// Takes a place in, cut to the issuer's rights.
+    fn add(&mut self, target: Target, level: Level) {
+        let division = match &target {
+            Target::Division(d) => *d,
+            Target::Point(code) => self.directory.points.get(code).map_or(Division(0), |p| p.division),
+        };
+        let places = if self.may(division) {
+            vec![target]
+        } else {
+            let own: Vec<Target> = match target {
+                Target::Division(d) => self.rights.iter().filter(|r| d.contains(**r)).map(|r| Target::Division(*r)).collect(),
+                Target::Point(_) => Vec::new(),
+            };
+            let name = self.named_code(division);
+            if own.is_empty() {
+                self.foreign += 1;
+                self.finding("outside_issuer_rights", format!("{name} 不在发布单位的权限范围内，该部分不叫应"));
+            } else {
+                self.finding("partly_outside_rights", format!("{name} 超出发布单位的权限范围，只叫应其权限内的部分"));
+            }
+            own
+        };
+        for t in places {
+            let known = self.out.targets.entry(t).or_insert(level);
+            if strength(level) > strength(*known) {
+                *known = level;
+            }
+        }
+    }
+}
+
+/// Levels in one order without ties: red 5, orange 4, unknown 3, yellow 2, blue 1.
+pub fn strength(level: Level) -> u8 {
+    match level {
+        Level::Red => 5,
+        Level::Orange => 4,
+        Level::Unknown => 3,
+        Level::Yellow => 2,
+        Level::Blue => 1,
+    }
+}

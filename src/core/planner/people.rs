@@ -1,0 +1,221 @@
+//! Posts gathered into persons: one entry each, however many posts; then the entries written in the
+//! order of calling, cut into chunks.
+
+use super::{PlanInput, PlanOutput, area::strength, lookup::tier_of, rows::Way};
+use crate::core::{
+    directory::{Place, Tier},
+    division::DivisionLevel,
+    hazard::Level,
+    ids::RecipientId,
+    plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson, PlanPost},
+    policy::AnswerRule,
+    warning::Finding,
+};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
+/// A way shared by many posts: worked out once for each (level, line, tier).
+pub struct KnownWay {
+    pub key: (u8, usize, Tier),
+    pub level: Level,
+    pub rule: AnswerRule,
+    pub way: Way,
+    /// Index into the running policy's feedback rules.
+    pub feedback: Option<u8>,
+}
+
+/// A post that is called, and by which of the known ways.
+pub struct Pick {
+    pub recipient: RecipientId,
+    /// Index into the directory's posts.
+    pub post: usize,
+    /// Index into [`Picks::ways`].
+    pub way: usize,
+    /// Whether this post owes the row's feedback.
+    pub owes: bool,
+}
+
+/// All posts that are called.
+#[derive(Default)]
+pub struct Picks {
+    pub ways: Vec<KnownWay>,
+    pub picks: Vec<Pick>,
+}
+
+/// People of a chunk are numbered in 16 bits; past this many a new chunk is begun.
+const PEOPLE_A_CHUNK: usize = 60_000;
+
+/// One person's picks, and where he stands in the order of calling: red first, those who must answer
+/// first, then from the point upwards, neighbours side by side.
+struct Draft<'a> {
+    key: (Reverse<u8>, bool, u8, &'a Place, RecipientId),
+    picks: Range<usize>,
+    level: Level,
+}
+
+fn calling_rank(tier: Tier) -> u8 {
+    match tier {
+        Tier::Village | Tier::Point => 0,
+        Tier::Township => 1,
+        Tier::DutyDesk => 2,
+        Tier::County => 3,
+        Tier::City => 4,
+    }
+}
+
+/// Turns picks into the plan's chunks and counts.
+pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput) {
+    sort_by_person(&mut all);
+    let mut drafts = drafts(input, &all);
+    drafts.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    let mut places: HashSet<&Place> = HashSet::new();
+    let mut without_number = 0usize;
+    let mut writer = Writer { input, chunk: PlanChunk::default(), index: HashMap::new() };
+    for draft in &drafts {
+        let picks = all.picks.get(draft.picks.clone()).unwrap_or_default();
+        let Some(entry) = writer.entry(draft, picks, &all.ways) else { continue };
+        let answer = draft.key.1;
+        if answer {
+            out.told += 1;
+        } else {
+            out.expected += 1;
+            places.extend(picks.iter().filter_map(|p| input.directory.posts.get(p.post)).map(|p| &p.place));
+            let person = writer.chunk.people.get(usize::from(entry.person));
+            without_number += usize::from(person.is_some_and(|p| p.phones.is_empty()));
+        }
+        writer.chunk.entries.push(entry);
+        if writer.chunk.entries.len() == CHUNK || writer.chunk.people.len() > PEOPLE_A_CHUNK {
+            out.chunks.push(writer.take());
+        }
+    }
+    if !writer.chunk.entries.is_empty() {
+        out.chunks.push(writer.take());
+    }
+    out.places = places.len();
+    if without_number > 0 {
+        out.findings.push(Finding::new("without_number", format!("{without_number}人没有电话号码，从代理人一级开始叫应")));
+    }
+}
+
+/// Groups the picks by person, the strictest post of each first: an answer asked before none, then
+/// the shortest deadline, then not held before held, then by the ladder's name (L1 before L2).
+fn sort_by_person(all: &mut Picks) {
+    let mut order: Vec<usize> = (0..all.ways.len()).collect();
+    order.sort_by_key(|i| {
+        all.ways.get(*i).map(|w| {
+            let way = &w.way;
+            (!way.answer, way.deadline, way.hold_until, way.hold_voice_until, way.name.clone(), Reverse(strength(w.level)), w.key.2)
+        })
+    });
+    let mut rank = vec![0usize; order.len()];
+    for (position, way) in order.iter().enumerate() {
+        if let Some(r) = rank.get_mut(*way) {
+            *r = position;
+        }
+    }
+    all.picks.sort_unstable_by_key(|p| (p.recipient, rank.get(p.way).copied().unwrap_or(usize::MAX), p.post));
+}
+
+fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    for group in all.picks.chunk_by(|a, b| a.recipient == b.recipient) {
+        let picks = start..start + group.len();
+        start = picks.end;
+        let Some(first) = group.first() else { continue };
+        let (Some(post), Some(way)) = (input.directory.posts.get(first.post), all.ways.get(first.way)) else { continue };
+        let level = group.iter().filter_map(|p| all.ways.get(p.way).map(|w| w.level)).max_by_key(|l| strength(*l)).unwrap_or(way.level);
+        let key = (Reverse(strength(level)), !way.way.answer, calling_rank(tier_of(post)), &post.place, first.recipient);
+        out.push(Draft { key, picks, level });
+    }
+    out
+}
+
+/// Fills one chunk after the other.
+struct Writer<'a> {
+    input: &'a PlanInput<'a>,
+    chunk: PlanChunk,
+    /// Only asked, never walked.
+    index: HashMap<RecipientId, u16>,
+}
+
+impl Writer<'_> {
+    fn take(&mut self) -> PlanChunk {
+        self.index.clear();
+        std::mem::take(&mut self.chunk)
+    }
+
+    /// The number of a person in this chunk, who is written into it the first time.
+    fn number(&mut self, id: RecipientId) -> Option<u16> {
+        if let Some(n) = self.index.get(&id) {
+            return Some(*n);
+        }
+        let r = self.input.directory.recipients.get(&id)?;
+        let n = u16::try_from(self.chunk.people.len()).ok()?;
+        self.chunk.people.push(PlanPerson { id, name: r.name.clone(), phones: r.phones.clone(), email: r.email.clone() });
+        self.index.insert(id, n);
+        Some(n)
+    }
+
+    fn entry(&mut self, draft: &Draft<'_>, picks: &[Pick], ways: &[KnownWay]) -> Option<PlanEntry> {
+        let (dir, lookup, now) = (self.input.directory, self.input.lookup, self.input.now);
+        let first = picks.first()?;
+        let way = &ways.get(first.way)?.way;
+        let me = first.recipient;
+        let home = dir.posts.get(first.post)?.place.division;
+        let person = self.number(me)?;
+        let mut posts: Vec<PlanPost> = Vec::with_capacity(picks.len());
+        let mut superior = None;
+        for p in picks {
+            let Some(post) = dir.posts.get(p.post) else { continue };
+            if posts.iter().rev().take(8).any(|known| known.role == post.role && known.place == post.place) {
+                continue;
+            }
+            let deputy = if way.answer { post.deputy.filter(|d| *d != me).and_then(|d| self.number(d)) } else { None };
+            superior = superior.or(post.superior.filter(|s| *s != me));
+            posts.push(PlanPost {
+                role: post.role.clone(),
+                title: post.title.clone(),
+                place: post.place.clone(),
+                place_name: dir.place_name(&post.place),
+                tier: tier_of(post),
+                deputy,
+                rule: ways.get(p.way).map_or(AnswerRule::Each, |w| w.rule),
+            });
+        }
+        let mut entry = PlanEntry {
+            person,
+            posts,
+            level: draft.level,
+            ladder: way.ladder,
+            deadline: way.deadline,
+            feedback: None,
+            superior: None,
+            township_desk: None,
+            county_desk: None,
+            city_desk: None,
+            shift_leader: None,
+            hold_until: held(picks.iter().filter_map(|p| ways.get(p.way)).map(|w| w.way.hold_until)),
+            hold_voice_until: held(picks.iter().filter_map(|p| ways.get(p.way)).filter(|w| w.way.answer).map(|w| w.way.hold_voice_until)),
+        };
+        if way.answer {
+            let mut desk = |level| lookup.desk(dir, home, level, me, now).and_then(|d| self.number(d));
+            entry.township_desk = desk(DivisionLevel::Township);
+            entry.county_desk = desk(DivisionLevel::County);
+            entry.city_desk = desk(DivisionLevel::City);
+            entry.shift_leader = lookup.shift_leader(dir, home, me, now).and_then(|d| self.number(d));
+            entry.superior = superior.and_then(|s| self.number(s));
+            let owed = picks.iter().filter(|p| p.owes).filter_map(|p| ways.get(p.way)).filter(|w| w.way.answer);
+            entry.feedback = owed.filter_map(|w| w.feedback).next();
+        }
+        Some(entry)
+    }
+}
+
+/// Held only if every post is held, and then no longer than the shortest hold.
+fn held<T: Ord>(holds: impl Iterator<Item = Option<T>>) -> Option<T> {
+    holds.min().flatten()
+}

@@ -1,0 +1,260 @@
+//! Texts made speakable: a voice that reads `06:10` as "zero six colon ten" is not understood at three
+//! in the morning. Numbers, times, dates, ranges and units become the words a person would say.
+
+const DIGITS: [&str; 10] = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
+
+/// A whole number as spoken: 110 → 一百一十, 10 → 十, 2000 → 二千, 100200 → 十万零二百.
+pub fn number(n: u64) -> String {
+    if n == 0 {
+        return "零".into();
+    }
+    let spoken = big(n);
+    // 一十五 is said 十五 only at the very beginning.
+    spoken.strip_prefix("一十").map_or(spoken.clone(), |rest| format!("十{rest}"))
+}
+
+fn big(n: u64) -> String {
+    for (unit, size) in [("亿", 100_000_000u64), ("万", 10_000)] {
+        if n >= size {
+            let (high, low) = (n / size, n % size);
+            let gap = if low > 0 && low < size / 10 { "零" } else { "" };
+            let tail = if low > 0 { big(low) } else { String::new() };
+            return format!("{}{unit}{gap}{tail}", big(high));
+        }
+    }
+    let mut out = String::new();
+    let mut zero = false;
+    for (unit, size) in [("千", 1000u64), ("百", 100), ("十", 10), ("", 1)] {
+        let digit = n / size % 10;
+        if digit == 0 {
+            zero = !out.is_empty();
+        } else {
+            if zero {
+                out.push('零');
+                zero = false;
+            }
+            out.push_str(digit_word(digit));
+            out.push_str(unit);
+        }
+    }
+    out
+}
+
+fn digit_word(d: u64) -> &'static str {
+    DIGITS.get(d as usize).copied().unwrap_or("零")
+}
+
+/// Digit by digit, as numbers of roads, telephones and years are read.
+pub fn digits(text: &str) -> String {
+    text.chars().filter_map(|c| c.to_digit(10)).map(|d| digit_word(u64::from(d))).collect()
+}
+
+/// A time of day: 06:10 → 六点十分, 08:05 → 八点零五分, 12:00 → 十二点.
+pub fn clock(hour: u64, minute: u64) -> String {
+    match minute {
+        0 => format!("{}点", number(hour)),
+        1..=9 => format!("{}点零{}分", number(hour), number(minute)),
+        _ => format!("{}点{}分", number(hour), number(minute)),
+    }
+}
+
+/// Units as warnings write them, longest first.
+const UNITS: &[(&str, &str)] = &[
+    ("mm/h", "毫米每小时"),
+    ("km/h", "公里每小时"),
+    ("m³/s", "立方米每秒"),
+    ("m3/s", "立方米每秒"),
+    ("hPa", "百帕"),
+    ("m/s", "米每秒"),
+    ("km²", "平方公里"),
+    ("mm", "毫米"),
+    ("cm", "厘米"),
+    ("km", "公里"),
+    ("㎜", "毫米"),
+    ("㎞", "公里"),
+    ("kV", "千伏"),
+    ("kg", "公斤"),
+    ("℃", "摄氏度"),
+    ("°C", "摄氏度"),
+    ("m", "米"),
+    ("h", "小时"),
+    ("t", "吨"),
+];
+
+/// A whole text made speakable. What needs no change is left as it is.
+pub fn speakable(text: &str) -> String {
+    let chars: Vec<char> = text.chars().map(half_width).collect();
+    let mut out = String::with_capacity(text.len() + text.len() / 2);
+    let mut at = 0;
+    while let Some(&c) = chars.get(at) {
+        if c.is_ascii_digit() {
+            at = spoken_number(&chars, at, &mut out);
+            continue;
+        }
+        if let Some((len, value)) = roman_level(&chars, at).filter(|_| !after_word(&out)) {
+            out.push_str(&number(value));
+            at += len;
+            continue;
+        }
+        match c {
+            'Ⅰ'..='Ⅻ' => out.push_str(&number(u64::from(c as u32 - 'Ⅰ' as u32 + 1))),
+            '[' | ']' | '【' | '】' | '(' | ')' | '（' | '）' | '“' | '”' | '"' | '《' | '》' | '*' | '#' => {}
+            '/' | '\n' | '\r' | '\t' => out.push('，'),
+            '~' | '～' => out.push('到'),
+            '-' | '−' if next_is_digit(&chars, at) && !after_word(&out) => out.push_str("零下"),
+            '≥' => out.push_str("不低于"),
+            '≤' => out.push_str("不超过"),
+            '>' => out.push_str("超过"),
+            '<' => out.push_str("低于"),
+            c => out.push(c),
+        }
+        at += 1;
+    }
+    out
+}
+
+/// `IV级`: warnings write the four levels in letters, too.
+fn roman_level(chars: &[char], at: usize) -> Option<(usize, u64)> {
+    let letters: String = chars.iter().skip(at).take(4).take_while(|c| matches!(c, 'I' | 'V')).collect();
+    let value = match letters.as_str() {
+        "I" => 1,
+        "II" => 2,
+        "III" => 3,
+        "IV" => 4,
+        _ => return None,
+    };
+    let len = letters.len();
+    chars.get(at + len).is_some_and(|c| *c == '级').then_some((len, value))
+}
+
+fn half_width(c: char) -> char {
+    match c {
+        '０'..='９' | '．' | '％' | '－' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
+        c => c,
+    }
+}
+
+fn next_is_digit(chars: &[char], at: usize) -> bool {
+    chars.get(at + 1).is_some_and(char::is_ascii_digit)
+}
+
+fn after_word(out: &str) -> bool {
+    out.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric())
+}
+
+/// Reads the digits at `at` with what belongs to them; answers where to go on.
+fn spoken_number(chars: &[char], at: usize, out: &mut String) -> usize {
+    let run = |from: usize| -> usize { chars.iter().skip(from).take_while(|c| c.is_ascii_digit()).count() };
+    let text = |from: usize, len: usize| -> String { chars.iter().skip(from).take(len).collect() };
+    let is = |i: usize, set: &str| chars.get(i).is_some_and(|c| set.contains(*c));
+    let len = run(at);
+    let whole = text(at, len);
+    let value: u64 = whole.parse().unwrap_or(0);
+    let end = at + len;
+    // 2024年, and road or device names such as G208: digit by digit.
+    if (len == 4 && is(end, "年")) || after_word(out) || len > 9 || (len > 1 && whole.starts_with('0') && !is(end, ":：时点分月日"))
+    {
+        out.push_str(&digits(&whole));
+        return end;
+    }
+    // 06:10 or 06:10:00
+    if is(end, ":：") && len <= 2 && value < 24 && run(end + 1) == 2 {
+        let minute: u64 = text(end + 1, 2).parse().unwrap_or(0);
+        if minute < 60 {
+            out.push_str(&clock(value, minute));
+            let after = end + 3;
+            return if is(after, ":：") && run(after + 1) == 2 { after + 3 } else { after };
+        }
+    }
+    // 17时08分
+    if is(end, "时点") && len <= 2 && value < 24 && matches!(run(end + 1), 1 | 2) && is(end + 1 + run(end + 1), "分") {
+        let n = run(end + 1);
+        out.push_str(&clock(value, text(end + 1, n).parse().unwrap_or(0)));
+        return end + 1 + n + 1;
+    }
+    // 2.5
+    let (spoken, end) = match (is(end, "."), run(end + 1)) {
+        (true, n) if n > 0 => (format!("{}点{}", number(value), digits(&text(end + 1, n))), end + 1 + n),
+        _ => (number(value), end),
+    };
+    // 50%
+    if is(end, "%") {
+        out.push_str("百分之");
+        out.push_str(&spoken);
+        return end + 1;
+    }
+    // 二 before a measure word is 两.
+    let pair = value == 2 && len == 1 && spoken == "二" && (is(end, "个户人处次名座条") || text(end, 2) == "小时");
+    out.push_str(if pair { "两" } else { &spoken });
+    // 3-5cm, 10~12级
+    if is(end, "-~～—–") && next_is_digit(chars, end) {
+        out.push('到');
+        return end + 1;
+    }
+    for (unit, word) in UNITS {
+        let n = unit.chars().count();
+        if text(end, n) == *unit && !chars.get(end + n).is_some_and(char::is_ascii_alphanumeric) {
+            out.push_str(word);
+            return end + n;
+        }
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_say_them() {
+        for (n, want) in [
+            (0, "零"),
+            (2, "二"),
+            (10, "十"),
+            (15, "十五"),
+            (20, "二十"),
+            (100, "一百"),
+            (101, "一百零一"),
+            (110, "一百一十"),
+            (1005, "一千零五"),
+            (1050, "一千零五十"),
+            (10_000, "一万"),
+            (10_015, "一万零一十五"),
+            (100_200, "十万零二百"),
+            (120_000, "十二万"),
+            (100_000_001, "一亿零一"),
+        ] {
+            assert_eq!(number(n), want, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_warning_is_read_as_a_person_would_read_it() {
+        for (text, want) in [
+            ("06:10", "六点十分"),
+            ("100mm", "一百毫米"),
+            ("08:05", "八点零五分"),
+            ("12:00", "十二点"),
+            ("16:15:00起", "十六点十五分起"),
+            ("2026年08月23日17时08分", "二零二六年八月二十三日十七点零八分"),
+            ("未来3小时降雨50毫米以上", "未来三小时降雨五十毫米以上"),
+            ("2小时内", "两小时内"),
+            ("积雪3-5cm", "积雪三到五厘米"),
+            ("阵风10～12级", "阵风十到十二级"),
+            ("最低气温-12℃", "最低气温零下十二摄氏度"),
+            ("概率50%", "概率百分之五十"),
+            ("水位2.05m", "水位二点零五米"),
+            ("G208国道", "G二零八国道"),
+            ("Ⅰ级响应", "一级响应"),
+            ("[IV级/一般]", "四级，一般"),
+            ("流量350m³/s", "流量三百五十立方米每秒"),
+            ("第12345678901号", "第一二三四五六七八九零一号"),
+            ("（１００毫米）", "一百毫米"),
+            ("龙港镇", "龙港镇"),
+            ("99:99", "九十九:九十九"),
+            ("", ""),
+        ] {
+            assert_eq!(speakable(text), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Load, step, commit; again when somebody else was first. Everything that happens to a callout or
+//! a line from outside a turn goes through here.
+
+use super::{CalloutParts, Engine, rows};
+use crate::{
+    core::{
+        callout::{self, Channels, Ctx, Stepped, entry::Entry, event::Event, state::Callout},
+        ids::{CalloutId, WarningId},
+        line::{self, Line, LineEvent, LineStepped},
+        phone::Phone,
+        place::PlaceLetter,
+        plan::{CHUNK, PlanChunk, PlanEntry},
+        policy::{FeedbackRule, Ladder},
+        send::Channel,
+        time::Time,
+        warning_life::WarningState,
+    },
+    store::{Commit, Committed, Envelope, Head, Key, Lane, Record, StoreError, WriteLane},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+
+/// Conflicts on one record that are retried before the caller is told that the store is busy.
+const MAX_RETRIES: usize = 20;
+
+pub(super) fn to_json<T: Serialize>(what: &T) -> Vec<u8> {
+    // Our own types have string keys and no failing serialisers; an empty body would be refused
+    // when read back, never taken for a state.
+    serde_json::to_vec(what).unwrap_or_default()
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(key: &Key, body: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(body).map_err(|e| StoreError::Corrupt(format!("{key}: {e}")))
+}
+
+/// A callout's surroundings, held together while a [`Ctx`] borrows them.
+#[derive(Clone)]
+pub(super) struct Around {
+    pub warning: Arc<WarningState>,
+    pub chunk: Arc<PlanChunk>,
+    pub index: usize,
+}
+
+impl Around {
+    pub fn entry(&self) -> &PlanEntry {
+        &self.chunk.entries[self.index]
+    }
+    fn ladder(&self) -> &Ladder {
+        &self.warning.policy.ladders[usize::from(self.entry().ladder)].ladder
+    }
+    fn feedback(&self) -> Option<&FeedbackRule> {
+        self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
+    }
+    pub fn ctx(&self, engine: &Engine) -> Ctx<'_> {
+        Ctx {
+            warning: self.warning.id,
+            drill: self.warning.drill,
+            entry: self.entry(),
+            people: &self.chunk.people,
+            ladder: self.ladder(),
+            feedback: self.feedback(),
+            clocks: &self.warning.policy.clocks,
+            night: self.warning.policy.night,
+            channels: engine.channels,
+            sending_timeout: engine.settings.sending_timeout,
+        }
+    }
+    pub fn lane(&self) -> Lane {
+        Lane::of(self.entry().level, self.warning.drill)
+    }
+}
+
+pub(super) fn write_lane(lane: Lane) -> WriteLane {
+    if lane <= Lane(1) { WriteLane::Red } else { WriteLane::Rest }
+}
+
+impl Engine {
+    pub(super) fn channels_of(accounts: &super::limits::Accounts) -> Channels {
+        Channels { sms: accounts.has(Channel::Sms), voice: accounts.has(Channel::Voice), email: accounts.has(Channel::Email) }
+    }
+
+    /// The warning, from memory where content and policy are all that is wanted.
+    pub(super) async fn frozen_warning(&self, id: WarningId) -> Result<Option<Arc<WarningState>>, StoreError> {
+        match self.cache.warning(id) {
+            Some(w) if w.plan.entries > 0 || w.phase == crate::core::warning_life::WarningPhase::Closed => Ok(Some(w)),
+            _ => self.load_warning(id).await.map(|w| w.map(|(w, _)| w)),
+        }
+    }
+
+    pub(super) async fn load_warning(&self, id: WarningId) -> Result<Option<(Arc<WarningState>, Record)>, StoreError> {
+        let key = Key::Warning(id);
+        let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
+        let state: Arc<WarningState> = Arc::new(from_json(&key, &record.body)?);
+        self.cache.put_warning(state.clone());
+        Ok(Some((state, record)))
+    }
+
+    pub(super) async fn chunk(&self, id: WarningId, n: u32) -> Result<Option<Arc<PlanChunk>>, StoreError> {
+        if let Some(chunk) = self.cache.chunk(id, n) {
+            return Ok(Some(chunk));
+        }
+        let key = Key::Warning(id);
+        let Some(body) = self.store.blob(&key, &plan_blob(n)).await? else { return Ok(None) };
+        let chunk: Arc<PlanChunk> = Arc::new(from_json(&key, &body)?);
+        self.cache.put_chunk(id, n, chunk.clone());
+        Ok(Some(chunk))
+    }
+
+    /// What a callout's decisions look at; `None` for an ordinal outside the plan.
+    pub(super) async fn around(&self, id: CalloutId) -> Result<Option<Around>, StoreError> {
+        let Some(warning) = self.frozen_warning(id.warning).await? else { return Ok(None) };
+        let n = id.ordinal / CHUNK as u32;
+        let Some(chunk) = self.chunk(id.warning, n).await? else { return Ok(None) };
+        let index = id.ordinal as usize % CHUNK;
+        let fits = chunk.entries.get(index).is_some_and(|e| usize::from(e.ladder) < warning.policy.ladders.len());
+        Ok(fits.then_some(Around { warning, chunk, index }))
+    }
+
+    /// The commit of a callout's step. `record` is what it was decided on.
+    pub(super) fn callout_commit(&self, around: &Around, record: Option<&Record>, s: &Stepped, now: Time, consumed: Vec<u64>) -> Commit {
+        let ctx = around.ctx(self);
+        let entry = around.entry();
+        let lane = around.lane();
+        let due = s.state.due(&ctx);
+        let head = record.map_or(Head::NONE, |r| r.head);
+        let entries = if s.entries.is_empty() { b"[]".to_vec() } else { to_json(&s.entries) };
+        let mut c = Commit::new(Key::Callout(s.state.id), head, to_json(&s.state), entries, due, lane, now);
+        c.consumed = consumed;
+        c.face = Some(rows::face(&s.state, entry));
+        for (phone, letter) in &s.effects.line {
+            c.send.push(Envelope { to: Key::Line(phone.clone()), lane, not_before: Time(0), body: to_json(letter) });
+        }
+        let place_key = |p: &crate::core::directory::Place| Key::Place(around.warning.id, p.id());
+        for (place, rule) in &s.effects.place_joined {
+            let letter = PlaceLetter::Join { callout: s.state.id, rule: *rule };
+            c.send.push(Envelope { to: place_key(place), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
+        }
+        for (place, rule) in &s.effects.place_answered {
+            let by = s.state.contacts.first().map_or(crate::core::ids::RecipientId(0), |k| k.id);
+            let by = s.state.partial.as_ref().and_then(|a| a.by.id).unwrap_or(by);
+            let letter = PlaceLetter::Answered { callout: s.state.id, by, rule: *rule };
+            c.send.push(Envelope { to: place_key(place), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
+        }
+        for n in &s.effects.tasks {
+            if let Some(task) = s.state.tasks.get(usize::from(*n).wrapping_sub(1)) {
+                let row = rows::callout_task(&s.state, entry, &around.chunk, task);
+                c.feed.push(rows::task_feed(&row, now));
+                c.tasks.push(row);
+            }
+        }
+        c.feed.extend(s.effects.announce.iter().map(|kind| rows::callout_feed(kind, &s.state, entry, &around.chunk, now)));
+        c
+    }
+
+    /// Applies an event to a callout, durably. `Ok(None)`: no such callout. The stepped result tells
+    /// refusals; answers to an older message are passed on to the callout that continues it.
+    pub(super) async fn apply_callout(
+        &self,
+        id: CalloutId,
+        event: &Event,
+        lane: WriteLane,
+    ) -> Result<Option<(CalloutParts, Stepped)>, StoreError> {
+        let mut id = id;
+        let mut event = event.clone();
+        for _ in 0..MAX_RETRIES {
+            let Some(around) = self.around(id).await? else { return Ok(None) };
+            let key = Key::Callout(id);
+            let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
+            let state: Callout = from_json(&key, &record.body)?;
+            let now = self.store.now();
+            let stepped = callout::step(around.ctx(self), &state, &event, now);
+            if !stepped.entries.is_empty() {
+                let commit = self.callout_commit(&around, Some(&record), &stepped, now, Vec::new());
+                match self.store.commit(lane, vec![commit]).await?.first() {
+                    Some(Committed::Done) => {}
+                    _ => continue,
+                }
+                self.noted(&around, &stepped);
+            }
+            if let Some(forward) = stepped.effects.forward.clone() {
+                id = forward.callout;
+                event = forward.event;
+                continue;
+            }
+            let due = stepped.state.due(&around.ctx(self));
+            let parts = CalloutParts {
+                callout: stepped.state.clone(),
+                warning: around.warning.clone(),
+                chunk: around.chunk.clone(),
+                index: around.index,
+                due,
+            };
+            return Ok(Some((parts, stepped)));
+        }
+        Err(StoreError::Unavailable(format!("{id} is changed by others faster than this could be recorded")))
+    }
+
+    /// Metrics of what was just made durable.
+    pub(super) fn noted(&self, around: &Around, s: &Stepped) {
+        for e in &s.entries {
+            match e {
+                Entry::Answered { via, at, .. } => {
+                    metrics::histogram!("jiaoying_answer_seconds", "via" => via.as_str()).record((*at - s.state.start).seconds_f64());
+                }
+                Entry::Climbed { rung, .. } if *rung > 0 => {
+                    let _ = around;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) async fn load_line(&self, phone: &Phone) -> Result<(Line, Option<Record>), StoreError> {
+        let key = Key::Line(phone.clone());
+        let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
+        let line = record.as_ref().map(|r| from_json(&key, &r.body)).transpose()?.unwrap_or_default();
+        Ok((line, record))
+    }
+
+    /// The commit of a line's step; its news go to the callouts in the same commit.
+    pub(super) fn line_commit(&self, phone: &Phone, record: Option<&Record>, s: &LineStepped, now: Time, consumed: Vec<u64>) -> Commit {
+        let lane = s
+            .state
+            .waiting
+            .iter()
+            .map(|w| Lane::of(w.ask.level, w.ask.drill))
+            .chain(s.state.flights.iter().flat_map(|f| f.members.iter().map(|m| Lane::of(m.level, m.drill))))
+            .min()
+            .unwrap_or(Lane::of(crate::core::hazard::Level::Blue, false));
+        let head = record.map_or(Head::NONE, |r| r.head);
+        let journal = if s.entries.is_empty() { b"[]".to_vec() } else { to_json(&s.entries) };
+        let mut c = Commit::new(Key::Line(phone.clone()), head, to_json(&s.state), journal, s.state.due(), lane, now);
+        c.consumed = consumed;
+        c.send = s
+            .news
+            .iter()
+            .map(|(attempt, news)| Envelope {
+                to: Key::Callout(attempt.callout),
+                lane: Lane::URGENT,
+                not_before: Time(0),
+                body: to_json(&Event::Line { n: attempt.n, news: news.clone() }),
+            })
+            .collect();
+        c
+    }
+
+    /// Applies an event to a line, durably.
+    pub(super) async fn apply_line(&self, phone: &Phone, event: &LineEvent, lane: WriteLane) -> Result<LineStepped, StoreError> {
+        for _ in 0..MAX_RETRIES {
+            let (line, record) = self.load_line(phone).await?;
+            let now = self.store.now();
+            let stepped = line::step(&line, event, now);
+            if stepped.entries.is_empty() {
+                return Ok(stepped);
+            }
+            let commit = self.line_commit(phone, record.as_ref(), &stepped, now, Vec::new());
+            if matches!(self.store.commit(lane, vec![commit]).await?.first(), Some(Committed::Done)) {
+                return Ok(stepped);
+            }
+        }
+        Err(StoreError::Unavailable(format!("the line of {phone} is changed by others faster than this could be recorded")))
+    }
+
+    /// Changes a warning's state, durably. `change` may be called again on a fresher state; `None` from it
+    /// means there is nothing to change.
+    pub(super) async fn apply_warning<F>(
+        &self,
+        id: WarningId,
+        lane: WriteLane,
+        mut change: F,
+    ) -> Result<Option<Arc<WarningState>>, StoreError>
+    where
+        F: FnMut(&mut WarningState, Time) -> Option<WarningChange>,
+    {
+        for _ in 0..MAX_RETRIES {
+            let Some((state, record)) = self.load_warning(id).await? else { return Ok(None) };
+            let now = self.store.now();
+            let mut next = (*state).clone();
+            let Some(change) = change(&mut next, now) else { return Ok(Some(state)) };
+            let commit = self.warning_commit(&next, Some(&record), &change, now, Vec::new());
+            if matches!(self.store.commit(lane, vec![commit]).await?.first(), Some(Committed::Done)) {
+                let next = Arc::new(next);
+                self.cache.put_warning(next.clone());
+                return Ok(Some(next));
+            }
+        }
+        Err(StoreError::Unavailable(format!("{id} is changed by others faster than this could be recorded")))
+    }
+
+    pub(super) fn warning_commit(
+        &self,
+        w: &WarningState,
+        record: Option<&Record>,
+        change: &WarningChange,
+        now: Time,
+        consumed: Vec<u64>,
+    ) -> Commit {
+        let lane = Lane::of(w.level(), w.drill);
+        // Row-making stands behind the sends it feeds, except for the very first rows.
+        let lane = if w.plan.cursor > 0 && w.end.is_none() { Lane::PLANNING } else { lane };
+        let head = record.map_or(Head::NONE, |r| r.head);
+        let journal = to_json(&[&change.entry]);
+        let mut c = Commit::new(Key::Warning(w.id), head, to_json(w), journal, change.due.or_else(|| w.due(now)), lane, now);
+        c.consumed = consumed;
+        c.send = change.send.clone();
+        c.tasks =
+            change.tasks.iter().filter_map(|n| w.tasks.get(usize::from(*n).wrapping_sub(1))).map(|t| rows::warning_task(w, t)).collect();
+        c.feed = c.tasks.iter().map(|t| rows::task_feed(t, now)).collect();
+        c.feed.extend(change.announce.iter().map(|kind| rows::warning_feed(kind, w, now)));
+        c.blobs = change.blobs.clone();
+        c
+    }
+}
+
+/// What a change of a warning carries besides the state.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WarningChange {
+    /// The journal entry: what happened, in one object.
+    pub entry: serde_json::Value,
+    pub announce: Vec<&'static str>,
+    pub tasks: Vec<u16>,
+    pub send: Vec<Envelope>,
+    pub blobs: Vec<(String, Vec<u8>)>,
+    /// Look again at this time instead of the state's own due.
+    pub due: Option<Time>,
+}
+
+pub(super) fn plan_blob(n: u32) -> String {
+    format!("plan/{n}")
+}

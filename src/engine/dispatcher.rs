@@ -1,0 +1,195 @@
+//! Requests out, outcomes back. A job exists only once its intent is durable; whatever comes of it is
+//! recorded in batches.
+
+use super::{
+    Engine,
+    apply::{Around, from_json},
+    limits::{Account, InFlight},
+};
+use crate::{
+    channel::{Address, Lookup, ReceiptResult, SendRequest},
+    core::{
+        callout::{self, event::Event, state::Callout},
+        ids::{AttemptId, CalloutId},
+        line::LineEvent,
+        phone::Phone,
+        send::Outcome,
+        time::Time,
+    },
+    store::{Committed, FeedItem, Key, StoreError, WriteLane},
+};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whose request it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobFor {
+    Callout(CalloutId, u16),
+    /// A call or gathered message of a number's line.
+    Line(Phone, AttemptId),
+}
+
+/// A request to be sent now.
+pub struct Job {
+    pub whose: JobFor,
+    pub account: Arc<Account>,
+    pub slot: InFlight,
+    pub request: SendRequest,
+}
+
+/// What came of a job.
+pub struct Done {
+    pub whose: JobFor,
+    pub account: Arc<Account>,
+    pub outcome: Outcome,
+    /// Seconds the request took, for the metric.
+    pub seconds: f64,
+}
+
+/// A look-up of an SMS of unknown fate.
+#[derive(Clone, Debug)]
+pub struct LookupJob {
+    pub callout: CalloutId,
+    pub n: u16,
+    pub provider: String,
+    pub to: Address,
+    pub sent: Time,
+}
+
+/// Look-ups waiting to be asked; each attempt at most once at a time.
+#[derive(Default)]
+pub struct Lookups {
+    waiting: Mutex<Vec<LookupJob>>,
+}
+impl Lookups {
+    pub fn push(&self, job: LookupJob) {
+        let mut w = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !w.iter().any(|j| j.callout == job.callout && j.n == job.n) {
+            w.push(job);
+        }
+    }
+    pub fn take(&self) -> Vec<LookupJob> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Engine {
+    /// Sends a job. The slot is given back when the answer is in.
+    pub async fn send(&self, job: Job) -> Done {
+        let started = self.store.now();
+        let outcome = job.account.provider.send(&job.request).await;
+        let seconds = (self.store.now() - started).seconds_f64();
+        drop(job.slot);
+        Done { whose: job.whose, account: job.account, outcome, seconds }
+    }
+
+    /// Records what came of jobs, many at once.
+    pub async fn record(&self, done: Vec<Done>) -> Result<(), StoreError> {
+        let now = self.store.now();
+        let mut events = Vec::with_capacity(done.len());
+        for d in done {
+            let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
+            metrics::counter!("jiaoying_attempts_total", "channel" => channel.as_str(), "provider" => provider.clone(), "outcome" => d.outcome.class())
+                .increment(1);
+            metrics::histogram!("jiaoying_send_seconds", "channel" => channel.as_str(), "provider" => provider.clone()).record(d.seconds);
+            if d.account.learn(&d.outcome, now) {
+                self.announce_provider(&d.account, now).await?;
+            }
+            match d.whose {
+                JobFor::Callout(id, n) => events.push((id, Event::Outcome { n, outcome: d.outcome })),
+                JobFor::Line(phone, lead) => {
+                    if !matches!(d.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
+                        d.account.call_over();
+                    }
+                    self.apply_line(&phone, &LineEvent::Outcome { lead, outcome: d.outcome }, WriteLane::Red).await?;
+                }
+            }
+        }
+        self.apply_many(events).await
+    }
+
+    /// One event each for many callouts, in one batch; those that lost a race again one by one.
+    pub(super) async fn apply_many(&self, events: Vec<(CalloutId, Event)>) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Key> = events.iter().map(|(id, _)| Key::Callout(*id)).collect();
+        let records = self.store.load(&keys).await?;
+        let now = self.store.now();
+        let mut batch = Vec::with_capacity(events.len());
+        let mut meant: Vec<(usize, Around, callout::Stepped)> = Vec::with_capacity(events.len());
+        let mut again = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        for (i, ((id, event), record)) in events.iter().zip(records).enumerate() {
+            let (Some(record), Some(around)) = (record, self.around(*id).await?) else { continue };
+            if !seen.insert(*id) {
+                again.push(i);
+                continue;
+            }
+            let state: Callout = from_json(&record.key, &record.body)?;
+            let stepped = callout::step(around.ctx(self), &state, event, now);
+            if stepped.effects.forward.is_some() {
+                again.push(i);
+                continue;
+            }
+            if stepped.entries.is_empty() {
+                continue;
+            }
+            batch.push(self.callout_commit(&around, Some(&record), &stepped, now, Vec::new()));
+            meant.push((i, around, stepped));
+        }
+        if !batch.is_empty() {
+            let results = self.store.commit(WriteLane::Red, batch).await?;
+            for ((i, around, stepped), result) in meant.iter().zip(results) {
+                match result {
+                    Committed::Done => self.noted(around, stepped),
+                    _ => again.push(*i),
+                }
+            }
+        }
+        for i in again {
+            let (id, event) = &events[i];
+            self.apply_callout(*id, event, WriteLane::Red).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks a provider what became of a request whose reply never came.
+    pub async fn look_up(&self, job: LookupJob) -> Result<(), StoreError> {
+        let Some(account) = self.accounts.named(&job.provider) else { return Ok(()) };
+        let reference = self.references.attempt(AttemptId { callout: job.callout, n: job.n });
+        let event = match account.provider.lookup(&reference, &job.to, job.sent).await {
+            Lookup::Found { provider_message_id, result } => {
+                let found = Event::LookedUp { n: job.n, found: true, provider_id: provider_message_id };
+                self.apply_callout(job.callout, &found, WriteLane::Red).await?;
+                match result {
+                    ReceiptResult::Delivered => {
+                        Event::Receipt { n: job.n, delivered: true, outcome: "delivered".into(), number_dead: false }
+                    }
+                    ReceiptResult::Failed { code, number_dead, .. } => {
+                        Event::Receipt { n: job.n, delivered: false, outcome: code, number_dead }
+                    }
+                    _ => return Ok(()),
+                }
+            }
+            Lookup::NotFound => Event::LookedUp { n: job.n, found: false, provider_id: None },
+            Lookup::Unanswered(why) => {
+                tracing::warn!(attempt = %AttemptId { callout: job.callout, n: job.n }, %why, "a look-up was not answered");
+                Event::LookedUp { n: job.n, found: false, provider_id: None }
+            }
+        };
+        self.apply_callout(job.callout, &event, WriteLane::Red).await?;
+        Ok(())
+    }
+
+    async fn announce_provider(&self, account: &Account, now: Time) -> Result<(), StoreError> {
+        let stopped = account.stopped(now);
+        let up = stopped.is_none();
+        metrics::gauge!("jiaoying_provider_up", "channel" => account.provider.channel().as_str(), "provider" => account.name().to_string())
+            .set(if up { 1.0 } else { 0.0 });
+        tracing::warn!(provider = account.name(), up, why = stopped.as_deref().unwrap_or(""), "a provider changed");
+        let kind = if up { "provider.up" } else { "provider.down" };
+        let data =
+            serde_json::json!({"provider": account.name(), "channel": account.provider.channel(), "why": stopped, "at": now.rfc3339()});
+        self.announce("providers", FeedItem { kind: kind.into(), warning: None, callout: None, at: now, data }).await
+    }
+}

@@ -1,0 +1,416 @@
+//! The turn: claim what is due, let the core decide, commit, and hand out the requests that are now
+//! durable intents. A turn never waits for a provider and never sleeps.
+
+use super::{
+    Engine,
+    apply::{Around, from_json, to_json, write_lane},
+    dispatcher::{Job, JobFor, LookupJob},
+    limits::InFlight,
+};
+use crate::{
+    channel::{Address, SendRequest},
+    core::{
+        callout::{
+            self, Stepped,
+            event::Event,
+            state::{Attempt, Callout},
+        },
+        ids::{AttemptId, CalloutId},
+        line::{self, Line, LineEvent, Member},
+        phone::Phone,
+        place::{PlaceLetter, PlaceRecord},
+        send::Channel,
+        time::{Span, Time},
+    },
+    store::{Claim, Commit, Committed, Envelope, Head, Key, Lane, Record, StoreError},
+};
+use std::collections::BTreeMap;
+
+/// What a turn did.
+#[derive(Default)]
+pub struct Turn {
+    pub claimed: usize,
+    /// Requests whose intent is durable; to be sent now.
+    pub jobs: Vec<Job>,
+}
+
+/// A callout on its way through a turn.
+struct InHand {
+    id: CalloutId,
+    nonce: u64,
+    around: Around,
+    record: Record,
+    letters: Vec<u64>,
+    stepped: Stepped,
+    requests: Vec<Ready>,
+    /// Something could not leave yet; look again then.
+    wait: Option<Time>,
+}
+
+/// A request that may leave once the intent is durable.
+struct Ready {
+    n: u16,
+    account: std::sync::Arc<super::limits::Account>,
+    slot: InFlight,
+    request: SendRequest,
+}
+
+/// Lines touched by a turn's direct SMS, each committed once.
+#[derive(Default)]
+struct Lines {
+    all: BTreeMap<Phone, LineInHand>,
+}
+struct LineInHand {
+    record: Option<Record>,
+    state: Line,
+    entries: Vec<line::LineEntry>,
+}
+
+impl Engine {
+    /// Works through up to `limit` due records.
+    pub async fn turn(&self, limit: usize) -> Result<Turn, StoreError> {
+        let claims = self.store.claim(limit, self.settings.lease).await?;
+        let mut turn = Turn { claimed: claims.len(), jobs: Vec::new() };
+        let mut callouts = Vec::new();
+        for claim in claims {
+            match &claim.key {
+                Key::Callout(_) => callouts.push(claim),
+                Key::Line(_) => self.work_line(claim, &mut turn.jobs).await?,
+                Key::Warning(_) => self.work_warning(claim).await?,
+                Key::Place(..) => self.work_place(claim).await?,
+                Key::Callback(_) => self.work_callback(claim).await?,
+                Key::Named(_) => self.work_named(claim).await?,
+            }
+        }
+        self.work_callouts(callouts, &mut turn.jobs).await?;
+        Ok(turn)
+    }
+
+    async fn work_callouts(&self, claims: Vec<Claim>, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let now = self.store.now();
+        let mut hands = Vec::with_capacity(claims.len());
+        for claim in claims {
+            if let Some(hand) = self.take_in_hand(claim, now).await? {
+                hands.push(hand);
+            }
+        }
+        let mut lines = self.lines_for(&hands, now).await?;
+        for hand in &mut hands {
+            self.route(hand, &mut lines, now);
+        }
+        self.commit_hands(hands, lines, now, jobs).await
+    }
+
+    /// Reads a claimed callout and lets the core decide.
+    async fn take_in_hand(&self, claim: Claim, now: Time) -> Result<Option<InHand>, StoreError> {
+        let Key::Callout(id) = claim.key else { return Ok(None) };
+        let (Some(record), Some(around)) = (claim.record, self.around(id).await?) else {
+            // A letter for a callout that is not a row yet: the row comes, the letter waits.
+            self.store.release(&[(claim.key, claim.nonce)], now + Span::ms(200)).await?;
+            return Ok(None);
+        };
+        let mut state: Callout = from_json(&claim.key, &record.body)?;
+        let ctx = around.ctx(self);
+        let mut whole: Option<Stepped> = None;
+        let mut letters = Vec::with_capacity(claim.inbox.len());
+        let mut forwards = Vec::new();
+        let mut events: Vec<Event> = Vec::with_capacity(claim.inbox.len() + 1);
+        for letter in &claim.inbox {
+            letters.push(letter.seq);
+            match serde_json::from_slice::<Event>(&letter.body) {
+                Ok(e) => events.push(e),
+                // Written by a newer version: never lost, read again after the rollout.
+                Err(e) => {
+                    letters.pop();
+                    tracing::error!(callout = %id, error = %e, "a letter cannot be read; it is kept");
+                }
+            }
+        }
+        if events.is_empty() {
+            events.push(Event::Tick);
+        }
+        for event in &events {
+            let s = callout::step(ctx, &state, event, now);
+            if let Some(f) = s.effects.forward.clone() {
+                forwards.push(f);
+            }
+            state = s.state.clone();
+            whole = Some(match whole {
+                None => s,
+                Some(w) => join(w, s),
+            });
+        }
+        for f in forwards {
+            self.apply_callout(f.callout, &f.event, crate::store::WriteLane::Urgent).await?;
+        }
+        for n in state.lookups_due(&ctx, now) {
+            if let Some(a) = state.attempt(n) {
+                self.queue_lookup(id, n, a, &state, &around);
+            }
+        }
+        Ok(whole.map(|stepped| InHand { id, nonce: claim.nonce, around, record, letters, stepped, requests: Vec::new(), wait: None }))
+    }
+
+    fn queue_lookup(&self, id: CalloutId, n: u16, a: &Attempt, state: &Callout, around: &Around) {
+        let person = state.contacts.get(usize::from(a.contact)).and_then(|k| around.chunk.people.get(usize::from(k.person)));
+        let phone = person.and_then(|p| p.phones.get(usize::from(a.number)));
+        if let (Some(phone), Some(sent), Some(provider)) = (phone, a.sent, &a.provider) {
+            let to = Address::Phone(phone.clone());
+            self.lookups.push(LookupJob { callout: id, n, provider: provider.clone(), to, sent });
+        }
+    }
+
+    /// Loads the lines of all direct SMS of the turn in one go.
+    async fn lines_for(&self, hands: &[InHand], now: Time) -> Result<Lines, StoreError> {
+        let mut keys = Vec::new();
+        for hand in hands {
+            for (_, a) in hand.stepped.state.sendable(now) {
+                if a.channel == Channel::Sms
+                    && let Some(phone) = phone_of(hand, a)
+                {
+                    keys.push(phone.clone());
+                }
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let wanted: Vec<Key> = keys.iter().cloned().map(Key::Line).collect();
+        let records = if wanted.is_empty() { Vec::new() } else { self.store.load(&wanted).await? };
+        let mut lines = Lines::default();
+        for (phone, record) in keys.into_iter().zip(records) {
+            let state = match &record {
+                Some(r) => from_json(&r.key, &r.body)?,
+                None => Line::default(),
+            };
+            lines.all.insert(phone, LineInHand { record, state, entries: Vec::new() });
+        }
+        Ok(lines)
+    }
+
+    /// Finds an account and a slot for each sendable attempt and marks it as leaving.
+    fn route(&self, hand: &mut InHand, lines: &mut Lines, now: Time) {
+        let sendable: Vec<(u16, Attempt)> = hand.stepped.state.sendable(now).map(|(n, a)| (n, a.clone())).collect();
+        for (n, a) in sendable {
+            let Some(account) = self.accounts.choose(a.channel, now).cloned() else {
+                self.decide(hand, &Event::Unsendable { n, why: format!("no account for {}", a.channel) }, now);
+                continue;
+            };
+            let Some(to) = address_of(hand, &a) else {
+                self.decide(hand, &Event::Unsendable { n, why: "no address".into() }, now);
+                continue;
+            };
+            let level = hand.around.entry().level;
+            let drill = hand.around.warning.drill;
+            if let Address::Phone(phone) = &to
+                && let Some(line) = lines.all.get(phone)
+                && let Err(until) = line.state.quota(account.name(), &account.callee_rules, level, drill, now)
+            {
+                self.decide(hand, &Event::Defer { n, until, why: "运营商对该号码的频次限制".into() }, now);
+                continue;
+            }
+            let slot = match account.slot(now) {
+                Ok(slot) => slot,
+                Err(wait) => {
+                    // Not yet: the time is given back, nothing is written, nothing sleeps.
+                    hand.wait = Some(hand.wait.map_or(now + wait, |w| w.min(now + wait)));
+                    continue;
+                }
+            };
+            let digit = match &to {
+                Address::Phone(phone) => lines.all.get_mut(phone).map(|line| {
+                    let member = member(hand, n, &a, drill);
+                    let s = line::step(&line.state, &LineEvent::DirectSms { member, provider: account.name().to_string() }, now);
+                    (s.digit, s)
+                }),
+                Address::Email { .. } => None,
+            };
+            let asked = a.kind.asks() && hand.stepped.state.state.is_open();
+            let shown = digit.as_ref().and_then(|(d, _)| *d).filter(|_| asked);
+            let message = match self.message(&hand.around, &hand.stepped.state, n, &a, shown) {
+                Ok(m) => m,
+                Err(why) => {
+                    self.decide(hand, &Event::Unsendable { n, why }, now);
+                    continue;
+                }
+            };
+            if let Err(why) = account.provider.check_message(&message) {
+                tracing::error!(attempt = %AttemptId { callout: hand.id, n }, %why, "a message does not fit its template");
+                self.decide(hand, &Event::Unsendable { n, why }, now);
+                continue;
+            }
+            if let (Address::Phone(phone), Some((_, s))) = (&to, digit)
+                && let Some(line) = lines.all.get_mut(phone)
+            {
+                line.state = s.state;
+                line.entries.extend(s.entries);
+            }
+            self.decide(hand, &Event::Submit { n, provider: account.name().to_string(), digit: shown }, now);
+            let reference = self.references.attempt(AttemptId { callout: hand.id, n });
+            hand.requests.push(Ready { n, account, slot, request: SendRequest { reference, to, message } });
+        }
+    }
+
+    /// One more event in the same turn, joined to what was decided before.
+    fn decide(&self, hand: &mut InHand, event: &Event, now: Time) {
+        let next = callout::step(hand.around.ctx(self), &hand.stepped.state, event, now);
+        let before =
+            std::mem::replace(&mut hand.stepped, Stepped { state: next.state.clone(), entries: Vec::new(), effects: Default::default() });
+        hand.stepped = join(before, next);
+    }
+
+    async fn commit_hands(&self, hands: Vec<InHand>, lines: Lines, now: Time, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
+        let mut batch: Vec<Commit> = Vec::with_capacity(hands.len() + lines.all.len());
+        let mut line_keys = Vec::new();
+        for (phone, l) in lines.all {
+            if l.entries.is_empty() {
+                continue;
+            }
+            let s = line::LineStepped { state: l.state, entries: l.entries, news: Vec::new(), digit: None };
+            batch.push(self.line_commit(&phone, l.record.as_ref(), &s, now, Vec::new()));
+            line_keys.push(phone);
+        }
+        let lines_in_batch = batch.len();
+        let mut written = Vec::with_capacity(hands.len());
+        let mut waits: Vec<(Key, u64, Time)> = Vec::new();
+        let mut lane = crate::store::WriteLane::Rest;
+        for hand in hands {
+            if hand.stepped.entries.is_empty() && hand.letters.is_empty() {
+                // Nothing to write. Where nothing waits either, the record's due was only approximate.
+                let until =
+                    hand.wait.or(hand.stepped.state.due(&hand.around.ctx(self))).unwrap_or(now + Span::secs(60)).max(now + Span::ms(1));
+                waits.push((Key::Callout(hand.id), hand.nonce, until));
+                continue;
+            }
+            lane = lane.min(write_lane(hand.around.lane()));
+            batch.push(self.callout_commit(&hand.around, Some(&hand.record), &hand.stepped, now, hand.letters.clone()));
+            written.push(hand);
+        }
+        for (key, nonce, until) in waits {
+            self.store.release(&[(key, nonce)], until).await?;
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let results = self.store.commit(lane, batch).await?;
+        let failed_lines: Vec<Phone> =
+            line_keys.into_iter().zip(&results).filter(|(_, r)| !matches!(r, Committed::Done)).map(|(phone, _)| phone).collect();
+        for (hand, result) in written.into_iter().zip(results.iter().skip(lines_in_batch)) {
+            if !matches!(result, Committed::Done) {
+                continue; // Somebody else was first; it is due again by its own clock.
+            }
+            self.noted(&hand.around, &hand.stepped);
+            for ready in hand.requests {
+                if let Address::Phone(phone) = &ready.request.to
+                    && failed_lines.contains(phone)
+                {
+                    // The line changed under us: its record of this ask must stand before it leaves.
+                    let a = hand.stepped.state.attempt(ready.n).cloned();
+                    if let Some(a) = a {
+                        let m = member_of(&hand.stepped.state, ready.n, &a, hand.around.entry().level, hand.around.warning.drill);
+                        let event = LineEvent::DirectSms { member: m, provider: ready.account.name().to_string() };
+                        let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
+                        if s.digit != a.digit && a.digit.is_some() {
+                            // Another digit than the text says: it must not leave; asked again shortly.
+                            let outcome = crate::core::send::Outcome::Retryable { detail: "line changed".into() };
+                            self.apply_callout(hand.id, &Event::Outcome { n: ready.n, outcome }, crate::store::WriteLane::Urgent).await?;
+                            continue;
+                        }
+                    }
+                }
+                jobs.push(Job {
+                    whose: JobFor::Callout(hand.id, ready.n),
+                    account: ready.account,
+                    slot: ready.slot,
+                    request: ready.request,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn work_place(&self, claim: Claim) -> Result<(), StoreError> {
+        let now = self.store.now();
+        let mut record: PlaceRecord = match &claim.record {
+            Some(r) => from_json(&claim.key, &r.body)?,
+            None => PlaceRecord::default(),
+        };
+        let mut covered = Vec::new();
+        for letter in &claim.inbox {
+            covered.extend(record.take(&from_json::<PlaceLetter>(&claim.key, &letter.body)?));
+        }
+        let place = match &claim.key {
+            Key::Place(_, place) => place.clone(),
+            _ => return Ok(()),
+        };
+        let head = claim.record.as_ref().map_or(Head::NONE, |r| r.head);
+        let journal =
+            to_json(&serde_json::json!([{"letters": claim.inbox.iter().map(|l| String::from_utf8_lossy(&l.body)).collect::<Vec<_>>()}]));
+        let mut c = Commit::new(claim.key, head, to_json(&record), journal, None, Lane::URGENT, now);
+        c.consumed = claim.inbox.iter().map(|l| l.seq).collect();
+        c.send = covered
+            .into_iter()
+            .map(|callout| Envelope {
+                to: Key::Callout(callout),
+                lane: Lane::URGENT,
+                not_before: Time(0),
+                body: to_json(&Event::Covered { place: place.clone() }),
+            })
+            .collect();
+        self.store.commit(crate::store::WriteLane::Urgent, vec![c]).await?;
+        Ok(())
+    }
+}
+
+/// Two steps of the same callout in one commit.
+fn join(mut first: Stepped, second: Stepped) -> Stepped {
+    first.state = second.state;
+    first.entries.extend(second.entries);
+    let e = second.effects;
+    first.effects.line.extend(e.line);
+    first.effects.place_answered.extend(e.place_answered);
+    first.effects.place_joined.extend(e.place_joined);
+    for n in e.tasks {
+        if !first.effects.tasks.contains(&n) {
+            first.effects.tasks.push(n);
+        }
+    }
+    first.effects.announce.extend(e.announce);
+    first
+}
+
+fn phone_of<'a>(hand: &'a InHand, a: &Attempt) -> Option<&'a Phone> {
+    let k = hand.stepped.state.contacts.get(usize::from(a.contact))?;
+    hand.around.chunk.people.get(usize::from(k.person))?.phones.get(usize::from(a.number))
+}
+
+fn address_of(hand: &InHand, a: &Attempt) -> Option<Address> {
+    match a.channel {
+        Channel::Sms | Channel::Voice => phone_of(hand, a).cloned().map(Address::Phone),
+        Channel::Email => {
+            let k = hand.stepped.state.contacts.get(usize::from(a.contact))?;
+            let p = hand.around.chunk.people.get(usize::from(k.person))?;
+            Some(Address::Email { name: p.name.clone(), address: p.email.clone()? })
+        }
+        Channel::Im => None,
+    }
+}
+
+fn member(hand: &InHand, n: u16, a: &Attempt, drill: bool) -> Member {
+    member_of(&hand.stepped.state, n, a, hand.around.entry().level, drill)
+}
+
+fn member_of(c: &Callout, n: u16, a: &Attempt, level: crate::core::hazard::Level, drill: bool) -> Member {
+    let k = c.contacts.get(usize::from(a.contact));
+    Member {
+        attempt: AttemptId { callout: c.id, n },
+        contact: a.contact,
+        recipient: k.map_or(crate::core::ids::RecipientId(0), |k| k.id),
+        relation: k.map_or(crate::core::callout::state::Relation::Holder, |k| k.relation),
+        kind: a.kind,
+        level,
+        drill,
+    }
+}

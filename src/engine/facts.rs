@@ -1,0 +1,135 @@
+//! What a message may say, gathered from the plan and the warning; how it is said is `render`'s.
+
+use super::{Engine, apply::Around};
+use crate::{
+    channel::{Message, MessageKind},
+    core::{
+        callout::state::{AskKind, Attempt, Callout, ClosedReason},
+        line::Departure,
+        message::{Ask, EndReason, MessageFacts},
+        plan::PlanEntry,
+        send::Channel,
+        warning_life::WarningState,
+    },
+    store::StoreError,
+};
+
+fn kind_of(kind: AskKind) -> MessageKind {
+    match kind {
+        AskKind::Callout => MessageKind::Callout,
+        AskKind::Chase => MessageKind::Chase,
+        AskKind::Deputy => MessageKind::Deputy,
+        AskKind::Takeover => MessageKind::Takeover,
+        AskKind::Renewed => MessageKind::Renewed,
+        AskKind::Feedback => MessageKind::Feedback,
+        AskKind::End => MessageKind::End,
+        AskKind::Info => MessageKind::Info,
+        AskKind::Which => MessageKind::Which,
+        AskKind::Ended => MessageKind::Ended,
+    }
+}
+
+fn end_of(reason: ClosedReason) -> EndReason {
+    match reason {
+        ClosedReason::Cancelled => EndReason::Cancelled,
+        ClosedReason::Superseded => EndReason::Superseded,
+        ClosedReason::Expired => EndReason::Expired,
+        ClosedReason::Covered => EndReason::Covered,
+        ClosedReason::Released => EndReason::Released,
+    }
+}
+
+fn place_names(entry: &PlanEntry) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for p in &entry.posts {
+        if !names.contains(&p.place_name) {
+            names.push(p.place_name.clone());
+        }
+    }
+    names
+}
+
+impl Engine {
+    /// The facts every message of a warning shares.
+    fn base_facts(&self, w: &WarningState, entry: &PlanEntry) -> MessageFacts {
+        let c = &w.content;
+        let issuer = c.sender_name.clone().or_else(|| self.issuers.iter().find(|i| i.id == w.issuer).map(|i| i.name.clone()));
+        MessageFacts {
+            drill: w.drill,
+            hazard: c.hazard.clone(),
+            hazard_name: c.parameters.get("eventName").cloned().unwrap_or_default(),
+            level: entry.level,
+            headline: c.headline.clone(),
+            description: c.description.clone(),
+            instruction: c.instruction.clone(),
+            issuer: issuer.unwrap_or_else(|| c.sender.clone()),
+            sent: c.sent,
+            places: place_names(entry),
+            posts: entry.posts.iter().map(|p| p.title.clone()).collect(),
+            ..MessageFacts::default()
+        }
+    }
+
+    /// The message of a direct attempt (an SMS or mail to the holder).
+    pub(super) fn message(&self, around: &Around, c: &Callout, n: u16, a: &Attempt, digit: Option<u8>) -> Result<Message, String> {
+        let _ = n;
+        let entry = around.entry();
+        let w = &around.warning;
+        let now = self.store.now();
+        let contact = c.contacts.get(usize::from(a.contact));
+        let minutes = ((c.due_at - now).0 + 59_999) / 60_000;
+        let closed = c.closed_reason.or(c.ending.as_ref().map(|e| e.reason));
+        let facts = MessageFacts {
+            recipient: contact.and_then(|k| around.chunk.people.get(usize::from(k.person))).map(|p| p.name.clone()).unwrap_or_default(),
+            minutes: minutes.clamp(1, 24 * 60) as u32,
+            digit: digit.unwrap_or(1),
+            ask: entry.feedback.and_then(|f| w.policy.feedback.get(usize::from(f))).map(|f| f.ask.clone()).unwrap_or_default(),
+            due: c.feedback_clock.map(|f| f.due),
+            overdue: c.feedback_clock.is_some_and(|f| f.reminded),
+            end: closed.map(|r| (c.ending.as_ref().map_or(now, |e| e.at), end_of(r))),
+            options: if a.kind == AskKind::Which {
+                vec![Ask { digit: digit.unwrap_or(1), what: format!("{}{}", w.content.hazard.name().unwrap_or(""), entry.level.name_zh()) }]
+            } else {
+                Vec::new()
+            },
+            link: (a.channel == Channel::Email || self.settings.sms_link).then(|| self.link(c.id, a.contact)),
+            ..self.base_facts(w, entry)
+        };
+        self.renderer.render(kind_of(a.kind), a.channel, &facts).map_err(|e| e.to_string())
+    }
+
+    /// The message of a call or gathered message: it speaks the count.
+    pub(super) async fn gathered_message(&self, d: &Departure) -> Result<Result<Message, String>, StoreError> {
+        let mut holders = Vec::new();
+        let mut places = Vec::new();
+        let mut facts: Option<MessageFacts> = None;
+        // The names that fit a message are few; the count is what is spoken.
+        for m in d.members.iter().take(20) {
+            let Some(parts) = self.callout_parts(m.attempt.callout).await? else { continue };
+            let Some(entry) = parts.entry() else { continue };
+            if let Some(p) = parts.person(entry.person) {
+                holders.push(p.name.clone());
+            }
+            places.extend(place_names(entry));
+            if facts.is_none() {
+                let contact = parts.callout.contacts.get(usize::from(m.contact)).and_then(|k| parts.person(k.person));
+                let left = (parts.callout.due_at - self.store.now()).0;
+                let closed = parts.callout.closed_reason.or(parts.callout.ending.as_ref().map(|e| e.reason));
+                facts = Some(MessageFacts {
+                    recipient: contact.map(|p| p.name.clone()).unwrap_or_default(),
+                    minutes: ((left + 59_999) / 60_000).clamp(1, 24 * 60) as u32,
+                    end: closed.map(|r| (parts.callout.ending.as_ref().map_or(self.store.now(), |e| e.at), end_of(r))),
+                    ..self.base_facts(&parts.warning, entry)
+                });
+            }
+        }
+        let Some(mut facts) = facts else { return Ok(Err("its callouts are gone".into())) };
+        places.dedup();
+        facts.count = d.members.len() as u32;
+        facts.digit = d.digit.unwrap_or(1);
+        facts.holders = holders;
+        facts.places = places;
+        facts.drill = d.group.drill;
+        Ok(self.renderer.render(kind_of(d.group.kind), d.group.channel, &facts).map_err(|e| e.to_string()))
+    }
+}

@@ -1,0 +1,482 @@
+//! Warnings in: rights, identity, durability; and what officers do with a warning as a whole.
+
+use super::{
+    ActError, Engine, Issuer, PostError, PostReply,
+    apply::{WarningChange, from_json, plan_blob, to_json},
+    planning::end_letter,
+    rows,
+};
+use crate::{
+    core::{
+        division::Division,
+        hazard::Level,
+        ids::{MAX_WARNING, WarningId},
+        plan::CHUNK,
+        planner::{self, Only, PlanInput, default_expiry},
+        policy::RunningPolicy,
+        time::Time,
+        warning::{Area, Content, FieldError, Finding, MessageType, Parsed, Shape, Status},
+        warning_life::{EndOrder, PlanHead, Relations, WarningEnd, WarningPhase, WarningState},
+    },
+    ingest,
+    store::{Commit, Committed, FeedItem, Head, Identity, Key, Lane, StoreError, WriteLane},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Who refers to an identifier that had not come yet.
+#[derive(Default, Serialize, Deserialize)]
+struct Awaited {
+    by: Vec<(WarningId, MessageType)>,
+}
+
+impl Engine {
+    /// Accepts a warning once it is durable. `raw` is kept with it.
+    pub async fn post_warning(&self, issuer: &Issuer, parsed: Parsed, raw: &[u8]) -> Result<PostReply, PostError> {
+        let Parsed { content, mut findings } = parsed;
+        rights(issuer, &content)?;
+        let digest = ingest::digest(&content);
+        let known = self.store.identities(&content.identifier).await?;
+        let mine = |i: &&Identity| i.issuer == issuer.id.0 && i.sender == content.sender;
+        if let Some(i) = known.iter().find(mine) {
+            return self.known(i, &digest, findings).await;
+        }
+        let mut relations = Relations::default();
+        if content.message_type == MessageType::Alert
+            && let Some(other) = known.iter().find(|i| i.issuer != issuer.id.0)
+        {
+            relations.continues = Some(other.warning);
+            relations.joined = true;
+            findings.push(Finding::new(
+                "joined_event",
+                format!("同一编号已由 {} 发布（{}），并入该事件，不重复叫应", other.issuer, other.warning),
+            ));
+        }
+        if content.message_type != MessageType::Cancel {
+            let (directory, lookup) = self.people();
+            let resolved = planner::resolve(&content, &directory, &lookup, &issuer.divisions);
+            if resolved.outside_rights {
+                return Err(PostError::Forbidden(format!("the area lies wholly outside what {} may warn for", issuer.id)));
+            }
+            findings.extend(resolved.findings);
+        }
+        let now = self.store.now();
+        let identity = Identity {
+            issuer: issuer.id.0.clone(),
+            sender: content.sender.clone(),
+            identifier: content.identifier.clone(),
+            digest: digest.clone(),
+            warning: WarningId(0),
+        };
+        self.accept(issuer, content, findings, relations, Some(identity), false, raw, now).await
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn accept(
+        &self,
+        issuer: &Issuer,
+        content: Content,
+        findings: Vec<Finding>,
+        relations: Relations,
+        identity: Option<Identity>,
+        drill: bool,
+        raw: &[u8],
+        now: Time,
+    ) -> Result<PostReply, PostError> {
+        let n = self.store.next_number("warning").await?;
+        let id = u32::try_from(n).ok().filter(|n| *n <= MAX_WARNING).map(WarningId);
+        let id = id.ok_or_else(|| StoreError::Unavailable("the numbers of warnings are used up; archive this store".into()))?;
+        let expires_at =
+            content.expires.unwrap_or(content.effective.unwrap_or(now).max(now) + default_expiry(&content.hazard, content.level));
+        let w = WarningState {
+            id,
+            issuer: issuer.id.clone(),
+            findings: findings.clone(),
+            accepted_at: now,
+            phase: WarningPhase::Accepted,
+            closed_reason: None,
+            closed_at: None,
+            drill,
+            expires_at,
+            policy: RunningPolicy::default(),
+            plan: PlanHead::default(),
+            relations,
+            end: None,
+            tasks: Vec::new(),
+            expiry_asked: None,
+            added_places: Vec::new(),
+            content,
+        };
+        let journal = to_json(&serde_json::json!([{"e": "accepted", "issuer": issuer.id, "identifier": w.content.identifier}]));
+        let mut c = Commit::new(Key::Warning(id), Head::NONE, to_json(&w), journal, Some(now), Lane::of(w.level(), drill), now);
+        let digest = identity.as_ref().map(|i| i.digest.clone()).unwrap_or_default();
+        c.identity = identity.map(|i| Identity { warning: id, ..i });
+        c.feed.push(rows::warning_feed("warning.accepted", &w, now));
+        c.blobs.push(("raw".into(), raw.to_vec()));
+        let labels = [
+            ("issuer", issuer.id.0.clone()),
+            ("hazard", w.content.hazard.0.clone()),
+            ("level", w.level().as_str().to_string()),
+            ("result", "accepted".to_string()),
+        ];
+        match self.store.commit(WriteLane::Urgent, vec![c]).await?.into_iter().next() {
+            Some(Committed::Done) => {
+                metrics::counter!("jiaoying_warnings_total", &labels).increment(1);
+                Ok(PostReply { id, identifier: w.content.identifier, state: "accepted", duplicate: false, findings })
+            }
+            Some(Committed::IdentityTaken(i)) => self.known(&i, &digest, findings).await,
+            _ => Err(StoreError::Unavailable("the warning's number was taken meanwhile".into()).into()),
+        }
+    }
+
+    /// The identity stands: the same content is a duplicate, other content a conflict.
+    async fn known(&self, i: &Identity, digest: &str, findings: Vec<Finding>) -> Result<PostReply, PostError> {
+        if i.digest != digest {
+            return Err(PostError::Conflict { existing: i.warning });
+        }
+        let state = self.load_warning(i.warning).await?.map_or("accepted", |(w, _)| phase_word(w.phase));
+        Ok(PostReply { id: i.warning, identifier: i.identifier.clone(), state, duplicate: true, findings })
+    }
+
+    /// A drill, started by an operator: rings, marked everywhere, counted apart.
+    pub async fn start_drill(&self, who: &str, mut content: Content) -> Result<PostReply, PostError> {
+        let now = self.store.now();
+        content.status = Status::Exercise;
+        content.message_type = MessageType::Alert;
+        let issuer = Issuer {
+            id: crate::core::ids::IssuerId(format!("drill:{who}")),
+            name: "演练".into(),
+            hazards: vec![],
+            divisions: vec![],
+            levels: vec![],
+        };
+        let raw = to_json(&content);
+        self.accept(&issuer, content, Vec::new(), Relations::default(), None, true, &raw, now).await
+    }
+
+    /// What a message refers to: cancels and updates bind within their sender's rights; what has not
+    /// come yet is awaited (contract, Identity).
+    pub(super) async fn bind_references(&self, w: &mut WarningState, change: &mut WarningChange, now: Time) -> Result<(), StoreError> {
+        for reference in w.content.references.clone() {
+            // Written first, read second: of two messages that cross, one sees the other.
+            self.await_reference(&reference, w).await?;
+            let found = self.store.identities(&reference).await?;
+            if found.is_empty() {
+                if !w.relations.unresolved.contains(&reference) {
+                    w.relations.unresolved.push(reference.clone());
+                    w.findings.push(Finding::new("unresolved_reference", format!("所引用的 {reference} 尚未收到；收到后按顺序处理")));
+                }
+                continue;
+            }
+            for identity in found {
+                let Some(target) = self.tip_of(identity.warning).await? else { continue };
+                if target.id == w.id {
+                    continue;
+                }
+                if !self.may_bind(w, &target) {
+                    w.findings.push(Finding::new("not_bound", format!("{} 无权变更或解除 {}（{}）", w.issuer, target.id, target.issuer)));
+                    continue;
+                }
+                let cancel = w.content.message_type == MessageType::Cancel;
+                if !cancel && w.relations.continues.is_none() && target.rings() && w.rings() {
+                    w.relations.continues = Some(target.id);
+                }
+                if cancel || w.rings() {
+                    let order = EndOrder {
+                        reason: if cancel { WarningEnd::Cancelled } else { WarningEnd::Superseded },
+                        at: now,
+                        by: Some(w.id),
+                        who: w.issuer.to_string(),
+                        note: w.content.headline.clone(),
+                        cursor: 0,
+                        spare_serious: false,
+                    };
+                    change.send.push(end_letter(target.id, order));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest message of the chain that starts with this warning.
+    async fn tip_of(&self, id: WarningId) -> Result<Option<Arc<WarningState>>, StoreError> {
+        let mut id = id;
+        let mut tip = None;
+        for _ in 0..1000 {
+            let Some((w, _)) = self.load_warning(id).await? else { break };
+            let next = w.end.as_ref().filter(|e| e.reason == WarningEnd::Superseded).and_then(|e| e.by);
+            tip = Some(w);
+            match next {
+                Some(n) => id = n,
+                None => break,
+            }
+        }
+        Ok(tip)
+    }
+
+    fn may_bind(&self, w: &WarningState, target: &WarningState) -> bool {
+        if w.issuer == target.issuer {
+            return true;
+        }
+        let Some(issuer) = self.issuers.iter().find(|i| i.id == w.issuer) else { return false };
+        rights(issuer, &Content { message_type: MessageType::Alert, ..target.content.clone() }).is_ok()
+    }
+
+    async fn await_reference(&self, reference: &str, w: &WarningState) -> Result<(), StoreError> {
+        let key = Key::Named(format!("awaited/{reference}"));
+        for _ in 0..20 {
+            let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
+            let mut awaited: Awaited = record.as_ref().map(|r| from_json(&key, &r.body)).transpose()?.unwrap_or_default();
+            if awaited.by.iter().any(|(id, _)| *id == w.id) {
+                return Ok(());
+            }
+            awaited.by.push((w.id, w.content.message_type));
+            let journal = to_json(&serde_json::json!([{"e": "referred", "by": w.id}]));
+            let head = record.map_or(Head::NONE, |r| r.head);
+            let c = Commit::new(key.clone(), head, to_json(&awaited), journal, None, Lane::URGENT, self.store.now());
+            if matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done)) {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unavailable(format!("{reference} is referred to by too many at once")))
+    }
+
+    /// Whether a cancel or update of this message had come before it.
+    pub(super) async fn overtaken(&self, w: &WarningState) -> Result<Option<(WarningEnd, WarningId)>, StoreError> {
+        let key = Key::Named(format!("awaited/{}", w.content.identifier));
+        let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
+        let awaited: Awaited = from_json(&key, &record.body)?;
+        for (by, kind) in awaited.by {
+            let Some((referring, _)) = self.load_warning(by).await? else { continue };
+            let came_first = referring.id < w.id;
+            if by != w.id && came_first && self.may_bind(&referring, w) {
+                let reason = if kind == MessageType::Cancel { WarningEnd::Cancelled } else { WarningEnd::Superseded };
+                if reason == WarningEnd::Cancelled || referring.rings() {
+                    return Ok(Some((reason, by)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    pub async fn cancel_warning(&self, id: WarningId, who: &str, reason: &str) -> Result<(), ActError> {
+        let mut refused = None;
+        let found = self
+            .apply_warning(id, WriteLane::Urgent, |w, now| {
+                if w.phase == WarningPhase::Closed && w.closed_reason != Some(WarningEnd::Answered) || w.end.is_some() {
+                    refused = Some(ActError::Conflict(format!("{id} has ended already")));
+                    return None;
+                }
+                w.end = Some(EndOrder {
+                    reason: WarningEnd::Cancelled,
+                    at: now,
+                    by: None,
+                    who: who.into(),
+                    note: reason.into(),
+                    cursor: 0,
+                    spare_serious: false,
+                });
+                let entry = serde_json::json!({"e": "end_ordered", "end": w.end});
+                Some(WarningChange { entry, due: Some(now), ..WarningChange::default() })
+            })
+            .await?;
+        match (refused, found) {
+            (Some(e), _) => Err(e),
+            (None, None) => Err(ActError::NotFound(format!("warning {id}"))),
+            _ => Ok(()),
+        }
+    }
+
+    pub async fn extend_warning(&self, id: WarningId, who: &str, expires: Time) -> Result<(), ActError> {
+        let mut refused = None;
+        let found = self
+            .apply_warning(id, WriteLane::Urgent, |w, now| {
+                if w.phase == WarningPhase::Closed {
+                    refused = Some(ActError::Conflict(format!("{id} has ended already")));
+                    return None;
+                }
+                if expires <= now {
+                    refused = Some(ActError::Invalid(FieldError { pointer: "/expires".into(), detail: "must lie in the future".into() }));
+                    return None;
+                }
+                w.expires_at = expires;
+                if w.end.as_ref().is_some_and(|e| e.reason == WarningEnd::Expired) {
+                    w.end = None;
+                }
+                let mut change = WarningChange {
+                    entry: serde_json::json!({"e": "extended", "expires": expires, "who": who}),
+                    ..WarningChange::default()
+                };
+                for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.kind == crate::core::callout::state::TaskKind::Decide) {
+                    t.closed = Some("extended".into());
+                    change.tasks.push(t.n);
+                }
+                Some(change)
+            })
+            .await?;
+        match (refused, found) {
+            (Some(e), _) => Err(e),
+            (None, None) => Err(ActError::NotFound(format!("warning {id}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds a place (a point's code or a division code): its people are planned behind the others.
+    pub async fn add_place(&self, id: WarningId, who: &str, place: &str) -> Result<(), ActError> {
+        let (directory, lookup) = self.people();
+        let bad = |detail: String| ActError::Invalid(FieldError { pointer: "/place".into(), detail });
+        let shape = match place.parse::<Division>() {
+            Ok(d) if directory.divisions.contains_key(&d) => Shape::Division(d),
+            Ok(d) => return Err(bad(format!("division {d} is not in the directory"))),
+            Err(_) if directory.points.contains_key(place) => Shape::Point(place.to_string()),
+            Err(_) => return Err(bad(format!("`{place}` is neither a division code nor a point of the directory"))),
+        };
+        let called = self.ordinals(id).await?;
+        let policy = self.policy();
+        let mut refused = None;
+        let found = self
+            .apply_warning(id, WriteLane::Urgent, |w, now| {
+                if w.phase != WarningPhase::Active || w.end.is_some() {
+                    refused = Some(ActError::Conflict(format!("{id} is not active")));
+                    return None;
+                }
+                let content = Content { areas: vec![Area { name: None, shape: shape.clone(), level: None }], ..w.content.clone() };
+                let input = |only| PlanInput {
+                    content: &content,
+                    policy: &policy,
+                    directory: &directory,
+                    lookup: &lookup,
+                    now,
+                    issuer_divisions: &[],
+                    drill: w.drill,
+                    only,
+                };
+                let all = planner::make_plan(input(None));
+                let mut recipients: Vec<_> = all
+                    .chunks
+                    .iter()
+                    .flat_map(|c| c.entries.iter().filter_map(|e| c.people.get(usize::from(e.person)).map(|p| p.id)))
+                    .filter(|p| !called.contains_key(p))
+                    .collect();
+                recipients.sort_unstable();
+                let mut change = WarningChange {
+                    entry: serde_json::json!({"e": "place_added", "place": place, "who": who}),
+                    due: Some(now),
+                    ..WarningChange::default()
+                };
+                w.added_places.push(place.to_string());
+                for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.title.starts_with("请立即处理")) {
+                    t.closed = Some("place_added".into());
+                    change.tasks.push(t.n);
+                }
+                if !recipients.is_empty() {
+                    let only = Only { recipients, ..Only::default() };
+                    let out = planner::make_plan(input(Some(&only)));
+                    let (ladders, feedback) = (w.policy.ladders.len() as u8, w.policy.feedback.len() as u8);
+                    let first = w.plan.chunks;
+                    for (n, mut chunk) in out.chunks.into_iter().enumerate() {
+                        for e in &mut chunk.entries {
+                            e.ladder += ladders;
+                            e.feedback = e.feedback.map(|f| f + feedback);
+                        }
+                        w.plan.entries = (first as usize + n) as u32 * CHUNK as u32 + chunk.entries.len() as u32;
+                        w.plan.chunks += 1;
+                        change.blobs.push((plan_blob(first + n as u32), to_json(&chunk)));
+                    }
+                    w.policy.ladders.extend(out.running.ladders);
+                    w.policy.feedback.extend(out.running.feedback);
+                    if ladders == 0 {
+                        w.policy.clocks = out.running.clocks;
+                        w.policy.night = out.running.night;
+                        w.policy.source = out.running.source;
+                    }
+                    w.plan.expected += out.expected as u32;
+                    w.plan.told += out.told as u32;
+                }
+                Some(change)
+            })
+            .await?;
+        self.cache.forget(id);
+        match (refused, found) {
+            (Some(e), _) => Err(e),
+            (None, None) => Err(ActError::NotFound(format!("warning {id}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A refused post shows in the duty room and stays in the feed.
+    pub async fn record_refusal(&self, issuer: Option<&str>, status: u16, reason: &str) {
+        let now = self.store.now();
+        let labels = [
+            ("issuer", issuer.unwrap_or("").to_string()),
+            ("hazard", String::new()),
+            ("level", String::new()),
+            ("result", status.to_string()),
+        ];
+        metrics::counter!("jiaoying_warnings_total", &labels).increment(1);
+        let data = serde_json::json!({"issuer": issuer, "status": status, "reason": reason.chars().take(500).collect::<String>(), "at": now.rfc3339()});
+        let item = FeedItem { kind: "warning.refused".into(), warning: None, callout: None, at: now, data };
+        if let Err(e) = self.announce("refusals", item).await {
+            tracing::error!(error = %e, "a refusal could not be recorded");
+        }
+    }
+
+    /// A live event that belongs to no callout or warning, kept under a name.
+    pub(super) async fn announce(&self, name: &str, item: FeedItem) -> Result<(), StoreError> {
+        let key = Key::Named(name.to_string());
+        for _ in 0..20 {
+            let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
+            let journal = to_json(&[&item]);
+            let head = record.map_or(Head::NONE, |r| r.head);
+            let mut c = Commit::new(key.clone(), head, to_json(&item), journal, None, Lane::URGENT, item.at);
+            c.feed.push(item.clone());
+            if matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done)) {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unavailable(format!("too many events of {name} at once")))
+    }
+
+    /// Named records have no clock of their own; a letter to one would be a mistake of ours.
+    pub(super) async fn work_named(&self, claim: crate::store::Claim) -> Result<(), StoreError> {
+        tracing::error!(key = %claim.key, "a named record came due");
+        let until = self.store.now() + crate::core::time::Span::mins(10);
+        self.store.release(&[(claim.key, claim.nonce)], until).await
+    }
+}
+
+pub(super) fn phase_word(p: WarningPhase) -> &'static str {
+    match p {
+        WarningPhase::Accepted => "accepted",
+        WarningPhase::Active => "active",
+        WarningPhase::Closed => "closed",
+    }
+}
+
+/// 403 only for a hazard or level that is not the issuer's, or an area wholly outside its divisions.
+fn rights(issuer: &Issuer, content: &Content) -> Result<(), PostError> {
+    if content.message_type == MessageType::Cancel {
+        return Ok(());
+    }
+    let hazard_ok = issuer.hazards.is_empty() || issuer.hazards.iter().any(|h| h.covers(&content.hazard));
+    if !hazard_ok {
+        return Err(PostError::Forbidden(format!("{} may not warn of {}", issuer.id, content.hazard)));
+    }
+    let level_ok = issuer.levels.is_empty() || content.level == Level::Unknown || issuer.levels.contains(&content.level);
+    if !level_ok {
+        return Err(PostError::Forbidden(format!("{} may not issue the level {}", issuer.id, content.level.as_str())));
+    }
+    let divisions: Vec<Division> = content
+        .areas
+        .iter()
+        .filter_map(|a| match a.shape {
+            Shape::Division(d) => Some(d),
+            _ => None,
+        })
+        .collect();
+    let inside = |d: &Division| issuer.divisions.iter().any(|r| r.contains(*d) || d.contains(*r));
+    if !issuer.divisions.is_empty() && !divisions.is_empty() && divisions.len() == content.areas.len() && !divisions.iter().any(inside) {
+        return Err(PostError::Forbidden(format!("the area lies wholly outside what {} may warn for", issuer.id)));
+    }
+    Ok(())
+}

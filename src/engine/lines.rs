@@ -1,0 +1,128 @@
+//! A line's turn: letters in, then whatever may leave: one call, gathered messages.
+
+use super::{
+    Engine,
+    apply::{from_json, write_lane},
+    dispatcher::{Job, JobFor},
+};
+use crate::{
+    channel::{Address, SendRequest},
+    core::{
+        line::{self, Departure, Line, LineEvent, LineLetter, LineStepped},
+        phone::Phone,
+        send::Channel,
+        time::{Span, Time},
+    },
+    store::{Claim, Committed, Key, StoreError},
+};
+
+impl Engine {
+    pub(super) async fn work_line(&self, claim: Claim, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
+        let Key::Line(phone) = &claim.key else { return Ok(()) };
+        let phone = phone.clone();
+        let now = self.store.now();
+        let before: Line = match &claim.record {
+            Some(r) => from_json(&claim.key, &r.body)?,
+            None => Line::default(),
+        };
+        let mut all = LineStepped { state: before.clone(), ..LineStepped::default() };
+        let mut letters = Vec::new();
+        for letter in &claim.inbox {
+            match serde_json::from_slice::<LineLetter>(&letter.body) {
+                Ok(l) => {
+                    letters.push(letter.seq);
+                    join(&mut all, &LineEvent::Letter(l), now);
+                }
+                Err(e) => tracing::error!(%phone, error = %e, "a letter cannot be read; it is kept"),
+            }
+        }
+        join(&mut all, &LineEvent::Tick, now);
+        let mut leaving = Vec::new();
+        let mut wait: Option<Time> = None;
+        for d in all.state.departures(now) {
+            let Some(account) = self.accounts.choose(d.group.channel, now).cloned() else {
+                join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why: format!("no account for {}", d.group.channel) }, now);
+                continue;
+            };
+            let level = d.members.iter().map(|m| m.level).max_by_key(|l| l.rank()).unwrap_or(crate::core::hazard::Level::Blue);
+            if let Err(until) = all.state.quota(account.name(), &account.callee_rules, level, d.group.drill, now) {
+                join(&mut all, &LineEvent::Hold { lead: d.lead, until, why: "运营商对该号码的频次限制".into() }, now);
+                continue;
+            }
+            let slot = match account.slot(now) {
+                Ok(slot) => slot,
+                Err(after) => {
+                    wait = Some(wait.map_or(now + after, |w| w.min(now + after)));
+                    continue;
+                }
+            };
+            let message = match self.gathered_message(&d).await? {
+                Ok(m) => m,
+                Err(why) => {
+                    join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why }, now);
+                    continue;
+                }
+            };
+            if let Err(why) = account.provider.check_message(&message) {
+                tracing::error!(attempt = %d.lead, %why, "a message does not fit its template");
+                join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why }, now);
+                continue;
+            }
+            join(&mut all, &LineEvent::Depart { lead: d.lead, provider: account.name().to_string() }, now);
+            let reference = self.references.attempt(d.lead);
+            leaving.push((d, account, slot, SendRequest { reference, to: Address::Phone(phone.clone()), message }));
+        }
+        if all.entries.is_empty() && letters.is_empty() {
+            let until = wait.or(all.state.due()).unwrap_or(now + Span::secs(60)).max(now + Span::ms(5));
+            return self.store.release(&[(claim.key, claim.nonce)], until).await;
+        }
+        let over: Vec<String> = before
+            .flights
+            .iter()
+            .filter(|f| f.channel == Channel::Voice && !all.state.flights.iter().any(|g| g.lead == f.lead))
+            .map(|f| f.provider.clone())
+            .collect();
+        let mut commit = self.line_commit(&phone, claim.record.as_ref(), &all, now, letters);
+        if let (Some(wait), Some(due)) = (wait, commit.due)
+            && due <= now
+        {
+            commit.due = Some(wait);
+        }
+        let lane = write_lane(commit.lane);
+        let result = self.store.commit(lane, vec![commit]).await?;
+        if !matches!(result.first(), Some(Committed::Done)) {
+            return Ok(());
+        }
+        for provider in over {
+            if let Some(a) = self.accounts.named(&provider) {
+                a.call_over();
+            }
+        }
+        for (Departure { lead, group, .. }, account, slot, request) in leaving {
+            if group.channel == Channel::Voice {
+                account.call_began();
+            }
+            jobs.push(Job { whose: JobFor::Line(phone.clone(), lead), account, slot, request });
+        }
+        Ok(())
+    }
+
+    /// After a receipt: gives the voice line back and records it.
+    pub(super) async fn line_event(&self, phone: &Phone, event: LineEvent) -> Result<(), StoreError> {
+        let (before, _) = self.load_line(phone).await?;
+        let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
+        for f in before.flights.iter().filter(|f| f.channel == Channel::Voice && !s.state.flights.iter().any(|g| g.lead == f.lead)) {
+            if let Some(a) = self.accounts.named(&f.provider) {
+                a.call_over();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn join(all: &mut LineStepped, event: &LineEvent, now: Time) {
+    let s = line::step(&all.state, event, now);
+    all.state = s.state;
+    all.entries.extend(s.entries);
+    all.news.extend(s.news);
+}

@@ -1,0 +1,229 @@
+//! Callbacks: kept raw and durable first, answered at once, then worked through like everything else
+//! that is due. What is doubled, late or out of order changes nothing that it must not.
+
+use super::{
+    ActError, Engine,
+    apply::{from_json, to_json},
+};
+use crate::{
+    channel::{CallbackItem, CallbackReply, ReceiptResult},
+    core::{
+        callout::{
+            event::Event,
+            state::{Callout, Via},
+        },
+        ids::AttemptId,
+        line::{AskFacts, LineEvent, Member, ReplyMeaning, reply_meaning},
+        phone::Phone,
+        time::{Span, Time},
+    },
+    store::{Claim, Commit, FeedItem, Head, Key, Lane, StoreError, WriteLane},
+};
+use serde::{Deserialize, Serialize};
+
+/// A callback as it came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Parked {
+    account: String,
+    content_type: Option<String>,
+    body: String,
+    at: Time,
+    /// Set when worked through; says what was made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<String>,
+}
+
+/// Provider times have whole seconds; a reply may seem that much older than its ask.
+const CLOCK_GRAIN: Span = Span::secs(2);
+/// `Which` is asked at most this often per number.
+const WHICH_AGAIN: Span = Span::mins(10);
+
+impl Engine {
+    /// Keeps a provider's callback raw and durable, and answers as that provider wants. The caller
+    /// has checked account and secret.
+    pub async fn park_callback(&self, account: &str, content_type: Option<&str>, body: &[u8]) -> Result<CallbackReply, ActError> {
+        let Some(a) = self.accounts.named(account) else { return Err(ActError::NotFound(format!("account {account}"))) };
+        let now = self.store.now();
+        let parked = Parked {
+            account: account.to_string(),
+            content_type: content_type.map(str::to_string),
+            body: String::from_utf8_lossy(body).into_owned(),
+            at: now,
+            result: None,
+        };
+        let n = self.store.next_number("callback").await?;
+        let body = to_json(&parked);
+        let journal = to_json(&serde_json::json!([{"e": "parked", "account": account}]));
+        let c = Commit::new(Key::Callback(n), Head::NONE, body, journal, Some(now), Lane::URGENT, now);
+        self.store.commit(WriteLane::Urgent, vec![c]).await?;
+        Ok(a.provider.callback_reply(true))
+    }
+
+    pub(super) async fn work_callback(&self, claim: Claim) -> Result<(), StoreError> {
+        let Some(record) = &claim.record else { return Ok(()) };
+        let mut parked: Parked = from_json(&claim.key, &record.body)?;
+        let result = match self
+            .accounts
+            .named(&parked.account)
+            .map(|a| a.provider.read_callback(parked.content_type.as_deref(), parked.body.as_bytes()))
+        {
+            Some(Ok(items)) => {
+                let count = items.len();
+                for item in items {
+                    self.work_item(item, &parked).await?;
+                }
+                format!("{count} items")
+            }
+            Some(Err(why)) => {
+                tracing::warn!(account = %parked.account, %why, "a callback cannot be read; it is kept raw");
+                format!("unreadable: {why}")
+            }
+            None => "account is not configured any more".to_string(),
+        };
+        let now = self.store.now();
+        parked.result = Some(result.clone());
+        let journal = to_json(&serde_json::json!([{"e": "worked", "result": result}]));
+        let c = Commit::new(claim.key, record.head, to_json(&parked), journal, None, Lane::URGENT, now);
+        self.store.commit(WriteLane::Urgent, vec![c]).await?;
+        Ok(())
+    }
+
+    async fn work_item(&self, item: CallbackItem, parked: &Parked) -> Result<(), StoreError> {
+        match item {
+            CallbackItem::Receipt { reference, at, result, keys, .. } => {
+                let Some(attempt) = reference.as_deref().and_then(|r| self.references.read_attempt(r)) else {
+                    tracing::info!(account = %parked.account, "a receipt names no attempt of ours");
+                    return Ok(());
+                };
+                self.receipt(attempt, at, result, keys, parked).await
+            }
+            CallbackItem::Key { reference, at, keys, .. } => {
+                if let Some(attempt) = reference.as_deref().and_then(|r| self.references.read_attempt(r))
+                    && let Some((phone, true)) = self.phone_of_attempt(attempt).await?
+                {
+                    let at = at.unwrap_or(parked.at).min(parked.at);
+                    self.line_event(&phone, LineEvent::Keys { lead: attempt, keys, at }).await?;
+                }
+                Ok(())
+            }
+            CallbackItem::Reply { phone, text, at, .. } => match Phone::parse(&phone) {
+                Some(phone) => self.reply(&phone, &text, at.unwrap_or(parked.at).min(parked.at)).await,
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The number an attempt went to, and whether the number's line made it.
+    async fn phone_of_attempt(&self, attempt: AttemptId) -> Result<Option<(Phone, bool)>, StoreError> {
+        let Some(parts) = self.callout_parts(attempt.callout).await? else { return Ok(None) };
+        let Some(a) = parts.callout.attempt(attempt.n) else { return Ok(None) };
+        let person = parts.callout.contacts.get(usize::from(a.contact)).and_then(|k| parts.person(k.person));
+        Ok(person.and_then(|p| p.phones.get(usize::from(a.number))).map(|p| (p.clone(), a.by_line)))
+    }
+
+    async fn receipt(
+        &self,
+        attempt: AttemptId,
+        at: Option<Time>,
+        result: ReceiptResult,
+        keys: Option<String>,
+        parked: &Parked,
+    ) -> Result<(), StoreError> {
+        let (ok, outcome, number_dead, config) = match result {
+            ReceiptResult::Waiting => return Ok(()),
+            ReceiptResult::Delivered => (true, "delivered".to_string(), false, false),
+            ReceiptResult::Failed { code, detail, number_dead, config } => {
+                (false, format!("{code} {detail}").trim().to_string(), number_dead, config)
+            }
+            ReceiptResult::CallEnded { code, detail, heard, number_dead, config } => {
+                (heard, format!("{code} {detail}").trim().to_string(), number_dead, config)
+            }
+        };
+        if config {
+            tracing::error!(account = %parked.account, %outcome, "a receipt says that the account is not set up rightly");
+        }
+        if let Some((phone, true)) = self.phone_of_attempt(attempt).await? {
+            if let Some(keys) = keys.filter(|k| !k.is_empty()) {
+                let at = at.unwrap_or(parked.at).min(parked.at);
+                self.line_event(&phone, LineEvent::Keys { lead: attempt, keys, at }).await?;
+            }
+            return self.line_event(&phone, LineEvent::Finished { lead: attempt, ok, outcome, number_dead }).await;
+        }
+        let event = Event::Receipt { n: attempt.n, delivered: ok, outcome, number_dead };
+        self.apply_callout(attempt.callout, &event, WriteLane::Urgent).await?;
+        Ok(())
+    }
+
+    /// An SMS reply: what it means depends on the asks that stand open on this number.
+    async fn reply(&self, phone: &Phone, text: &str, at: Time) -> Result<(), StoreError> {
+        let (line, _) = self.load_line(phone).await?;
+        let mut asks = line.asks.clone();
+        asks.sort_by_key(|a| a.at);
+        let mut facts = Vec::with_capacity(asks.len());
+        for ask in &asks {
+            let (mut counts, mut open) = (false, false);
+            for m in &ask.members {
+                if let Some(parts) = self.callout_parts(m.attempt.callout).await? {
+                    counts |= attempt_counts(&parts.callout, m, at);
+                    open |= waits_for(&parts.callout, m);
+                }
+            }
+            facts.push(AskFacts { digit: ask.digit, counts, open });
+        }
+        let members = |digit: u8| asks.iter().filter(move |a| a.digit == digit).flat_map(|a| distinct(&a.members));
+        match reply_meaning(text, &facts) {
+            ReplyMeaning::Answers(digit) => {
+                for m in members(digit) {
+                    let event = Event::Answer { contact: m.contact, via: Via::Reply, at };
+                    self.apply_callout(m.attempt.callout, &event, WriteLane::Urgent).await?;
+                }
+            }
+            ReplyMeaning::Which(digits) => {
+                let asked = line.which_sent.is_some_and(|t| t + WHICH_AGAIN > self.store.now());
+                let first = digits.first().and_then(|d| members(*d).next().cloned());
+                if let (false, Some(m)) = (asked, first) {
+                    self.apply_line(phone, &LineEvent::WhichSent, WriteLane::Urgent).await?;
+                    self.apply_callout(m.attempt.callout, &Event::AskWhich { contact: m.contact }, WriteLane::Urgent).await?;
+                }
+            }
+            ReplyMeaning::Unreadable { about } => {
+                let about = about.and_then(|d| members(d).next().cloned());
+                match about {
+                    Some(m) => {
+                        let event = Event::Unreadable { contact: m.contact, text: text.to_string() };
+                        self.apply_callout(m.attempt.callout, &event, WriteLane::Urgent).await?;
+                    }
+                    None => {
+                        let now = self.store.now();
+                        let data = serde_json::json!({"phone": phone.masked(), "text": text.chars().take(200).collect::<String>(), "at": now.rfc3339()});
+                        self.announce("replies", FeedItem { kind: "reply.unmatched".into(), warning: None, callout: None, at: now, data })
+                            .await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Only asks accepted, delivered or unknown, sent before the reply, count.
+fn attempt_counts(c: &Callout, m: &Member, at: Time) -> bool {
+    c.attempt(m.attempt.n).is_some_and(|a| a.state.reached_out() && a.sent.is_some_and(|s| s <= at + CLOCK_GRAIN))
+}
+
+/// Whether the callout (or the one that continues it) still waits for this contact.
+fn waits_for(c: &Callout, m: &Member) -> bool {
+    let handed = m.relation.takes_over() && c.claimed();
+    c.state.is_open() && !c.told_only && !handed || c.successor.is_some_and(|s| s.inherits) && c.acknowledgement.is_none()
+}
+
+/// One member per callout and contact: a chase stands beside its ask.
+fn distinct(members: &[Member]) -> Vec<&Member> {
+    let mut out: Vec<&Member> = Vec::new();
+    for m in members {
+        if !out.iter().any(|o| o.attempt.callout == m.attempt.callout && o.contact == m.contact) {
+            out.push(m);
+        }
+    }
+    out
+}

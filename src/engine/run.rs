@@ -1,0 +1,115 @@
+//! The engine's loops under tokio. They carry; every decision is in a turn.
+
+use super::{
+    Engine,
+    dispatcher::{Done, Job},
+};
+use crate::core::time::Span;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Due records worked through in one turn.
+const TURN: usize = 200;
+/// Outcomes recorded in one batch.
+const BATCH: usize = 200;
+/// Even without news the clock is looked at this often.
+const LONGEST_SLEEP: Span = Span::secs(1);
+
+/// Runs until `stop`: then takes no new work, and waits for requests under way to be recorded.
+pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
+    let tracker = TaskTracker::new();
+    let (done_tx, done_rx) = mpsc::channel::<Done>(2048);
+    let permits = Arc::new(Semaphore::new(engine.settings().intents));
+    tracker.spawn(recorder(engine.clone(), done_rx));
+    for _ in 0..2 {
+        tracker.spawn(executor(engine.clone(), stop.clone(), permits.clone(), done_tx.clone(), tracker.clone()));
+    }
+    tracker.spawn(conservation(engine.clone(), stop.clone()));
+    drop(done_tx);
+    tracker.close();
+    tracker.wait().await;
+}
+
+async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Semaphore>, done: mpsc::Sender<Done>, tracker: TaskTracker) {
+    let wake = engine.store().clone();
+    while !stop.is_cancelled() {
+        // Intents never run ahead of their requests by more than the permits left.
+        let limit = permits.available_permits().min(TURN);
+        if limit == 0 {
+            let _ = permits.acquire().await;
+            continue;
+        }
+        // Registered before the turn, so that what comes due during it is not slept over.
+        let changed = wake.changed();
+        match engine.turn(limit).await {
+            Ok(turn) => {
+                for job in turn.jobs {
+                    start(&engine, &permits, &done, &tracker, job).await;
+                }
+                for job in engine.lookups.take() {
+                    let engine = engine.clone();
+                    tracker.spawn(async move {
+                        if let Err(e) = engine.look_up(job).await {
+                            tracing::error!(error = %e, "a look-up could not be recorded");
+                        }
+                    });
+                }
+                if turn.claimed == 0 {
+                    let now = engine.now();
+                    let due = engine.store().next_due().await.ok().flatten();
+                    let sleep = due.map_or(LONGEST_SLEEP, |d| (d - now).clamp(Span::ms(1), LONGEST_SLEEP));
+                    tokio::select! {
+                        biased;
+                        () = stop.cancelled() => {}
+                        () = changed => {}
+                        () = tokio::time::sleep(sleep.to_std()) => {}
+                    }
+                }
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "a turn failed; its work is leased and comes back");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn start(engine: &Arc<Engine>, permits: &Arc<Semaphore>, done: &mpsc::Sender<Done>, tracker: &TaskTracker, job: Job) {
+    let Ok(permit) = permits.clone().acquire_owned().await else { return };
+    let (engine, done) = (engine.clone(), done.clone());
+    tracker.spawn(async move {
+        let result = engine.send(job).await;
+        // The permit is held until the outcome is on its way to be recorded.
+        let _ = done.send(result).await;
+        drop(permit);
+    });
+}
+
+async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while outcomes.recv_many(&mut batch, BATCH).await > 0 {
+        let engine = engine.clone();
+        let taken = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+        if let Err(e) = engine.record(taken).await {
+            // The intents stand in the store: without an outcome they become unknown by the clock.
+            tracing::error!(error = %e, "outcomes could not be recorded");
+        }
+    }
+}
+
+/// Law 2, all the time: the kept counts against a recount, exported.
+async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
+    let mut since = None;
+    while !stop.is_cancelled() {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+        }
+        match engine.conservation_difference(&mut since).await {
+            Ok(difference) => metrics::gauge!("jiaoying_conservation_difference").set(difference as f64),
+            Err(e) => tracing::error!(error = %e, "conservation could not be checked"),
+        }
+    }
+}

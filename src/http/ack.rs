@@ -1,0 +1,239 @@
+//! The answer page: what a person called sees behind the link, the buttons, the report. GET shows and
+//! changes nothing; only a POST answers. No login: the token in the path is the proof.
+
+use super::{
+    error::Problem,
+    extract::{Path, Raw, media_type, parse_json},
+    form,
+    pages::{AnsweredPart, CalloutPage, EndedPart, LastReportPart, PlacePart, PostPart, WarningPart, YouPart},
+    state::App,
+    view::{callout::relation_zh, zh},
+};
+use crate::{
+    core::{
+        callout::state::{Callout, CalloutState, ClosedReason, Contact, Report},
+        plan::PlanEntry,
+        warning_life::WarningState,
+    },
+    engine::{ActError, CalloutParts, TokenAction, TokenView},
+};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use serde::Serialize;
+
+/// `GET /a/{token}`
+pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
+    let view = app.engine.open_token(&token).await?;
+    Ok(app.pages.page(StatusCode::OK, "ack.html", page(&app, &token, &view)))
+}
+
+/// `POST /a/{token}`: the button pressed is `action`; a POST without it answers.
+pub async fn act(State(app): State<App>, Path(token): Path<String>, Raw(body): Raw) -> Result<Response, Problem> {
+    let pairs = form::pairs(&body);
+    let action = match form::field(&pairs, "action") {
+        "" | "answer" => TokenAction::Answer,
+        "deputy" => TokenAction::HandToDeputy,
+        "not_me" => TokenAction::NotMe,
+        _ => return Err(Problem::malformed("action is one of answer, deputy, not_me")),
+    };
+    let view = app.engine.token_act(&token, action).await?;
+    let (heading, detail, good) = outcome(action, &view);
+    Ok(thanks(&app, &token, &view, heading, detail, good))
+}
+
+/// `POST /a/{token}/feedback`: the form, or a report as JSON.
+pub async fn feedback(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, Raw(body): Raw) -> Result<Response, Problem> {
+    let before = app.engine.open_token(&token).await?;
+    let report = if media_type(&headers).as_deref() == Some("application/json") {
+        parse_json::<Report>(&body)?
+    } else {
+        let places: Vec<String> = places(&before.parts).into_iter().map(|p| p.id).collect();
+        match form::report(&form::pairs(&body), &places) {
+            Ok(report) => report,
+            Err((faults, filled)) => {
+                let page = CalloutPage { faults, form: *filled, can_report: true, ..page(&app, &token, &before) };
+                return Ok(app.pages.page(StatusCode::UNPROCESSABLE_ENTITY, "ack.html", page));
+            }
+        }
+    };
+    let filled = form::filled(&report);
+    match app.engine.token_feedback(&token, report).await {
+        Ok(view) => {
+            let detail = Some("情况有变化时，可在本页再次反馈；各项人数请填累计数。".to_string());
+            Ok(thanks(&app, &token, &view, "反馈已收到，谢谢".to_string(), detail, true))
+        }
+        Err(ActError::Invalid(_)) => {
+            let page = CalloutPage { faults: vec!["反馈的地点或数字有误".into()], form: filled, can_report: true, ..page(&app, &token, &before) };
+            Ok(app.pages.page(StatusCode::UNPROCESSABLE_ENTITY, "ack.html", page))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn thanks(app: &App, token: &str, view: &TokenView, heading: String, detail: Option<String>, good: bool) -> Response {
+    #[derive(Serialize)]
+    struct Thanks {
+        heading: String,
+        detail: Option<String>,
+        good: bool,
+        #[serde(flatten)]
+        page: CalloutPage,
+    }
+    let page = page(app, token, view);
+    app.pages.page(StatusCode::OK, "thanks.html", Thanks { heading, detail, good, page })
+}
+
+/// What a press of a button came to, in words: heading, detail, whether all is well.
+fn outcome(action: TokenAction, view: &TokenView) -> (String, Option<String>, bool) {
+    let c = &view.parts.callout;
+    let contact = c.contacts.get(usize::from(view.contact));
+    let takes_over = contact.is_some_and(|k| k.relation.takes_over());
+    match action {
+        TokenAction::NotMe => ("已记录：您不是该责任人".into(), Some("我们将核对号码，不再就此事联系您。谢谢。".into()), true),
+        TokenAction::HandToDeputy => ("已通知代理人接办".into(), Some("在代理人应答之前，您仍可随时应答。".into()), true),
+        TokenAction::Answer => {
+            if let Some(ended) = ended(c, &view.parts.warning) {
+                return (format!("本次叫应已结束：{}", ended.reason), Some("您的应答已留存。".into()), false);
+            }
+            if takes_over {
+                return ("已由您接办".into(), Some(format!("请尽快联系{}或其代理人，并登记联系结果。", holder_name(&view.parts))), true);
+            }
+            let late = c.acknowledgement.as_ref().is_some_and(|a| a.late);
+            ("已收到您的应答".into(), late.then(|| "应答已超过时限，已如实记录。".to_string()), true)
+        }
+    }
+}
+
+fn holder_name(parts: &CalloutParts) -> String {
+    parts.entry().and_then(|e| parts.person(e.person)).map(|p| p.name.clone()).unwrap_or_default()
+}
+
+/// How it ended for this person; `None` while it has not, or where an answer was the end.
+fn ended(c: &Callout, warning: &WarningState) -> Option<EndedPart> {
+    let reason = c.closed_reason.or(c.ending.as_ref().map(|e| e.reason))?;
+    let at = c.ending.as_ref().map(|e| e.at).or(warning.closed_at);
+    let advice = match reason {
+        ClosedReason::Cancelled | ClosedReason::Expired => Some("预警结束不等于可以返回：已转移人员何时返回，请听当地通知。"),
+        ClosedReason::Superseded => Some("该预警已有新内容，请查看最新收到的短信。"),
+        ClosedReason::Covered => Some("您仍可应答，应答照常计入。"),
+        ClosedReason::Released => None,
+    };
+    Some(EndedPart { at: at.map(zh).unwrap_or_default(), reason: reason.name_zh().into(), advice: advice.map(str::to_string) })
+}
+
+/// Distinct places of the posts, for the report.
+fn places(parts: &CalloutParts) -> Vec<PlacePart> {
+    let mut out: Vec<PlacePart> = Vec::new();
+    for post in parts.entry().map(|e| e.posts.as_slice()).unwrap_or_default() {
+        let id = post.place.id();
+        if out.iter().all(|p| p.id != id) {
+            out.push(PlacePart { id, name: post.place_name.clone() });
+        }
+    }
+    out
+}
+
+fn can_answer(c: &Callout, contact: Option<&Contact>, index: u8) -> bool {
+    if c.told_only || contact.is_none() {
+        return false;
+    }
+    let takes_over = contact.is_some_and(|k| k.relation.takes_over());
+    let taken = c.tasks.iter().any(|t| t.is_open() && t.taken_by == Some(index));
+    match c.state {
+        CalloutState::Answered | CalloutState::Reported => false,
+        CalloutState::Closed => c.closed_reason == Some(ClosedReason::Covered) && !takes_over,
+        _ => !(takes_over && taken),
+    }
+}
+
+fn posts(entry: &PlanEntry, c: &Callout) -> Vec<PostPart> {
+    let whole = matches!(c.state, CalloutState::Answered | CalloutState::Reported);
+    let answered = |i: usize| whole || c.answered.iter().any(|a| usize::from(*a) == i);
+    let post = |(i, p): (usize, &crate::core::plan::PlanPost)| PostPart {
+        place: p.place_name.clone(),
+        title: if p.title.is_empty() { p.role.0.clone() } else { p.title.clone() },
+        answered: answered(i),
+    };
+    entry.posts.iter().enumerate().map(post).collect()
+}
+
+fn warning_part(w: &WarningState) -> WarningPart {
+    let c = &w.content;
+    WarningPart {
+        level: c.level.as_str().into(),
+        level_name: c.level.name_zh().into(),
+        hazard: c.hazard.name().unwrap_or(&c.hazard.0).to_string(),
+        headline: c.headline.clone(),
+        description: c.description.clone(),
+        instruction: c.instruction.clone(),
+        sender: c.sender_name.clone().unwrap_or_else(|| w.issuer.0.clone()),
+        sent: zh(c.sent),
+        onset: c.onset.map(zh),
+        expires: Some(zh(w.expires_at)),
+    }
+}
+
+fn you_part(view: &TokenView, contact: Option<&Contact>) -> YouPart {
+    let parts = &view.parts;
+    let person = contact.and_then(|k| parts.person(k.person));
+    let is_holder = contact.is_some_and(|k| !k.relation.takes_over() && k.relation.as_str() == "holder");
+    let deputies = parts.entry().filter(|_| is_holder).map(|e| e.people_of(crate::core::policy::Who::Deputy)).unwrap_or_default();
+    YouPart {
+        name: person.map(|p| p.name.clone()).unwrap_or_default(),
+        relation: contact.map(|k| k.relation.as_str().to_string()).unwrap_or_default(),
+        takes_over: contact.is_some_and(|k| k.relation.takes_over()),
+        holder: holder_name(parts),
+        deputies: deputies.into_iter().filter_map(|d| parts.person(d)).map(|p| p.name.clone()).collect(),
+    }
+}
+
+/// Everything the page shows.
+fn page(app: &App, token: &str, view: &TokenView) -> CalloutPage {
+    let parts = &view.parts;
+    let c = &parts.callout;
+    let w = &parts.warning;
+    let contact = c.contacts.get(usize::from(view.contact));
+    let you = you_part(view, contact);
+    let entry = parts.entry();
+    let answered = c.acknowledgement.as_ref().map(|a| AnsweredPart {
+        at: zh(a.at),
+        by: format!("{}（{}）", a.by.name, relation_zh(&a.by.relation)),
+        via: a.via.name_zh().into(),
+        late: a.late,
+    });
+    let ending = ended(c, w).filter(|_| answered.is_none() || c.ending.is_some());
+    let over = matches!(c.closed_reason, Some(r) if r != ClosedReason::Covered);
+    let last = c.newest_report();
+    let feedback = entry.and_then(|e| e.feedback).and_then(|i| w.policy.feedback.get(usize::from(i)));
+    let taken = c.tasks.iter().any(|t| t.is_open() && t.taken_by == Some(view.contact));
+    let handed = contact.is_some_and(|k| k.handed) && answered.is_none();
+    CalloutPage {
+        drill: w.drill,
+        token: token.to_string(),
+        w: warning_part(w),
+        posts: entry.map(|e| posts(e, c)).unwrap_or_default(),
+        can_answer: can_answer(c, contact, view.contact),
+        // A report before an answer is an answer too, but the button comes first on a small screen.
+        can_report: answered.is_some() && !you.takes_over && !over,
+        due: Some(zh(c.due_at)).filter(|_| !c.told_only),
+        overdue: app.engine.now() > c.due_at,
+        asks: feedback.map(|f| f.ask.clone()).unwrap_or_default(),
+        places: places(parts),
+        last_report: last.map(|r| LastReportPart { at: zh(r.at), by: r.by.name.clone() }),
+        form: form::filled(&last.map(|r| r.report.clone()).unwrap_or_default()),
+        faults: Vec::new(),
+        notice: if taken {
+            Some("本任务已由您接办。".into())
+        } else if handed {
+            Some("已通知代理人接办；您仍可随时应答。".into())
+        } else {
+            None
+        },
+        answered,
+        ended: ending,
+        you,
+    }
+}

@@ -1,0 +1,216 @@
+//! Warnings: seen, ended, extended, widened.
+
+use super::{
+    super::{
+        auth::Caller,
+        error::Problem,
+        extract::{Json as Body, Path, Query, fault},
+        state::{App, inside, warning_of},
+        view::{self, Page, warning::WarningView},
+    },
+    id, limit, parsed,
+};
+use crate::{
+    core::{
+        directory::Directory,
+        division::Division,
+        hazard::Level,
+        ids::WarningId,
+        time::Time,
+        warning_life::{WarningPhase, WarningState},
+    },
+    report::{GroupBy, Tally, tally},
+};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+/// Records looked through for one page, so that a filter that fits nothing ends too.
+const LOOKED_THROUGH: usize = 2000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    state: Option<WarningPhase>,
+    hazard: Option<String>,
+    level: Option<Level>,
+    division: Option<String>,
+    drill: Option<bool>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+impl ListQuery {
+    fn wants(&self, w: &WarningState) -> bool {
+        self.state.is_none_or(|s| s == w.phase)
+            && self.hazard.as_deref().is_none_or(|h| w.content.hazard.0.starts_with(h))
+            && self.level.is_none_or(|l| l == w.content.level)
+            && self.drill.is_none_or(|d| d == w.drill)
+    }
+}
+
+/// `GET /api/v1/warnings`
+pub async fn list(State(app): State<App>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Page<WarningView>>, Problem> {
+    let limit = limit(query.limit)?;
+    let division = caller.narrow(parsed::<Division>("division", query.division.as_deref())?)?;
+    let mut cursor = parsed::<WarningId>("cursor", query.cursor.as_deref())?;
+    let mut items = Vec::new();
+    let mut looked = 0;
+    loop {
+        let batch = app.engine.reports().warnings(cursor, 100).await?;
+        let last = batch.len() < 100;
+        for record in batch {
+            let warning = warning_of(&record)?;
+            if items.len() == limit || looked == LOOKED_THROUGH {
+                return Ok(Json(Page { items, next_cursor: cursor.map(|c| c.to_string()) }));
+            }
+            cursor = Some(warning.id);
+            looked += 1;
+            if !query.wants(&warning) {
+                continue;
+            }
+            if let Some(wanted) = division
+                && inside(&app.faces(warning.id).await?, wanted).next().is_none()
+            {
+                continue;
+            }
+            let tally = app.tally(&caller, &warning).await?;
+            items.push(view::warning::listed(&warning, tally));
+        }
+        if last {
+            return Ok(Json(Page { items, next_cursor: None }));
+        }
+    }
+}
+
+/// `GET /api/v1/warnings/{id}`
+pub async fn get(State(app): State<App>, caller: Caller, Path(text): Path<String>) -> Result<Json<WarningView>, Problem> {
+    show(&app, &caller, id(&text)?).await.map(Json)
+}
+
+async fn show(app: &App, caller: &Caller, id: WarningId) -> Result<WarningView, Problem> {
+    let warning = app.warning(caller, id).await?;
+    let tally = app.tally(caller, &warning).await?;
+    Ok(view::warning::whole(&warning, tally))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TallyQuery {
+    by: Option<GroupBy>,
+}
+
+#[derive(Serialize)]
+struct Group {
+    group: Option<String>,
+    name: Option<String>,
+    tally: Tally,
+}
+
+#[derive(Serialize)]
+struct Groups {
+    by: GroupBy,
+    #[serde(flatten)]
+    page: Page<Group>,
+}
+
+/// `GET /api/v1/warnings/{id}/tally`
+pub async fn tally(State(app): State<App>, caller: Caller, Path(text): Path<String>, Query(q): Query<TallyQuery>) -> Result<Response, Problem> {
+    let warning = app.warning(&caller, id(&text)?).await?;
+    let Some(by) = q.by else { return Ok(Json(app.tally(&caller, &warning).await?).into_response()) };
+    let faces = app.faces(warning.id).await?;
+    let own = caller.bound_to();
+    let seen = faces.iter().filter(|f| own.is_none_or(|o| o.contains(f.division)));
+    let directory = app.engine.directory();
+    let groups = by.split(seen, &warning.content.hazard.0).into_iter().map(|(group, tally)| {
+        let name = group.as_deref().and_then(|g| group_name(by, g, &warning, &directory));
+        Group { group, name, tally }
+    });
+    Ok(Json(Groups { by, page: Page { items: groups.collect(), next_cursor: None } }).into_response())
+}
+
+fn group_name(by: GroupBy, key: &str, warning: &WarningState, directory: &Directory) -> Option<String> {
+    match by {
+        GroupBy::County | GroupBy::Township | GroupBy::Village => key.parse().ok().and_then(|d| directory.division_name(d)).map(str::to_string),
+        GroupBy::Tier => tally::tier_name(key).map(str::to_string),
+        GroupBy::Hazard => warning.content.hazard.name().map(str::to_string),
+        GroupBy::Role => None,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    reason: String,
+}
+
+/// `POST /api/v1/warnings/{id}/cancel`
+pub async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    Path(text): Path<String>,
+    Body(body): Body<Cancel>,
+) -> Result<Json<WarningView>, Problem> {
+    let id = id(&text)?;
+    app.whole_warning(&caller, id).await?;
+    let reason = body.reason.trim();
+    if reason.is_empty() || reason.chars().count() > 500 {
+        return Err(Problem::field("/reason", "1 to 500 characters: whoever was called is told"));
+    }
+    app.engine.cancel_warning(id, caller.name(), reason).await?;
+    show(&app, &caller, id).await.map(Json)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extend {
+    #[serde(with = "crate::core::time::rfc3339")]
+    expires: Time,
+}
+
+/// `POST /api/v1/warnings/{id}/extend`
+pub async fn extend(
+    State(app): State<App>,
+    caller: Caller,
+    Path(text): Path<String>,
+    Body(body): Body<Extend>,
+) -> Result<Json<WarningView>, Problem> {
+    let id = id(&text)?;
+    app.whole_warning(&caller, id).await?;
+    if body.expires <= app.engine.now() {
+        return Err(Problem::field("/expires", "lies in the past; to end a warning, cancel it"));
+    }
+    app.engine.extend_warning(id, caller.name(), body.expires).await?;
+    show(&app, &caller, id).await.map(Json)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddPlace {
+    place: String,
+}
+
+/// `POST /api/v1/warnings/{id}/places`
+pub async fn add_place(
+    State(app): State<App>,
+    caller: Caller,
+    Path(text): Path<String>,
+    Body(body): Body<AddPlace>,
+) -> Result<Response, Problem> {
+    let id = id(&text)?;
+    app.warning(&caller, id).await?;
+    let place = body.place.trim();
+    let directory = app.engine.directory();
+    let division = directory.points.get(place).map(|p| p.division).or_else(|| place.parse::<Division>().ok());
+    let unknown = || Problem::invalid(vec![fault("/place", "neither a known point's code nor a division code of 2 to 12 digits")]);
+    let division = division.ok_or_else(unknown)?;
+    if !caller.sees(division) {
+        return Err(Problem::forbidden(format!("{division} lies outside the division to which this token is bound")));
+    }
+    app.engine.add_place(id, caller.name(), place).await?;
+    Ok((StatusCode::ACCEPTED, Json(show(&app, &caller, id).await?)).into_response())
+}

@@ -1,0 +1,476 @@
+//! Every operation of the HTTP side in one table: method, path, who may, what goes in, what comes
+//! out. The router, the guard and the API document are all made from it, so that a path cannot
+//! exist without a rule and a line of documentation.
+
+use crate::config::Role;
+use std::fmt;
+
+/// The contract's limit for a warning, in bytes; the default for every other body too.
+pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// A sheet of persons may be larger.
+const SHEET_LIMIT: usize = 32 * 1024 * 1024;
+
+/// Who may use an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Anybody: nothing is told and nothing changed.
+    Open,
+    /// Whoever holds the unguessable token in the path: the person called.
+    Recipient,
+    /// The provider that was given the secret in the path.
+    Provider,
+    /// A token with one of the roles; with `issuer`, an issuer too (its own warnings only).
+    Callers { roles: &'static [Role], issuer: bool },
+}
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Open => f.write_str("everybody"),
+            Who::Recipient => f.write_str("the person called"),
+            Who::Provider => f.write_str("the provider"),
+            Who::Callers { roles, issuer } => {
+                let mut names: Vec<&str> = roles.iter().map(|r| r.as_str()).collect();
+                if *issuer {
+                    names.push("issuer");
+                }
+                f.write_str(&names.join(" or "))
+            }
+        }
+    }
+}
+
+/// Which handler serves an operation; also the `operationId` of the API document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Id {
+    PostWarning,
+    ListWarnings,
+    GetWarning,
+    GetTally,
+    ListCallouts,
+    CancelWarning,
+    ExtendWarning,
+    AddPlaces,
+    SearchCallouts,
+    GetCallout,
+    Acknowledge,
+    GiveFeedback,
+    ListTasks,
+    ClaimTask,
+    CompleteTask,
+    Events,
+    ListRecipients,
+    GetRecipient,
+    ListPosts,
+    ImportDirectory,
+    StartDrill,
+    AnswerPage,
+    Answer,
+    AnswerFeedback,
+    Callback,
+    Health,
+    Ready,
+    Metrics,
+    OpenApi,
+    StatusPage,
+    StatusScript,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    pub id: Id,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// As axum and OpenAPI both write it: `/api/v1/warnings/{id}`.
+    pub path: &'static str,
+    pub who: Who,
+    /// One line for the API document.
+    pub summary: &'static str,
+    /// Query parameters: name, meaning.
+    pub query: &'static [(&'static str, &'static str)],
+    /// Media type and schema of the body.
+    pub body: &'static [(&'static str, &'static str)],
+    /// Status and schema (or media type, where it holds a `/`) of success.
+    pub success: &'static [(u16, &'static str)],
+    /// Statuses of refusal beyond 401 and 403.
+    pub refusals: &'static [u16],
+    /// The longest body, bytes.
+    pub limit: usize,
+    /// For browsers: signing in is asked for in their way.
+    pub page: bool,
+}
+
+impl Operation {
+    /// Changes nothing.
+    pub fn is_read(&self) -> bool {
+        self.method == "GET"
+    }
+    /// Answers with a page for people; its faults are told in Chinese too.
+    pub fn shows_pages(&self) -> bool {
+        self.success.iter().any(|(_, what)| *what == "text/html")
+    }
+}
+
+const VIEWER: Who = Who::Callers { roles: &[Role::Viewer], issuer: false };
+const OPERATOR: Who = Who::Callers { roles: &[Role::Operator], issuer: false };
+const ADMIN: Who = Who::Callers { roles: &[Role::Admin], issuer: false };
+const MONITORING: Who = Who::Callers { roles: &[Role::Monitoring], issuer: false };
+const ISSUER: Who = Who::Callers { roles: &[], issuer: true };
+const VIEWER_OR_ISSUER: Who = Who::Callers { roles: &[Role::Viewer], issuer: true };
+const OPERATOR_OR_ISSUER: Who = Who::Callers { roles: &[Role::Operator], issuer: true };
+
+/// What rows leave out.
+const GET: Operation = Operation {
+    id: Id::Health,
+    method: "GET",
+    path: "/",
+    who: VIEWER,
+    summary: "",
+    query: &[],
+    body: &[],
+    success: &[],
+    refusals: &[400, 404],
+    limit: BODY_LIMIT,
+    page: false,
+};
+const POST: Operation = Operation { method: "POST", who: OPERATOR, refusals: &[400, 404, 409, 413, 415, 422, 503], ..GET };
+const PAGE: Operation = Operation { success: &[(200, "text/html")], refusals: &[], ..GET };
+
+const PAGING: (&str, &str) = ("limit", "how many items at most, 1 to 500; 100 if not given");
+const CURSOR: (&str, &str) = ("cursor", "`next_cursor` of the page before");
+const REVEAL: (&str, &str) = ("reveal", "`true`: phone numbers in full; operators and admins only, and it is recorded");
+const DIVISION: (&str, &str) = ("division", "inside this division, 2 to 12 digits");
+
+/// The table.
+pub const OPERATIONS: &[Operation] = &[
+    Operation {
+        id: Id::PostWarning,
+        path: "/api/v1/warnings",
+        who: ISSUER,
+        summary: "Take in a warning; 202 once it is durable, 200 if it was taken in before",
+        body: &[("application/json", "Warning"), ("application/cap+xml", "text"), ("application/xml", "text"), ("text/xml", "text")],
+        success: &[(202, "Receipt"), (200, "Receipt")],
+        refusals: &[400, 409, 413, 415, 422, 429, 503],
+        ..POST
+    },
+    Operation {
+        id: Id::ListWarnings,
+        path: "/api/v1/warnings",
+        summary: "Warnings, newest first, each with its tally",
+        query: &[
+            ("state", "`accepted`, `active` or `closed`"),
+            ("hazard", "an event code or its beginning"),
+            ("level", "`red`, `orange`, `yellow`, `blue` or `unknown`"),
+            DIVISION,
+            ("drill", "`true`: drills only; `false`: without drills"),
+            PAGING,
+            CURSOR,
+        ],
+        success: &[(200, "WarningPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::GetWarning,
+        path: "/api/v1/warnings/{id}",
+        who: VIEWER_OR_ISSUER,
+        summary: "One warning, its policy and its tally",
+        success: &[(200, "WarningView")],
+        ..GET
+    },
+    Operation {
+        id: Id::GetTally,
+        path: "/api/v1/warnings/{id}/tally",
+        who: VIEWER_OR_ISSUER,
+        summary: "The tally, whole and by group",
+        query: &[("by", "`county`, `township`, `village`, `tier`, `hazard` or `role`")],
+        success: &[(200, "Tallies")],
+        ..GET
+    },
+    Operation {
+        id: Id::ListCallouts,
+        path: "/api/v1/warnings/{id}/callouts",
+        summary: "The callouts of a warning",
+        query: &[
+            ("state", "a callout's state"),
+            DIVISION,
+            ("tier", "`city`, `county`, `township`, `village`, `point` or `duty_desk`"),
+            ("open", "`true`: only those nobody has answered"),
+            PAGING,
+            CURSOR,
+            REVEAL,
+        ],
+        success: &[(200, "CalloutPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::CancelWarning,
+        path: "/api/v1/warnings/{id}/cancel",
+        who: OPERATOR_OR_ISSUER,
+        summary: "End a warning; whoever was called is told",
+        body: &[("application/json", "Cancel")],
+        success: &[(200, "WarningView")],
+        ..POST
+    },
+    Operation {
+        id: Id::ExtendWarning,
+        path: "/api/v1/warnings/{id}/extend",
+        summary: "Move a warning's expiry",
+        body: &[("application/json", "Extend")],
+        success: &[(200, "WarningView")],
+        ..POST
+    },
+    Operation {
+        id: Id::AddPlaces,
+        path: "/api/v1/warnings/{id}/places",
+        summary: "Call the people of one more place",
+        body: &[("application/json", "AddPlaces")],
+        success: &[(202, "WarningView")],
+        ..POST
+    },
+    Operation {
+        id: Id::SearchCallouts,
+        path: "/api/v1/callouts",
+        who: OPERATOR,
+        summary: "A person's callouts over all warnings, by number or name (somebody rings back)",
+        query: &[
+            ("phone", "any of the person's numbers"),
+            ("name", "the person's name"),
+            ("open", "`true`: only those nobody has answered"),
+            PAGING,
+            CURSOR,
+            REVEAL,
+        ],
+        success: &[(200, "CalloutPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::GetCallout,
+        path: "/api/v1/callouts/{id}",
+        summary: "One callout with attempts, receipts and timeline",
+        query: &[REVEAL],
+        success: &[(200, "Callout")],
+        ..GET
+    },
+    Operation {
+        id: Id::Acknowledge,
+        path: "/api/v1/callouts/{id}/acknowledge",
+        summary: "An officer enters an answer",
+        body: &[("application/json", "Acknowledge")],
+        success: &[(200, "Callout")],
+        ..POST
+    },
+    Operation {
+        id: Id::GiveFeedback,
+        path: "/api/v1/callouts/{id}/feedback",
+        summary: "An officer enters feedback on a person's behalf",
+        body: &[("application/json", "Feedback")],
+        success: &[(200, "Callout")],
+        ..POST
+    },
+    Operation {
+        id: Id::ListTasks,
+        path: "/api/v1/tasks",
+        who: OPERATOR,
+        summary: "Tasks of the duty room, the most urgent first",
+        query: &[("warning", "of this warning only"), ("open", "`false`: the closed ones too"), PAGING, CURSOR],
+        success: &[(200, "TaskPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::ClaimTask,
+        path: "/api/v1/tasks/{id}/claim",
+        summary: "Take a task; it lapses after five minutes",
+        success: &[(200, "Task")],
+        ..POST
+    },
+    Operation {
+        id: Id::CompleteTask,
+        path: "/api/v1/tasks/{id}/complete",
+        summary: "Sign a task off; naming who was reached is an answer",
+        body: &[("application/json", "Complete")],
+        success: &[(200, "Task")],
+        ..POST
+    },
+    Operation {
+        id: Id::Events,
+        path: "/api/v1/events",
+        summary: "Live changes as server-sent events; `Last-Event-ID` resumes",
+        query: &[("warning", "of this warning only"), ("last_event_id", "resume after this, where the header cannot be set")],
+        success: &[(200, "text/event-stream")],
+        ..GET
+    },
+    Operation {
+        id: Id::ListRecipients,
+        path: "/api/v1/recipients",
+        who: ADMIN,
+        summary: "Responsible persons",
+        query: &[("name", "whose name holds this"), DIVISION, PAGING, CURSOR, REVEAL],
+        success: &[(200, "RecipientPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::GetRecipient,
+        path: "/api/v1/recipients/{id}",
+        who: ADMIN,
+        summary: "One responsible person with the posts held",
+        query: &[REVEAL],
+        success: &[(200, "Recipient")],
+        ..GET
+    },
+    Operation {
+        id: Id::ListPosts,
+        path: "/api/v1/posts",
+        who: ADMIN,
+        summary: "Posts: who answers for what",
+        query: &[DIVISION, ("role", "of this kind only"), ("recipient", "of this person only"), PAGING, CURSOR],
+        success: &[(200, "PostPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::ImportDirectory,
+        path: "/api/v1/directory/import",
+        who: ADMIN,
+        summary: "Take in a sheet of responsible persons; with `dry_run=true` only say what would change",
+        query: &[
+            ("dry_run", "`true`: change nothing"),
+            ("mode", "`upsert` (if not given): nobody else is touched; `replace`: the sheet is the truth for its area"),
+            ("allow_uncovered", "`true`: places may be left without anybody to call"),
+        ],
+        body: &[
+            ("text/csv", "text"),
+            ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "binary"),
+            ("application/octet-stream", "binary"),
+        ],
+        success: &[(200, "ImportReport")],
+        limit: SHEET_LIMIT,
+        ..POST
+    },
+    Operation {
+        id: Id::StartDrill,
+        path: "/api/v1/drills",
+        summary: "Start a drill: real phones ring, marked everywhere, counted apart",
+        body: &[("application/json", "Warning")],
+        success: &[(202, "Receipt")],
+        ..POST
+    },
+    Operation {
+        id: Id::AnswerPage,
+        path: "/a/{token}",
+        who: Who::Recipient,
+        summary: "The page a person called sees; shows and changes nothing",
+        refusals: &[404],
+        ..PAGE
+    },
+    Operation {
+        id: Id::Answer,
+        method: "POST",
+        path: "/a/{token}",
+        who: Who::Recipient,
+        summary: "Answer, hand to the deputy, or say `not me`",
+        body: &[("application/x-www-form-urlencoded", "AnswerForm")],
+        refusals: &[400, 404, 413, 503],
+        limit: 64 * 1024,
+        ..PAGE
+    },
+    Operation {
+        id: Id::AnswerFeedback,
+        method: "POST",
+        path: "/a/{token}/feedback",
+        who: Who::Recipient,
+        summary: "Report what was done; a report of nothing is a report",
+        body: &[("application/x-www-form-urlencoded", "FeedbackForm"), ("application/json", "Feedback")],
+        refusals: &[400, 404, 413, 422, 503],
+        limit: 64 * 1024,
+        ..PAGE
+    },
+    Operation {
+        id: Id::Callback,
+        method: "POST",
+        path: "/callbacks/{account}/{secret}",
+        who: Who::Provider,
+        summary: "Receipts, replies and keypresses, in the provider's own shape and with the answer it wants",
+        body: &[("application/json", "text")],
+        success: &[(200, "text/plain")],
+        refusals: &[404, 413, 503],
+        ..GET
+    },
+    Operation {
+        id: Id::Health,
+        path: "/healthz",
+        who: Who::Open,
+        summary: "The process runs",
+        success: &[(200, "text/plain")],
+        refusals: &[],
+        ..GET
+    },
+    Operation {
+        id: Id::Ready,
+        path: "/readyz",
+        who: Who::Open,
+        summary: "The gateway can take warnings in: its store answers",
+        success: &[(200, "text/plain")],
+        refusals: &[503],
+        ..GET
+    },
+    Operation {
+        id: Id::Metrics,
+        path: "/metrics",
+        who: MONITORING,
+        summary: "Prometheus metrics",
+        success: &[(200, "text/plain")],
+        refusals: &[],
+        ..GET
+    },
+    Operation {
+        id: Id::OpenApi,
+        path: "/openapi.json",
+        who: MONITORING,
+        summary: "This document",
+        success: &[(200, "application/json")],
+        refusals: &[],
+        ..GET
+    },
+    Operation { id: Id::StatusPage, path: "/status", summary: "A plain page: warnings, open callouts, tasks", page: true, ..PAGE },
+    Operation {
+        id: Id::StatusScript,
+        path: "/static/status.js",
+        who: Who::Open,
+        summary: "The status page's script",
+        success: &[(200, "text/javascript")],
+        ..PAGE
+    },
+];
+
+/// The row of an operation.
+pub fn operation(id: Id) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|o| o.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_operation_stands_twice() {
+        let ids: BTreeSet<Id> = OPERATIONS.iter().map(|o| o.id).collect();
+        let paths: BTreeSet<(&str, &str)> = OPERATIONS.iter().map(|o| (o.method, o.path)).collect();
+        assert_eq!((ids.len(), paths.len()), (OPERATIONS.len(), OPERATIONS.len()));
+    }
+
+    #[test]
+    fn only_health_and_a_script_are_open_and_nothing_open_changes_anything() {
+        let open: Vec<&str> = OPERATIONS.iter().filter(|o| o.who == Who::Open).map(|o| o.path).collect();
+        assert_eq!(open, ["/healthz", "/readyz", "/static/status.js"]);
+        assert!(OPERATIONS.iter().filter(|o| o.who == Who::Open).all(Operation::is_read));
+    }
+
+    #[test]
+    fn what_changes_things_is_not_for_viewers() {
+        for o in OPERATIONS.iter().filter(|o| !o.is_read()) {
+            if let Who::Callers { roles, .. } = o.who {
+                assert!(!roles.contains(&Role::Viewer) && !roles.contains(&Role::Monitoring), "{} {}", o.method, o.path);
+            }
+        }
+    }
+}

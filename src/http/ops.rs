@@ -1,0 +1,75 @@
+//! For those who run it: health, readiness, metrics, the API document.
+
+use super::{
+    error::Problem,
+    openapi,
+    state::{App, warning_of},
+};
+use crate::{
+    core::warning_life::WarningPhase,
+    store::{CalloutState, StoreError},
+    telemetry,
+};
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The process runs.
+pub async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// The store answers, and nobody has asked us to stop.
+pub async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+    if app.stop.is_cancelled() {
+        return Err(Problem::unavailable("the gateway is stopping"));
+    }
+    app.engine.reports().feed_tip().await?;
+    Ok("ready\n")
+}
+
+pub async fn openapi() -> Json<Value> {
+    Json(openapi::document())
+}
+
+pub async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    measure(&app).await?;
+    let text = app.metrics.render();
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+/// Newest warnings that are looked through for open ones.
+const LOOKED_THROUGH: usize = 2000;
+const BATCH: usize = 200;
+
+/// Callouts by state, over the warnings that are not closed: true at the moment it is asked for. All
+/// else is measured where it happens; conservation by the engine, all the time.
+async fn measure(app: &App) -> Result<(), StoreError> {
+    let reports = app.engine.reports();
+    let mut by_state: BTreeMap<CalloutState, u64> = BTreeMap::new();
+    let mut cursor = None;
+    for _ in 0..LOOKED_THROUGH / BATCH {
+        let batch = reports.warnings(cursor, BATCH).await?;
+        for record in &batch {
+            let warning = warning_of(record)?;
+            cursor = Some(warning.id);
+            if warning.phase != WarningPhase::Closed {
+                reports.counts(warning.id).await?.by_state.iter().for_each(|(state, n)| *by_state.entry(*state).or_default() += n);
+                let not_rows = u64::from(warning.plan.entries.saturating_sub(warning.plan.cursor));
+                *by_state.entry(CalloutState::Queued).or_default() += not_rows;
+            }
+        }
+        if batch.len() < BATCH {
+            break;
+        }
+    }
+    for state in CalloutState::ALL {
+        telemetry::metrics::callouts(state, by_state.get(&state).copied().unwrap_or(0));
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The plain status page: warnings with their tallies, open tasks, open callouts. Reads only; reloads
+//! itself by live events where there is script, by the clock where there is none.
+
+use super::{
+    auth::Caller,
+    error::Problem,
+    pages::STATUS_JS,
+    state::{App, inside, warning_of},
+    view::{self, Phones, zh},
+};
+use crate::{
+    core::ids::WarningId,
+    engine::CalloutParts,
+    report::Tally,
+    store::{CalloutFilter, TaskRow},
+};
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+const WARNINGS: usize = 20;
+const TASKS: usize = 50;
+const CALLOUTS: usize = 50;
+
+#[derive(Serialize)]
+struct WarningLine {
+    id: String,
+    drill: bool,
+    level_name: &'static str,
+    headline: String,
+    at: String,
+    state: &'static str,
+    t: Tally,
+    answer_rate: String,
+    on_time_rate: String,
+}
+
+#[derive(Serialize)]
+struct TaskLine {
+    id: String,
+    title: String,
+    about: String,
+    due: String,
+    claimed_by: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CalloutLine {
+    id: String,
+    name: String,
+    phone: String,
+    posts: String,
+    state: &'static str,
+    due: String,
+    next: String,
+}
+
+#[derive(Serialize)]
+struct Status {
+    now: String,
+    division: Option<String>,
+    warnings: Vec<WarningLine>,
+    tasks: Vec<TaskLine>,
+    more_tasks: bool,
+    callouts: Vec<CalloutLine>,
+    more_callouts: bool,
+}
+
+fn percent(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "—".into(), |r| format!("{:.1}%", r * 100.0))
+}
+
+/// `GET /status`
+pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    let own = caller.bound_to();
+    let reports = app.engine.reports();
+    let mut warnings = Vec::new();
+    let mut active: Vec<WarningId> = Vec::new();
+    for record in reports.warnings(None, WARNINGS).await? {
+        let w = warning_of(&record)?;
+        if let Some(own) = own
+            && inside(&app.faces(w.id).await?, own).next().is_none()
+        {
+            continue;
+        }
+        let t = app.tally(&caller, &w).await?;
+        if t.queued + t.calling + t.overdue + t.handed_over + t.unreachable > 0 {
+            active.push(w.id);
+        }
+        warnings.push(WarningLine {
+            id: w.id.to_string(),
+            drill: w.drill,
+            level_name: w.content.level.name_zh(),
+            headline: w.content.headline.clone(),
+            at: zh(w.accepted_at),
+            state: view::warning::phase_zh(&w),
+            answer_rate: percent(t.answer_rate),
+            on_time_rate: percent(t.on_time_rate),
+            t,
+        });
+    }
+    let sees = |t: &TaskRow| own.is_none_or(|o| t.division.is_some_and(|d| o.contains(d)));
+    let mut tasks: Vec<TaskRow> = reports.tasks(None, true, 1000).await?.into_iter().filter(sees).collect();
+    let more_tasks = tasks.len() > TASKS;
+    tasks.truncate(TASKS);
+    let (callouts, more_callouts) = open_callouts(&app, &caller, &active).await?;
+    let status = Status {
+        now: zh(app.engine.now()),
+        division: own.map(|d| app.engine.directory().division_name(d).map_or_else(|| d.to_string(), str::to_string)),
+        warnings,
+        tasks: tasks.iter().map(task_line).collect(),
+        more_tasks,
+        callouts,
+        more_callouts,
+    };
+    Ok(app.pages.page(StatusCode::OK, "status.html", status))
+}
+
+async fn open_callouts(app: &App, caller: &Caller, active: &[WarningId]) -> Result<(Vec<CalloutLine>, bool), Problem> {
+    let filter = CalloutFilter { open: true, division: caller.bound_to(), ..CalloutFilter::default() };
+    let mut lines = Vec::new();
+    for warning in active {
+        for (record, face) in app.engine.reports().callouts(Some(*warning), &filter, None, CALLOUTS + 1).await? {
+            if face.told_only {
+                continue;
+            }
+            if lines.len() == CALLOUTS {
+                return Ok((lines, true));
+            }
+            if let Some(parts) = app.engine.parts_of(&record).await? {
+                lines.push(callout_line(&parts));
+            }
+        }
+    }
+    Ok((lines, false))
+}
+
+fn task_line(t: &TaskRow) -> TaskLine {
+    let about = t.callout.map(|c| c.to_string()).or(t.warning.map(|w| w.to_string())).unwrap_or_default();
+    TaskLine { id: t.id.clone(), title: t.title.clone(), about, due: zh(t.due_at), claimed_by: t.claimed_by.clone() }
+}
+
+fn callout_line(parts: &CalloutParts) -> CalloutLine {
+    let shown = view::callout::listed(parts, Phones::Masked);
+    let posts = parts.entry().map(|e| e.posts.as_slice()).unwrap_or_default();
+    let posts: Vec<String> = posts.iter().map(|p| format!("{} {}", p.place_name, p.title)).collect();
+    CalloutLine {
+        id: shown.id,
+        name: shown.recipient.name,
+        phone: shown.recipient.phone.unwrap_or_default(),
+        posts: posts.join("、"),
+        state: parts.callout.state.name_zh(),
+        due: zh(parts.callout.due_at),
+        next: view::callout::next(parts).map(|n| n.what).unwrap_or_default(),
+    }
+}
+
+/// `GET /static/status.js`
+pub async fn script() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], STATUS_JS).into_response()
+}

@@ -1,0 +1,216 @@
+//! A warning as the API shows it: its content in the native JSON, its policy, its tally.
+
+use super::at;
+use crate::{
+    core::{
+        callout::state::ClosedReason,
+        policy::{At, RunningPolicy},
+        time::Time,
+        warning::{Area, Content, Finding, Shape},
+        warning_life::{WarningEnd, WarningPhase, WarningState},
+    },
+    report::Tally,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Serialize)]
+pub struct WarningView {
+    pub id: String,
+    pub identifier: String,
+    pub issuer: String,
+    pub state: &'static str,
+    pub closed_reason: Option<&'static str>,
+    pub drill: bool,
+    pub accepted_at: String,
+    pub closed_at: Option<String>,
+    pub expires_at: String,
+    pub hazard: String,
+    pub hazard_class: Value,
+    pub level: &'static str,
+    pub headline: String,
+    pub findings: Vec<Finding>,
+    pub continues: Option<String>,
+    pub tally: Tally,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added_places: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyView>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PolicyView {
+    pub source: String,
+    pub stages: Vec<Stage>,
+    pub feedback: Vec<FeedbackStage>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Stage {
+    pub name: String,
+    pub level: &'static str,
+    /// False: people are only told.
+    pub answer: bool,
+    /// Tier → answer deadline, such as `5m`.
+    pub deadlines: BTreeMap<&'static str, String>,
+    pub rungs: Vec<RungView>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RungView {
+    pub at: At,
+    pub call: Vec<Value>,
+    pub send: Vec<&'static str>,
+    pub voice: bool,
+    pub task: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FeedbackStage {
+    pub first: String,
+    pub every: Option<String>,
+    pub ask: Vec<String>,
+}
+
+pub fn phase(p: WarningPhase) -> &'static str {
+    match p {
+        WarningPhase::Accepted => "accepted",
+        WarningPhase::Active => "active",
+        WarningPhase::Closed => "closed",
+    }
+}
+
+/// 已受理, 叫应中 …
+pub fn phase_zh(w: &WarningState) -> &'static str {
+    match (w.phase, w.closed_reason) {
+        (WarningPhase::Accepted, _) => "已受理",
+        (WarningPhase::Active, _) => "叫应中",
+        (WarningPhase::Closed, Some(WarningEnd::Answered)) => "已全部叫应",
+        (WarningPhase::Closed, Some(WarningEnd::Cancelled)) => "已解除",
+        (WarningPhase::Closed, Some(WarningEnd::Superseded)) => "已更新",
+        (WarningPhase::Closed, Some(WarningEnd::Expired)) => ClosedReason::Expired.name_zh(),
+        (WarningPhase::Closed, None) => "已结束",
+    }
+}
+
+/// As lists show it.
+pub fn listed(w: &WarningState, tally: Tally) -> WarningView {
+    WarningView {
+        id: w.id.to_string(),
+        identifier: w.content.identifier.clone(),
+        issuer: w.issuer.0.clone(),
+        state: phase(w.phase),
+        closed_reason: w.closed_reason.map(|r| r.as_str()),
+        drill: w.drill,
+        accepted_at: at(w.accepted_at),
+        closed_at: w.closed_at.map(at),
+        expires_at: at(w.expires_at),
+        hazard: w.content.hazard.0.clone(),
+        hazard_class: json!(w.content.hazard.class()),
+        level: w.content.level.as_str(),
+        headline: w.content.headline.clone(),
+        findings: w.findings.clone(),
+        continues: w.relations.continues.map(|id| id.to_string()),
+        tally,
+        added_places: None,
+        content: None,
+        policy: None,
+    }
+}
+
+/// With its content and policy.
+pub fn whole(w: &WarningState, tally: Tally) -> WarningView {
+    WarningView {
+        added_places: Some(w.added_places.clone()),
+        content: Some(native(&w.content)),
+        policy: Some(policy(&w.policy)),
+        ..listed(w, tally)
+    }
+}
+
+/// The content in the contract's native JSON; what is empty is left out.
+pub fn native(c: &Content) -> Value {
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Value| {
+        let empty = match &value {
+            Value::Null => true,
+            Value::String(s) => s.is_empty(),
+            Value::Array(a) => a.is_empty(),
+            Value::Object(o) => o.is_empty(),
+            _ => false,
+        };
+        if !empty {
+            out.insert(key.to_string(), value);
+        }
+    };
+    let time = |t: Option<Time>| t.map_or(Value::Null, |t| json!(at(t)));
+    put("identifier", json!(c.identifier));
+    put("sent", json!(at(c.sent)));
+    put("status", json!(c.status));
+    put("message_type", json!(c.message_type));
+    put("references", json!(c.references));
+    put("hazard", json!(c.hazard));
+    put("level", json!(c.level));
+    put("headline", json!(c.headline));
+    put("description", json!(c.description));
+    put("instruction", json!(c.instruction));
+    put("effective", time(c.effective));
+    put("onset", time(c.onset));
+    put("expires", time(c.expires));
+    put("areas", Value::Array(c.areas.iter().map(area).collect()));
+    put("event", json!(c.event));
+    put("stage", json!(c.stage));
+    put("sender_name", json!(c.sender_name));
+    put("parameters", json!(c.parameters));
+    Value::Object(out)
+}
+
+fn area(a: &Area) -> Value {
+    let mut out = match &a.shape {
+        Shape::Division(d) => json!({ "division": d }),
+        Shape::Polygon(points) => json!({ "polygon": points }),
+        Shape::Line(points) => json!({ "line": points }),
+        Shape::Circle { center, radius_km } => json!({ "circle": { "center": center, "radius_km": radius_km } }),
+        Shape::Point(code) => json!({ "point": code }),
+        Shape::Named(name) => json!({ "name": name }),
+    };
+    if let Some(object) = out.as_object_mut() {
+        if let Some(name) = &a.name {
+            object.insert("name".into(), json!(name));
+        }
+        if let Some(level) = a.level {
+            object.insert("level".into(), json!(level));
+        }
+    }
+    out
+}
+
+fn policy(p: &RunningPolicy) -> PolicyView {
+    let stages = p.ladders.iter().map(|l| Stage {
+        name: l.name.clone(),
+        level: l.level.as_str(),
+        answer: l.ladder.answer,
+        deadlines: l.ladder.deadline.iter().map(|(tier, span)| (tier.as_str(), span.to_string())).collect(),
+        rungs: l
+            .ladder
+            .rungs
+            .iter()
+            .map(|r| RungView {
+                at: r.at,
+                call: r.call.iter().map(|w| json!(w)).collect(),
+                send: r.send.iter().map(|c| c.as_str()).collect(),
+                voice: r.voice.is_some(),
+                task: r.task.as_ref().map(|t| t.title.clone()),
+            })
+            .collect(),
+    });
+    let feedback = p.feedback.iter().map(|f| FeedbackStage {
+        first: f.first.to_string(),
+        every: f.every.map(|e| e.to_string()),
+        ask: f.ask.clone(),
+    });
+    PolicyView { source: p.source.clone(), stages: stages.collect(), feedback: feedback.collect() }
+}

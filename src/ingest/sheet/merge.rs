@@ -1,0 +1,343 @@
+//! Rows + the directory in force → the new directory, whole or not at all.
+//!
+//! An import is an upsert by identity: people and posts of the file are added or updated, nobody
+//! else is touched, and a blank cell erases nothing (but a person's numbers are one field: where the
+//! file gives any, they are the new ones). With [`ImportMode::Replace`] the file is the truth for
+//! its area: posts it does not have end, and people left without post or mention go.
+
+use super::{
+    Column, SheetFault,
+    mentions::{self, Mentioned, Target},
+    people::{self, People},
+    rows::{SheetRow, SheetRows},
+};
+use crate::core::{
+    directory::{Directory, DivisionName, Place, Point, Post, Recipient, Role, Tier},
+    directory_diff::{DirectoryDiff, diff},
+    directory_index::DirectoryIndex,
+    division::Division,
+    ids::RecipientId,
+    phone::Phone,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What happens to those who are not in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImportMode {
+    /// Nothing.
+    #[default]
+    Upsert,
+    /// Their posts end.
+    Replace,
+}
+
+/// How a file is applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    pub mode: ImportMode,
+    /// The area the file is for: rows outside are refused, `Replace` ends posts inside only.
+    /// `None`: everywhere.
+    pub within: Option<Division>,
+    /// `Replace` may leave places without anybody to call.
+    pub allow_uncovered: bool,
+}
+
+/// What became of an import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportResult {
+    /// The new directory; `None` when the import was refused. Its version is raised if it differs.
+    pub directory: Option<Directory>,
+    /// What changes (or would have, where only `allow_uncovered` was missing).
+    pub diff: DirectoryDiff,
+    /// Faults and findings, by sheet and row.
+    pub faults: Vec<SheetFault>,
+}
+impl ImportResult {
+    /// Refused before any row could be read.
+    pub fn refused(faults: Vec<SheetFault>) -> ImportResult {
+        ImportResult { directory: None, diff: DirectoryDiff::default(), faults }
+    }
+}
+
+type Posts = BTreeMap<(Place, Role, RecipientId), Post>;
+
+/// Merges rows into the directory in force. `divisions` becomes the new directory's list.
+pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division, DivisionName>, options: &ImportOptions) -> ImportResult {
+    let mut faults = rows.faults.clone();
+    for row in &rows.rows {
+        if let Some(area) = options.within.filter(|area| !area.contains(row.division)) {
+            let message = format!("区划 {} 不在本次导入的范围 {area} 内；请移出此行，或扩大范围", row.division);
+            faults.push(rows.fault(row, Column::Division, message, true));
+        }
+    }
+    if faults.iter().any(|f| f.fatal) {
+        return ImportResult::refused(in_order(&rows, faults));
+    }
+    let index = DirectoryIndex::new(current.clone());
+    let mut people = people::group(&rows, &index);
+    let mentioned = mentions::resolve(&rows, &mut people, &index, &mut faults);
+    shared_numbers(&rows, &people, &index, &mut faults);
+
+    let mut new = Directory { version: current.version, divisions: divisions.clone(), ..Directory::default() };
+    let ids = recipients(current, &people, options, &mut new);
+    new.points = points(current, &rows, &mut faults);
+    let posts = posts(current, &rows, &people, &mentioned, &ids, options, &new.points, &mut faults);
+    new.posts = posts.into_values().collect();
+    new.sort_posts();
+    drop_the_unneeded(current, &people, &ids, options, &mut new);
+    unused_duty_phones(&rows, &new, &mut faults);
+
+    let changes = diff(current, &new);
+    if !changes.is_empty() {
+        new.version = current.version.saturating_add(1);
+    }
+    if options.mode == ImportMode::Replace && !options.allow_uncovered && !changes.uncovered.is_empty() {
+        let some: Vec<String> = changes.uncovered.iter().take(10).map(|p| format!("{}（{p}）", current.place_name(p))).collect();
+        let message = format!(
+            "替换后有 {} 处地点将没有任何责任人：{}{}；请补上这些地点的责任人，或确认允许后重新导入",
+            changes.uncovered.len(),
+            some.join("、"),
+            if changes.uncovered.len() > some.len() { " 等" } else { "" }
+        );
+        let file = rows.sheets.first().map(|s| s.name.clone()).unwrap_or_default();
+        faults.push(SheetFault::file(&file, message));
+        return ImportResult { directory: None, diff: changes, faults: in_order(&rows, faults) };
+    }
+    ImportResult { directory: Some(new), diff: changes, faults: in_order(&rows, faults) }
+}
+
+/// By sheet, then row, then column, as a clerk works through them; faults of the file first.
+fn in_order(rows: &SheetRows, mut faults: Vec<SheetFault>) -> Vec<SheetFault> {
+    let sheet: HashMap<&str, usize> = rows.sheets.iter().enumerate().rev().map(|(n, s)| (s.name.as_str(), n)).collect();
+    faults.sort_by_cached_key(|f| {
+        let cut = f.cell.find(|c: char| c.is_ascii_digit()).unwrap_or(f.cell.len());
+        let (letters, row) = f.cell.split_at(cut);
+        (sheet.get(f.sheet.as_str()).copied(), row.parse::<u32>().unwrap_or(0), letters.len(), letters.to_string())
+    });
+    faults
+}
+
+/// Gives every person of the file an id and puts everybody into `new`. Persons → ids.
+fn recipients(current: &Directory, people: &People, options: &ImportOptions, new: &mut Directory) -> Vec<RecipientId> {
+    new.recipients.clone_from(&current.recipients);
+    new.next_id = current.next_id().0;
+    let mut ids = Vec::with_capacity(people.persons.len());
+    for person in &people.persons {
+        let id = person.known.unwrap_or(RecipientId(new.next_id));
+        if person.known.is_none() {
+            new.next_id = new.next_id.saturating_add(1);
+        }
+        ids.push(id);
+        let before = current.recipients.get(&id);
+        let keep = |file: &Option<String>, old: Option<&Option<String>>| match options.mode {
+            ImportMode::Upsert => file.clone().or_else(|| old.cloned().flatten()),
+            ImportMode::Replace => file.clone(),
+        };
+        let phones = match before {
+            Some(before) if person.phones.is_empty() && options.mode == ImportMode::Upsert => before.phones.clone(),
+            _ => person.phones.clone(),
+        };
+        let recipient = Recipient {
+            id,
+            name: person.name.clone(),
+            phones,
+            email: keep(&person.email, before.map(|b| &b.email)),
+            im: keep(&person.im, before.map(|b| &b.im)),
+        };
+        new.recipients.insert(id, recipient);
+    }
+    ids
+}
+
+/// The points in force, with what the rows say of them. A point's division is the deepest that its
+/// rows agree on: the village's patrol and the township's head answer for the same reservoir.
+fn points(current: &Directory, rows: &SheetRows, faults: &mut Vec<SheetFault>) -> BTreeMap<String, Point> {
+    let mut points = current.points.clone();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for row in &rows.rows {
+        let Some(object) = &row.object else { continue };
+        let general = |r: &&Role| matches!(r.0.as_str(), "contract" | "party_government" | "grid" | "department") || r.is_desk();
+        let special = row.roles.iter().find(|r| !general(r));
+        let kind = special.or(row.roles.first()).map(|r| r.0.clone()).unwrap_or_default();
+        let first = seen.insert(object.code.clone());
+        let point = points.entry(object.code.clone()).or_insert_with(|| Point {
+            code: object.code.clone(),
+            name: object.name.clone(),
+            kind: kind.clone(),
+            division: row.division,
+            position: None,
+        });
+        if !object.name.is_empty() && object.name != point.name {
+            if !first {
+                let message = format!("责任对象 {} 在前面的行里叫“{}”；已按“{}”登记", object.code, point.name, object.name);
+                faults.push(rows.fault(row, Column::ObjectName, message, false));
+            }
+            point.name.clone_from(&object.name);
+        }
+        if point.name.is_empty() {
+            point.name.clone_from(&object.code);
+        }
+        if first && special.is_some() {
+            point.kind = kind;
+        }
+        point.position = object.position.or(point.position);
+        if (first && !row.division.contains(point.division)) || point.division.contains(row.division) {
+            point.division = row.division;
+        } else if !row.division.contains(point.division) {
+            let message =
+                format!("责任对象 {} 在前面的行里属于 {}，与本行 {} 不同；已按前者登记", object.code, point.division, row.division);
+            faults.push(rows.fault(row, Column::Division, message, false));
+        }
+    }
+    points
+}
+
+#[allow(clippy::too_many_arguments)] // one step of `merge`, which owns all of these
+fn posts(
+    current: &Directory,
+    rows: &SheetRows,
+    people: &People,
+    mentioned: &Mentioned,
+    ids: &[RecipientId],
+    options: &ImportOptions,
+    points: &BTreeMap<String, Point>,
+    faults: &mut Vec<SheetFault>,
+) -> Posts {
+    let placed = |place: &Place| {
+        let division = place.point.as_ref().and_then(|c| points.get(c)).map_or(place.division, |p| p.division);
+        Place { division, point: place.point.clone() }
+    };
+    let mut posts: Posts = BTreeMap::new();
+    let in_scope = |d: Division| options.within.is_none_or(|area| area.contains(d));
+    for post in &current.posts {
+        if options.mode == ImportMode::Upsert || !in_scope(post.place.division) {
+            let post = Post { place: placed(&post.place), ..post.clone() };
+            posts.insert((post.place.clone(), post.role.clone(), post.recipient), post);
+        }
+    }
+    let id_of = |target: Option<Target>| match target? {
+        Target::Sheet(at) => ids.get(at).copied(),
+        Target::Known(id) => Some(id),
+    };
+    let mut written: HashMap<(Place, Role, RecipientId), u32> = HashMap::new();
+    for (n, row) in rows.rows.iter().enumerate() {
+        let Some(recipient) = people.of_row.get(n).and_then(|at| ids.get(*at)).copied() else { continue };
+        let place = placed(&Place { division: row.division, point: row.object.as_ref().map(|o| o.code.clone()) });
+        let deputy = id_of(mentioned.deputy.get(n).copied().flatten());
+        let superior = id_of(mentioned.superior.get(n).copied().flatten());
+        for role in &row.roles {
+            let key = (place.clone(), role.clone(), recipient);
+            let again = written.insert(key.clone(), row.number);
+            if let Some(number) = again {
+                let message = format!("与第 {number} 行重复（同一人、同一责任、同一地点），已合并");
+                faults.push(rows.fault(row, Column::Name, message, false));
+            }
+            let post = posts.entry(key).or_insert_with(|| blank_post(recipient, role, &place));
+            write(post, row, again.is_some());
+            post.deputy = deputy.or(post.deputy);
+            post.superior = superior.or(post.superior);
+        }
+    }
+    posts
+}
+
+fn blank_post(recipient: RecipientId, role: &Role, place: &Place) -> Post {
+    Post {
+        recipient,
+        role: role.clone(),
+        title: String::new(),
+        tier: Tier::Village,
+        place: place.clone(),
+        deputy: None,
+        superior: None,
+        valid_from: None,
+        valid_to: None,
+        households: 0,
+        people: 0,
+        route: String::new(),
+        shelter: String::new(),
+        note: String::new(),
+    }
+}
+
+/// Writes a row's fields into its post; a blank cell leaves what is there.
+fn write(post: &mut Post, row: &SheetRow, again: bool) {
+    let text = |seat: &mut String, new: &String| {
+        if !new.is_empty() {
+            seat.clone_from(new);
+        }
+    };
+    if again && !row.title.is_empty() && !post.title.is_empty() && post.title != row.title {
+        post.title = format!("{}、{}", post.title, row.title);
+    } else {
+        text(&mut post.title, &row.title);
+    }
+    post.tier = if post.role.is_desk() { Tier::DutyDesk } else { row.tier };
+    post.valid_from = row.valid_from.or(post.valid_from);
+    post.valid_to = row.valid_to.or(post.valid_to);
+    if row.households > 0 {
+        post.households = row.households;
+    }
+    if row.people > 0 {
+        post.people = row.people;
+    }
+    text(&mut post.route, &row.route);
+    text(&mut post.shelter, &row.shelter);
+    text(&mut post.note, &row.note);
+}
+
+/// Takes out people whom nothing holds any more: under `Replace` those of the area who are not in
+/// the file, and always those who stood there only as somebody's deputy or superior.
+fn drop_the_unneeded(current: &Directory, people: &People, ids: &[RecipientId], options: &ImportOptions, new: &mut Directory) {
+    let held = |d: &Directory| -> BTreeSet<RecipientId> { d.posts.iter().map(|p| p.recipient).collect() };
+    let mentioned = |d: &Directory| -> BTreeSet<RecipientId> { d.posts.iter().flat_map(|p| [p.deputy, p.superior]).flatten().collect() };
+    let (held_before, mentioned_before) = (held(current), mentioned(current));
+    let mut needed = held(new);
+    needed.extend(mentioned(new));
+    needed.extend(people.persons.iter().zip(ids).filter(|(p, _)| !p.rows.is_empty()).map(|(_, id)| *id));
+    new.recipients.retain(|id, _| {
+        let fell_out = match options.mode {
+            ImportMode::Upsert => mentioned_before.contains(id) && !held_before.contains(id),
+            ImportMode::Replace => mentioned_before.contains(id) || held_before.contains(id),
+        };
+        needed.contains(id) || (current.recipients.contains_key(id) && !fell_out)
+    });
+}
+
+/// Two people on one number are two people; somebody should know.
+fn shared_numbers(rows: &SheetRows, people: &People, current: &DirectoryIndex, faults: &mut Vec<SheetFault>) {
+    let in_file: BTreeSet<RecipientId> = people.persons.iter().filter_map(|p| p.known).collect();
+    let mut first: HashMap<&Phone, &str> = HashMap::new();
+    for person in &people.persons {
+        for phone in &person.phones {
+            let other = match first.get(phone) {
+                Some(name) => Some((*name).to_string()),
+                None => {
+                    first.insert(phone, &person.name);
+                    current.by_phone(phone).find(|r| !in_file.contains(&r.id)).map(|r| r.name.clone())
+                }
+            };
+            let row = person.rows.first().and_then(|n| rows.rows.get(*n));
+            if let (Some(other), Some(row)) = (other, row) {
+                let message = format!("{phone} 与“{other}”同号，按两人登记；短信须回复各自的数字才算应答，请核对号码");
+                faults.push(rows.fault(row, Column::Phone1, message, false));
+            }
+        }
+    }
+}
+
+/// A 24-hour number written beside a person is the desk's, not his: it is called only where a desk
+/// has a row of its own.
+fn unused_duty_phones(rows: &SheetRows, new: &Directory, faults: &mut Vec<SheetFault>) {
+    let desk_ids: BTreeSet<RecipientId> = new.posts.iter().filter(|p| p.role.0 == Role::DUTY).map(|p| p.recipient).collect();
+    let desks: BTreeSet<&Phone> = desk_ids.iter().filter_map(|id| new.recipients.get(id)).flat_map(|r| &r.phones).collect();
+    let mut told: BTreeSet<&Phone> = BTreeSet::new();
+    for row in &rows.rows {
+        for phone in row.duty_phones.iter().filter(|p| !desks.contains(p)) {
+            if told.insert(phone) {
+                let message = "值班电话属于值班室，未记入本人；请为该值班室另列一行，责任类别写“值班”";
+                faults.push(rows.fault(row, Column::DutyPhone, message, false));
+            }
+        }
+    }
+}

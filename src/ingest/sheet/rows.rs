@@ -1,0 +1,446 @@
+//! Cells → one typed row per person × post × object. Says by cell what cannot be read.
+
+use super::{
+    Column, SheetFault,
+    cell::{self, BadPhone},
+    places::{Names, Places},
+    table::{Row, Sheet, Table},
+};
+use crate::core::{
+    directory::{DivisionName, Role, Tier},
+    division::{Division, DivisionLevel},
+    phone::Phone,
+    time::Time,
+};
+use std::collections::BTreeMap;
+
+/// A person as another row speaks of him: by name, number, or the serial number of his row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mention {
+    pub name: String,
+    pub phones: Vec<Phone>,
+    /// 序号 of the row meant, where the cell holds nothing but a short number.
+    pub serial: String,
+}
+
+/// The hazard point, reservoir … a row is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    pub code: String,
+    pub name: String,
+    /// Longitude, latitude.
+    pub position: Option<[f64; 2]>,
+}
+
+/// A row that was understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SheetRow {
+    /// Index into [`SheetRows::sheets`].
+    pub sheet: usize,
+    /// As the spreadsheet counts.
+    pub number: u32,
+    pub serial: String,
+    pub division: Division,
+    pub name: String,
+    pub title: String,
+    /// Never empty.
+    pub roles: Vec<Role>,
+    pub tier: Tier,
+    pub object: Option<Object>,
+    pub phones: Vec<Phone>,
+    /// 值班电话 of a row that is not itself a desk's.
+    pub duty_phones: Vec<Phone>,
+    pub im: Option<String>,
+    pub email: Option<String>,
+    pub superior: Option<Mention>,
+    pub deputy: Option<Mention>,
+    pub households: u32,
+    pub people: u32,
+    pub route: String,
+    pub shelter: String,
+    pub valid_from: Option<Time>,
+    pub valid_to: Option<Time>,
+    pub note: String,
+}
+
+/// Everything a file says, and everything that is wrong or odd about it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SheetRows {
+    /// The sheets without their cells: names and columns, for addresses.
+    pub sheets: Vec<Sheet>,
+    pub rows: Vec<SheetRow>,
+    pub faults: Vec<SheetFault>,
+}
+impl SheetRows {
+    /// The fault of a row's column.
+    pub fn fault(&self, row: &SheetRow, column: Column, message: impl Into<String>, fatal: bool) -> SheetFault {
+        let sheet = self.sheets.get(row.sheet);
+        SheetFault {
+            sheet: sheet.map(|s| s.name.clone()).unwrap_or_default(),
+            cell: sheet.map(|s| s.cell(row.number, column)).unwrap_or_default(),
+            column: column.title().into(),
+            message: message.into(),
+            fatal,
+        }
+    }
+}
+
+/// Reads all rows of a table against the list of divisions in force.
+pub fn read_rows(table: &Table, divisions: &BTreeMap<Division, DivisionName>) -> SheetRows {
+    let places = Places::new(divisions);
+    let mut out = SheetRows { faults: table.findings.clone(), ..SheetRows::default() };
+    for (index, sheet) in table.sheets.iter().enumerate() {
+        let mut carried = Names::default();
+        for row in &sheet.rows {
+            let mut reader = Reader { sheet, row, places: &places, faults: &mut out.faults };
+            if let Some(read) = reader.read(index, &mut carried) {
+                out.rows.push(read);
+            }
+        }
+        out.sheets.push(Sheet { rows: Vec::new(), ..sheet.clone() });
+    }
+    if out.rows.is_empty() && !out.faults.iter().any(|f| f.fatal) {
+        let name = out.sheets.first().map(|s| s.name.clone()).unwrap_or_default();
+        out.faults.push(SheetFault::file(&name, "表头下面没有任何责任人；请检查文件"));
+    }
+    out
+}
+
+struct Reader<'a> {
+    sheet: &'a Sheet,
+    row: &'a Row,
+    places: &'a Places<'a>,
+    faults: &'a mut Vec<SheetFault>,
+}
+
+impl Reader<'_> {
+    fn say(&mut self, column: Column, message: impl Into<String>, fatal: bool) {
+        self.faults.push(SheetFault {
+            sheet: self.sheet.name.clone(),
+            cell: self.sheet.cell(self.row.number, column),
+            column: column.title().into(),
+            message: message.into(),
+            fatal,
+        });
+    }
+
+    /// Whether something was said of this column since the list of faults was `since` long.
+    fn said(&self, since: usize, column: Column) -> bool {
+        self.faults.iter().skip(since).any(|f| f.column == column.title())
+    }
+
+    /// A cell's text on one line; a spreadsheet's error value is a fault.
+    fn text(&mut self, column: Column) -> String {
+        let text = self.sheet.text(self.row, column);
+        if cell::is_formula_error(text) {
+            let message = format!("单元格是公式错误 {text}；请改为实际内容");
+            self.say(column, message, true);
+            return String::new();
+        }
+        let text = cell::line(text);
+        if cell::is_blank(&text) { String::new() } else { text }
+    }
+
+    fn read(&mut self, index: usize, carried: &mut Names) -> Option<SheetRow> {
+        let faults_before = self.faults.len();
+        let mut name = cell::person_name(&self.text(Column::Name));
+        if Column::from_title(&name) == Some(Column::Name) {
+            return None; // the header again, at the top of a printed page
+        }
+        let role_text = self.text(Column::Role);
+        let phones = self.phones(&[Column::Phone1, Column::Phone2]);
+        if name.is_empty() && role_text.is_empty() && phones.is_empty() {
+            self.say(Column::Name, "此行没有姓名、责任类别和手机，已跳过", false);
+            return None;
+        }
+        let roles = self.roles(&role_text);
+        let object = self.object();
+        let (division, tier) = self.place(carried, &roles, object.is_some());
+        let is_desk = roles.iter().any(|r| r.0 == Role::DUTY);
+        if name.is_empty() {
+            match (is_desk, division) {
+                (true, Some(division)) => {
+                    name = format!("{}值班室", self.places.full_name(division));
+                    self.say(Column::Name, format!("值班岗位没有姓名，已记为“{name}”"), false);
+                }
+                _ if self.said(faults_before, Column::Name) => {}
+                _ => self.say(Column::Name, "没有姓名；请填写", true),
+            }
+        }
+        let mut phones = phones;
+        let mut duty_phones = self.phones(&[Column::DutyPhone]);
+        if is_desk {
+            let more: Vec<Phone> = duty_phones.drain(..).filter(|p| !phones.contains(p)).collect();
+            phones.extend(more);
+        }
+        let unreadable = [Column::Phone1, Column::Phone2, Column::DutyPhone].iter().any(|c| self.said(faults_before, *c));
+        if phones.is_empty() && !unreadable {
+            self.say(Column::Phone1, format!("“{name}”没有可用号码：预警时叫不到本人，将直接叫代理人；请补号码"), false);
+        }
+        let email = self.email();
+        let superior = self.mention(Column::Superior, None);
+        let deputy = self.mention(Column::Deputy, Some(Column::DeputyPhone));
+        let (households, people) = (self.count(Column::Households), self.count(Column::People));
+        let valid_from = self.day(Column::ValidFrom, false);
+        let valid_to = self.day(Column::ValidTo, true);
+        if let (Some(from), Some(to)) = (valid_from, valid_to)
+            && to <= from
+        {
+            self.say(Column::ValidTo, "失效日期早于生效日期；请改正", true);
+        }
+        let (division, tier) = (division?, tier?);
+        let object = object.map(|o| self.code_of(o, division));
+        if tier == Tier::Point && object.is_none() {
+            self.say(Column::ObjectCode, "责任层级是“点”，却没有责任对象；已按所在行政区划登记，请补责任对象编号", false);
+        }
+        let row = SheetRow {
+            sheet: index,
+            number: self.row.number,
+            serial: cell::word(&self.text(Column::Serial)),
+            division,
+            name,
+            title: self.text(Column::Title),
+            roles,
+            tier,
+            object,
+            phones,
+            duty_phones,
+            im: Some(self.text(Column::Im)).filter(|s| !s.is_empty()),
+            email,
+            superior,
+            deputy,
+            households,
+            people,
+            route: self.text(Column::Route),
+            shelter: self.text(Column::Shelter),
+            valid_from,
+            valid_to,
+            note: self.text(Column::Note),
+        };
+        let clean = !self.faults.iter().skip(faults_before).any(|f| f.fatal);
+        clean.then_some(row)
+    }
+
+    fn roles(&mut self, text: &str) -> Vec<Role> {
+        let mut roles: Vec<Role> = Vec::new();
+        let words = cell::list(text);
+        if words.is_empty() {
+            self.say(Column::Role, format!("没有责任类别；请填写其中之一：{}", Role::known_words()), true);
+        }
+        for word in words {
+            match Role::from_word(&word) {
+                Some(role) if !roles.contains(&role) => roles.push(role),
+                Some(_) => {}
+                None => self.say(Column::Role, format!("不认识的责任类别“{word}”；请改为其中之一：{}", Role::known_words()), true),
+            }
+        }
+        roles
+    }
+
+    /// The division and tier of a row, as far as they can be told.
+    fn place(&mut self, carried: &mut Names, roles: &[Role], has_object: bool) -> (Option<Division>, Option<Tier>) {
+        let written = Names {
+            county: cell::word(&self.text(Column::County)),
+            township: cell::word(&self.text(Column::Township)),
+            village: cell::word(&self.text(Column::Village)),
+        };
+        // Blank below a written county or township: a merged cell that lost its merge.
+        if !written.county.is_empty() && written.county != carried.county {
+            *carried = Names { county: written.county.clone(), ..Names::default() };
+        }
+        if !written.township.is_empty() {
+            carried.township.clone_from(&written.township);
+        }
+        let tier_text = cell::word(&self.text(Column::Tier));
+        let only_desk = !roles.is_empty() && roles.iter().all(Role::is_desk);
+        let tier = match Tier::from_word(&tier_text) {
+            _ if only_desk => Some(Tier::DutyDesk),
+            Some(tier) => Some(tier),
+            None if tier_text.is_empty() => None,
+            None => {
+                self.say(Column::Tier, format!("不认识的责任层级“{tier_text}”；请改为：市、县、乡、村、点，值班岗位写：值班"), true);
+                return (None, None);
+            }
+        };
+        let code_text = cell::word(&self.text(Column::Division));
+        let division = if code_text.is_empty() {
+            let depth = if only_desk { Tier::from_word(&tier_text).filter(|t| *t != Tier::DutyDesk) } else { tier };
+            self.places.resolve(&filled(&written, carried, depth), depth)
+        } else {
+            self.code(&code_text).and_then(|code| self.places.check(code, &written).map(|()| code))
+        };
+        let division = match division {
+            Ok(division) => division,
+            Err(message) => {
+                self.say(Column::Division, message, true);
+                return (None, tier);
+            }
+        };
+        let tier = tier.unwrap_or_else(|| {
+            let tier = match division.level() {
+                _ if has_object => Tier::Point,
+                DivisionLevel::Province | DivisionLevel::City => Tier::City,
+                DivisionLevel::County => Tier::County,
+                DivisionLevel::Township => Tier::Township,
+                DivisionLevel::Village => Tier::Village,
+            };
+            self.say(Column::Tier, format!("没有责任层级，已按区划记为“{}”", tier.word()), false);
+            tier
+        });
+        let too_high = match tier {
+            Tier::Village => division.level() < DivisionLevel::Village,
+            Tier::Township | Tier::Point => division.level() < DivisionLevel::Township,
+            Tier::County => division.level() < DivisionLevel::County,
+            Tier::City | Tier::DutyDesk => false,
+        };
+        if too_high && !has_object {
+            let place = self.places.full_name(division);
+            self.say(
+                Column::Tier,
+                format!("责任层级是“{}”，区划代码 {division} 却只到“{place}”；已按该区划登记，请核对", tier.word()),
+                false,
+            );
+        }
+        (Some(division), Some(tier))
+    }
+
+    fn code(&self, text: &str) -> Result<Division, String> {
+        let lost = || format!("区划代码“{text}”是科学计数法，后几位已丢失；请把该列设为文本格式，重新填写 12 位代码");
+        let digits = match cell::expand_scientific(text) {
+            Ok(Some(digits)) => digits,
+            Ok(None) => text.strip_suffix(".0").unwrap_or(text).to_string(),
+            Err(()) => return Err(lost()),
+        };
+        let code: Division = digits.parse().map_err(|_| format!("“{text}”不是行政区划代码；应为 12 位数字，如 140521101201"))?;
+        if self.places.knows(code) { Ok(code) } else { Err(self.places.unknown(code)) }
+    }
+
+    fn object(&mut self) -> Option<Object> {
+        let (code, name) = (cell::word(&self.text(Column::ObjectCode)), self.text(Column::ObjectName));
+        let mut degrees = |column: Column, limit: f64| {
+            let text = self.text(column);
+            cell::degrees(&text, limit).unwrap_or_else(|()| {
+                self.say(column, format!("“{text}”不是经纬度，已忽略；应为度数，如 112.2534"), false);
+                None
+            })
+        };
+        let position = degrees(Column::Longitude, 180.0).zip(degrees(Column::Latitude, 90.0)).map(|(x, y)| [x, y]);
+        (!code.is_empty() || !name.is_empty()).then_some(Object { code, name, position })
+    }
+
+    /// Gives an object without a code one that stays the same at the next import.
+    fn code_of(&mut self, mut object: Object, division: Division) -> Object {
+        if object.code.is_empty() {
+            object.code = format!("{division}-{}", cell::word(&object.name).replace(['/', '?', '#', '%', '&'], ""));
+            let message = format!("责任对象“{}”没有编号，已按区划和名称记为 {}；请补正式编号", object.name, object.code);
+            self.say(Column::ObjectCode, message, false);
+        }
+        object
+    }
+
+    fn phones(&mut self, columns: &[Column]) -> Vec<Phone> {
+        let mut all = Vec::new();
+        for column in columns {
+            let texts: Vec<String> = self.sheet.texts(self.row, *column).map(str::to_string).collect();
+            for text in texts {
+                let (good, bad) = cell::phones(&text);
+                for phone in good {
+                    if !all.contains(&phone) {
+                        all.push(phone);
+                    }
+                }
+                self.bad_phones(*column, bad);
+            }
+        }
+        all
+    }
+
+    fn bad_phones(&mut self, column: Column, bad: Vec<BadPhone>) {
+        for fault in bad {
+            let message = match fault {
+                BadPhone::DigitsLost(text) => {
+                    format!("号码“{text}”是科学计数法，后几位已丢失；请把该列设为文本格式，重新填写 11 位号码")
+                }
+                BadPhone::NotANumber(text) => {
+                    let text: String = text.chars().take(40).collect();
+                    format!("“{text}”不是电话号码；手机应为 11 位，座机须带区号（如 0356-…），没有号码请留空")
+                }
+            };
+            self.say(column, message, true);
+        }
+    }
+
+    fn email(&mut self) -> Option<String> {
+        let text = cell::word(&self.text(Column::Email));
+        let (user, domain) = text.split_once('@').unwrap_or(("", ""));
+        let good = !user.is_empty() && domain.contains('.') && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.');
+        if !text.is_empty() && !good {
+            self.say(Column::Email, format!("“{text}”不是邮箱地址，已忽略；请改正"), false);
+        }
+        good.then_some(text)
+    }
+
+    fn mention(&mut self, column: Column, phone_column: Option<Column>) -> Option<Mention> {
+        let text = self.text(column);
+        let mut mention = Mention::default();
+        if !text.is_empty() && text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit()) {
+            mention.serial = text;
+        } else if !text.is_empty() {
+            let mut names = text.split(['、', '；', ';', '/', '，', ',']).filter(|n| !cell::is_blank(n));
+            let (name, phones, bad) = cell::name_and_phones(names.next().unwrap_or(""));
+            self.bad_phones(column, bad);
+            (mention.name, mention.phones) = (name, phones);
+            if names.next().is_some() {
+                self.say(column, format!("只能登记一人，已取第一人“{}”；其余请另行登记", mention.name), false);
+            }
+        }
+        if let Some(column) = phone_column {
+            let more: Vec<Phone> = self.phones(&[column]).into_iter().filter(|p| !mention.phones.contains(p)).collect();
+            mention.phones.extend(more);
+            if mention.name.is_empty() && mention.serial.is_empty() && !mention.phones.is_empty() {
+                self.say(column, "有代理人手机而没有代理人姓名，已忽略；请补姓名", false);
+            }
+        }
+        (!mention.name.is_empty() || !mention.serial.is_empty()).then_some(mention)
+    }
+
+    fn count(&mut self, column: Column) -> u32 {
+        let text = self.text(column);
+        cell::count(&text).unwrap_or_else(|()| {
+            self.say(column, format!("“{text}”不是数目，已记为 0；请填写数字"), false);
+            0
+        })
+    }
+
+    /// Beijing midnight of a day; of the day after where the day itself still counts.
+    fn day(&mut self, column: Column, inclusive: bool) -> Option<Time> {
+        let text = self.text(column);
+        match cell::date(&text) {
+            Ok(day) => cell::midnight(day?).map(|t| if inclusive { t + cell::DAY } else { t }),
+            Err(()) => {
+                self.say(column, format!("“{text}”不是日期；请写成 2026-04-20"), true);
+                None
+            }
+        }
+    }
+}
+
+/// The names a row means once the cells above it are heeded, as deep as its tier goes.
+fn filled(written: &Names, carried: &Names, tier: Option<Tier>) -> Names {
+    let or = |own: &str, above: &str| if own.is_empty() { above.to_string() } else { own.to_string() };
+    let county = or(&written.county, &carried.county);
+    match tier {
+        Some(Tier::City) => Names::default(),
+        Some(Tier::County) => Names { county, ..Names::default() },
+        Some(Tier::Township) => Names { county, township: or(&written.township, &carried.township), village: String::new() },
+        Some(Tier::Village | Tier::Point) => {
+            Names { county, township: or(&written.township, &carried.township), village: written.village.clone() }
+        }
+        // No tier to tell the depth by: what the row itself writes, or all that stands above.
+        Some(Tier::DutyDesk) | None if written.is_empty() => Names { county, township: carried.township.clone(), village: String::new() },
+        Some(Tier::DutyDesk) | None => {
+            let township = if written.village.is_empty() { written.township.clone() } else { or(&written.township, &carried.township) };
+            Names { county, township, village: written.village.clone() }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! XLSX: measured before it is unpacked, read cell by cell (a sheet that claims a million columns
+//! costs nothing), merged cells carried down.
+
+use super::{
+    MAX_COLUMNS, MAX_ROWS, SheetFault, cell,
+    table::{Grid, Row},
+};
+use calamine::{DataRef, Reader, SheetVisible, Xlsx};
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// All parts of the file unpacked, together. 200,000 rows of this sheet are about 150 MiB.
+const MAX_UNPACKED: u64 = 256 << 20;
+/// Parts (sheets, styles, pictures) in the file.
+const MAX_PARTS: usize = 2_000;
+/// Characters of all cells together: shared strings repeat for free in the file, but not here.
+const MAX_TEXT: usize = 128 << 20;
+/// Cells that merged regions may fill, so that nested regions cannot multiply.
+const MAX_FILLED: usize = 2_000_000;
+
+/// Unpacks every part into nothing, to know the true size before trusting the file: a part may
+/// claim to be smaller than it is.
+fn measure(name: &str, bytes: &[u8], limit: u64) -> Result<(), SheetFault> {
+    let broken = |_| SheetFault::file(name, "文件已损坏或不是 .xlsx；请重新导出");
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    if archive.len() > MAX_PARTS {
+        return Err(too_big(name));
+    }
+    let mut left = limit;
+    for i in 0..archive.len() {
+        let part = archive.by_index(i).map_err(broken)?;
+        let size = std::io::copy(&mut part.take(left.saturating_add(1)), &mut std::io::sink())
+            .map_err(|_| SheetFault::file(name, "文件已损坏（解压失败）；请重新导出"))?;
+        left = left.checked_sub(size).ok_or_else(|| too_big(name))?;
+    }
+    Ok(())
+}
+
+fn too_big(name: &str) -> SheetFault {
+    let limit = MAX_UNPACKED >> 20;
+    SheetFault::file(name, format!("文件解压后超过 {limit} MiB；请删去图片和多余的工作表，或按县拆分后再导入"))
+}
+
+/// Reads all visible sheets into cells.
+pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Vec<Grid>, Vec<SheetFault>> {
+    measure(name, bytes, MAX_UNPACKED).map_err(|f| vec![f])?;
+    // The parser is somebody else's and the bytes are a stranger's: a panic in it is a broken file.
+    let read = catch_unwind(AssertUnwindSafe(|| read_all(name, bytes)));
+    read.unwrap_or_else(|_| Err(SheetFault::file(name, "文件已损坏，无法读取；请在表格软件中打开并另存后再导入"))).map_err(|f| vec![f])
+}
+
+fn read_all(name: &str, bytes: &[u8]) -> Result<Vec<Grid>, SheetFault> {
+    let broken = |e: calamine::XlsxError| SheetFault::file(name, format!("文件无法读取（{e}）；请在表格软件中打开并另存后再导入"));
+    let mut book = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
+    let visible = |s: &&calamine::Sheet| s.visible == SheetVisible::Visible;
+    let names: Vec<String> = book.sheets_metadata().iter().filter(visible).map(|s| s.name.clone()).collect();
+    let (mut grids, mut text_left, mut rows_left) = (Vec::new(), MAX_TEXT, MAX_ROWS);
+    for sheet in names {
+        let mut rows: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        {
+            // A chart sheet has no cells to read.
+            let Ok(mut cells) = book.worksheet_cells_reader(&sheet) else { continue };
+            while let Some(cell) = cells.next_cell().map_err(broken)? {
+                let (row, column) = cell.get_position();
+                if column as usize >= MAX_COLUMNS {
+                    continue;
+                }
+                let text = text_of(cell.get_value());
+                if text.is_empty() {
+                    continue;
+                }
+                text_left = text_left.checked_sub(text.len()).ok_or_else(|| too_big(name))?;
+                let seats = rows.entry(row).or_default();
+                if seats.is_empty() {
+                    rows_left = rows_left
+                        .checked_sub(1)
+                        .ok_or_else(|| SheetFault::file(name, format!("超过 {MAX_ROWS} 行；请按县或乡镇拆分后分次导入")))?;
+                }
+                if seats.len() <= column as usize {
+                    seats.resize(column as usize + 1, String::new());
+                }
+                if let Some(seat) = seats.get_mut(column as usize) {
+                    *seat = text;
+                }
+            }
+        }
+        let merged = book.merge_cells_by_sheet_name(&sheet).map_err(broken)?;
+        carry_down(&mut rows, &merged);
+        let rows = rows.into_iter().map(|(row, cells)| Row { number: row.saturating_add(1), cells }).collect();
+        grids.push(Grid { name: sheet, rows });
+    }
+    if grids.is_empty() {
+        return Err(SheetFault::file(name, "文件中没有可见的工作表"));
+    }
+    Ok(grids)
+}
+
+/// A merged region's value stands in its first cell only; the rows below mean it too.
+fn carry_down(rows: &mut BTreeMap<u32, Vec<String>>, merged: &[calamine::Dimensions]) {
+    let mut filled = 0usize;
+    for region in merged {
+        let ((top, column), (bottom, _)) = (region.start, region.end);
+        let column = column as usize;
+        if bottom <= top || column >= MAX_COLUMNS {
+            continue;
+        }
+        let Some(value) = rows.get(&top).and_then(|r| r.get(column)).filter(|v| !v.is_empty()).cloned() else { continue };
+        for (_, cells) in rows.range_mut(top.saturating_add(1)..=bottom) {
+            if cells.len() <= column {
+                cells.resize(column + 1, String::new());
+            }
+            if let Some(seat) = cells.get_mut(column).filter(|s| s.is_empty()) {
+                seat.clone_from(&value);
+            }
+            filled += 1;
+            if filled > MAX_FILLED {
+                return;
+            }
+        }
+    }
+}
+
+/// A cell's value as text: whole numbers without point or exponent, days as `2026-04-20`.
+fn text_of(value: &DataRef) -> String {
+    match value {
+        DataRef::Empty => String::new(),
+        DataRef::String(s) => cell::clean(s),
+        DataRef::SharedString(s) => cell::clean(s),
+        DataRef::Int(n) => n.to_string(),
+        DataRef::Float(n) if n.fract() == 0.0 && n.abs() < 1e15 => format!("{n:.0}"),
+        DataRef::Float(n) => n.to_string(),
+        DataRef::Bool(b) => if *b { "是" } else { "否" }.to_string(),
+        DataRef::DateTime(t) if t.is_datetime() => {
+            let (y, m, d, ..) = t.to_ymd_hms_milli();
+            format!("{y:04}-{m:02}-{d:02}")
+        }
+        DataRef::DateTime(t) => t.as_f64().to_string(),
+        DataRef::DateTimeIso(s) | DataRef::DurationIso(s) => cell::clean(s),
+        DataRef::Error(e) => e.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_measured_by_what_it_unpacks_to_not_by_what_it_says() {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        book.add_worksheet().write(0, 0, "长".repeat(10_000)).unwrap();
+        let bytes = book.save_to_buffer().unwrap();
+        assert!(bytes.len() < 20_000);
+        assert!(measure("x.xlsx", &bytes, 20_000).unwrap_err().message.contains("解压后超过"));
+        assert!(measure("x.xlsx", &bytes, 1 << 20).is_ok());
+    }
+
+    #[test]
+    fn merged_cells_reach_down_but_not_over_what_is_written() {
+        let row = |cells: &[&str]| cells.iter().map(|c| c.to_string()).collect::<Vec<_>>();
+        let mut rows = BTreeMap::from([(3, row(&["龙港镇", "a"])), (4, row(&["", "b"])), (5, row(&["中村镇"])), (9, row(&["", "c"]))]);
+        let region = calamine::Dimensions::new((3, 0), (u32::MAX, 0));
+        carry_down(&mut rows, &[region]);
+        let first: Vec<&str> = rows.values().map(|r| r[0].as_str()).collect();
+        assert_eq!(first, ["龙港镇", "龙港镇", "中村镇", "龙港镇"]);
+    }
+
+    #[test]
+    fn whole_numbers_have_no_exponent() {
+        assert_eq!(text_of(&DataRef::Float(15_400_000_001.0)), "15400000001");
+        assert_eq!(text_of(&DataRef::Float(140_521_100_200.0)), "140521100200");
+        assert_eq!(text_of(&DataRef::Float(112.25)), "112.25");
+    }
+}

@@ -1,0 +1,144 @@
+//! The answer page: what a person called sees and does, without script and without login.
+
+use super::kit::*;
+use axum::body::Body;
+use jiaoying::core::time::Span;
+use serde_json::{Value, json};
+
+async fn callout(app: &App, id: &str) -> Value {
+    app.get(&format!("/api/v1/callouts/{id}"), VIEWER).await.expect(200)
+}
+
+/// A village callout that is being called.
+async fn village(app: &App, warning: &str) -> String {
+    let all = app.callouts(warning, "&state=calling&tier=village").await;
+    all[0]["id"].as_str().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn looking_changes_nothing_and_the_button_answers() {
+    let app = App::start().await;
+    let warning = app.red_rain("A1").await;
+    let id = village(&app, &warning).await;
+    let link = app.link(&id, 0);
+    let before = callout(&app, &id).await;
+    for _ in 0..3 {
+        let page = app.get(&link, "").await;
+        assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+        let page = page.text();
+        let name = before["recipient"]["name"].as_str().unwrap();
+        for wanted in ["沁水县发布暴雨红色预警", "立即转移危险区群众", "我已收到并到岗", "不是我本人", name] {
+            assert!(page.contains(wanted), "{wanted} is missing");
+        }
+        assert!(!page.contains("演练") && !page.contains("<script"));
+    }
+    assert_eq!(callout(&app, &id).await, before, "GET never answers");
+
+    app.clock.advance(Span::secs(40));
+    let done = app.form(&link, "action=answer").await;
+    assert_eq!(done.status.as_u16(), 200);
+    assert!(done.text().contains("已收到您的应答") && done.text().contains("情况反馈"));
+    let after = callout(&app, &id).await;
+    assert_eq!((&after["state"], &after["acknowledgement"]["via"], &after["acknowledgement"]["late"]), (&json!("answered"), &json!("link"), &json!(false)));
+    assert_eq!(after["acknowledgement"]["by"]["relation"], "holder");
+    assert_eq!(after["next"], Value::Null);
+    let page = app.get(&link, "").await.text();
+    assert!(page.contains("已应答") && !page.contains("value=\"answer\""));
+    assert_eq!(app.form(&link, "action=answer").await.status.as_u16(), 200, "twice is no error");
+    let tally = app.get(&format!("/api/v1/warnings/{warning}/tally"), VIEWER).await.expect(200);
+    assert_eq!((&tally["answered"], &tally["by_via"]["link"], &tally["median_answer_s"]), (&json!(1), &json!(1), &json!(40.0)));
+}
+
+#[tokio::test]
+async fn an_unknown_token_is_told_so_in_chinese_and_an_unknown_button_too() {
+    let app = App::start().await;
+    let page = app.get("/a/0123456789012345678901", "").await;
+    assert_eq!(page.status.as_u16(), 404);
+    assert!(page.text().contains("链接无效") && page.header("content-type").starts_with("text/html"));
+    assert_eq!(app.form("/a/0123456789012345678901", "action=answer").await.status.as_u16(), 404);
+    let warning = app.red_rain("A2").await;
+    let link = app.link(&village(&app, &warning).await, 0);
+    assert_eq!(app.form(&link, "action=explode").await.status.as_u16(), 400);
+}
+
+#[tokio::test]
+async fn a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_contracts_shape() {
+    let app = App::start().await;
+    let warning = app.red_rain("A3").await;
+    let id = village(&app, &warning).await;
+    let link = app.link(&id, 0);
+    app.form(&link, "action=answer").await;
+    let place = callout(&app, &id).await["posts"][0]["place"].as_str().unwrap().to_string();
+    let done = app.form(&format!("{link}/feedback"), &format!("nothing=1&place={place}")).await;
+    assert_eq!(done.status.as_u16(), 200, "{}", done.text());
+    assert!(done.text().contains("反馈已收到"));
+    let shown = callout(&app, &id).await;
+    assert_eq!((&shown["state"], &shown["feedback"]["place"], &shown["feedback"]["on_post"]), (&json!("reported"), &json!(place), &json!(true)));
+
+    app.clock.advance(Span::mins(1));
+    let full = format!("place={place}&on_post=1&to_move=12&moved=10&danger=yes&danger_kind=x&danger_where=y&closure_what=k&closure_due=2&closure_done=1&next_report_at=2024-07-08T17%3A00");
+    assert_eq!(app.form(&format!("{link}/feedback"), &full).await.status.as_u16(), 200);
+    let report = &callout(&app, &id).await["feedback"];
+    assert_eq!(
+        report,
+        &json!({"place": place, "on_post": true, "to_move": 12, "moved": 10, "refused": 0,
+            "closures": [{"what": "k", "due": 2, "done": 1}], "danger": {"present": true, "kind": "x", "where": "y"},
+            "outage": [], "note": "", "next_report_at": "2024-07-08T17:00:00+08:00"})
+    );
+    let wrong = app.form(&format!("{link}/feedback"), &format!("place={place}&to_move=many&note=kept")).await;
+    assert_eq!(wrong.status.as_u16(), 422);
+    assert!(wrong.text().contains("需转移人数应为") && wrong.text().contains("kept"), "nothing that was typed is lost");
+    let elsewhere = app.form(&format!("{link}/feedback"), "nothing=1&place=140581000000").await;
+    assert_eq!(elsewhere.status.as_u16(), 422);
+    let report = request("POST", &format!("{link}/feedback"), "").header("content-type", "application/json");
+    let sent = report.body(Body::from(json!({"place": place, "moved": 12}).to_string())).unwrap();
+    assert_eq!(app.send(sent).await.status.as_u16(), 200, "a program may send JSON");
+    assert_eq!(callout(&app, &id).await["feedback"]["moved"], 12);
+}
+
+#[tokio::test]
+async fn not_me_is_no_answer_and_the_ladder_runs_on() {
+    let app = App::start().await;
+    let warning = app.red_rain("A4").await;
+    let id = village(&app, &warning).await;
+    let done = app.form(&app.link(&id, 0), "action=not_me").await;
+    assert!(done.status.as_u16() == 200 && done.text().contains("已记录"), "{}", done.text());
+    let shown = callout(&app, &id).await;
+    assert_eq!(shown["acknowledgement"], Value::Null);
+    assert!(shown["next"].is_object(), "{shown}");
+}
+
+#[tokio::test]
+async fn after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept() {
+    let app = App::start().await;
+    let warning = app.red_rain("A5").await;
+    let id = village(&app, &warning).await;
+    let link = app.link(&id, 0);
+    app.post(&format!("/api/v1/warnings/{warning}/cancel"), OPERATOR, &json!({"reason": "降雨结束"})).await.expect(200);
+    app.pass(Span::secs(30)).await;
+    let page = app.get(&link, "").await.text();
+    assert!(page.contains("本次叫应已结束：预警已解除") && !page.contains("value=\"answer\""), "{page}");
+    let late = app.form(&link, "action=answer").await.text();
+    assert!(late.contains("本次叫应已结束") && late.contains("已留存"), "{late}");
+    assert_eq!(callout(&app, &id).await["state"], "closed");
+}
+
+#[tokio::test]
+async fn a_drill_is_marked_on_its_page_and_counted_apart() {
+    let app = App::start().await;
+    let drill = app.post("/api/v1/drills", OPERATOR, &warning("DRILL")).await.expect(202);
+    app.run().await;
+    let id = drill["id"].as_str().unwrap();
+    assert_eq!(app.get(&format!("/api/v1/warnings/{id}"), VIEWER).await.expect(200)["drill"], true);
+    let callout = village(&app, id).await;
+    let page = app.get(&app.link(&callout, 0), "").await.text();
+    assert!(page.contains("<title>【演练】") && page.contains("这不是真实预警"));
+    assert_eq!(app.get("/api/v1/warnings?drill=false", VIEWER).await.expect(200)["items"], json!([]));
+    app.post("/api/v1/drills", COUNTY_TOKEN, &{
+        let mut w = warning("DRILL2");
+        w["areas"] = json!([{"division": "140581000000"}]);
+        w
+    })
+    .await
+    .expect(403);
+}

@@ -1,0 +1,242 @@
+//! Warnings in: what is accepted, what is refused and how, and that a refusal leaves nothing behind.
+
+use super::kit::*;
+use async_trait::async_trait;
+use axum::body::Body;
+use jiaoying::{
+    core::time::{Span, Time},
+    http::webhook::Key as Signer,
+    ingest,
+    store::{memory::MemoryStore, *},
+};
+use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// The memory store on a disk that can be full.
+pub struct Disk {
+    pub inner: Arc<MemoryStore>,
+    pub full: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Store for Disk {
+    fn now(&self) -> Time {
+        self.inner.now()
+    }
+    async fn next_number(&self, sequence: &str) -> Result<u64, StoreError> {
+        self.inner.next_number(sequence).await
+    }
+    async fn commit(&self, lane: WriteLane, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("no space left".into()));
+        }
+        self.inner.commit(lane, batch).await
+    }
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.inner.load(keys).await
+    }
+    async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError> {
+        self.inner.claim(limit, lease).await
+    }
+    async fn release(&self, claims: &[(Key, u64)], until: Time) -> Result<(), StoreError> {
+        self.inner.release(claims, until).await
+    }
+    async fn next_due(&self) -> Result<Option<Time>, StoreError> {
+        self.inner.next_due().await
+    }
+    async fn changed(&self) {
+        self.inner.changed().await;
+    }
+    async fn blob(&self, key: &Key, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.blob(key, name).await
+    }
+    async fn identities(&self, identifier: &str) -> Result<Vec<Identity>, StoreError> {
+        self.inner.identities(identifier).await
+    }
+    async fn docs(&self, kind: &str) -> Result<(u64, Vec<Doc>), StoreError> {
+        self.inner.docs(kind).await
+    }
+    async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
+        self.inner.docs_apply(kind, expect, upsert, delete).await
+    }
+}
+
+const POST: &str = "/api/v1/warnings";
+
+async fn stored(app: &App) -> usize {
+    app.engine.reports().warnings(None, 100).await.unwrap().len()
+}
+
+/// What the duty room was told of refusals.
+async fn refusals(app: &App) -> Vec<Value> {
+    let feed = app.engine.reports().feed_after(0, 1000).await.unwrap();
+    feed.into_iter().filter(|(_, i)| i.kind == "warning.refused").map(|(_, i)| i.data).collect()
+}
+
+#[tokio::test]
+async fn a_warning_is_accepted_once_and_known_again() {
+    let app = App::start().await;
+    let first = app.post(POST, ISSUER_KEY, &warning("W1")).await;
+    assert_eq!(first.header("location"), "/api/v1/warnings/w1");
+    let body = first.expect(202);
+    assert_eq!((&body["id"], &body["identifier"], &body["state"], &body["duplicate"]), (&json!("w1"), &json!("W1"), &json!("accepted"), &json!(false)));
+    assert!(body["findings"].is_array());
+    // The same content in other bytes is the same message.
+    let spaced = serde_json::to_string_pretty(&warning("W1")).unwrap();
+    let again = app.send(request("POST", POST, ISSUER_KEY).header("content-type", "application/json; charset=utf-8").body(Body::from(spaced)).unwrap()).await;
+    let again = again.expect(200);
+    assert_eq!((&again["id"], &again["duplicate"]), (&json!("w1"), &json!(true)));
+    let mut other = warning("W1");
+    other["headline"] = json!("别的内容");
+    assert_eq!(app.post(POST, ISSUER_KEY, &other).await.expect(409)["status"], 409);
+    assert_eq!(stored(&app).await, 1);
+}
+
+#[tokio::test]
+async fn cap_is_accepted_under_each_of_its_content_types() {
+    let app = App::start().await;
+    for (n, media) in ["application/cap+xml", "application/xml", "text/xml"].iter().enumerate() {
+        let mut content = ingest::read(ingest::SourceFormat::Json, None, warning("x").to_string().as_bytes(), "qixiang").unwrap().content;
+        content.identifier = format!("CAP-{n}");
+        let xml = ingest::write_cap(&content);
+        let reply = app.send(request("POST", POST, ISSUER_KEY).header("content-type", *media).body(Body::from(xml)).unwrap()).await;
+        assert_eq!(reply.expect(202)["identifier"], format!("CAP-{n}"), "{media}");
+    }
+}
+
+#[tokio::test]
+async fn bad_input_gets_the_contracts_answer_and_leaves_nothing_but_a_record() {
+    let app = App::start().await;
+    let with = |key: &str, value: Value| {
+        let mut w = warning("BAD");
+        w[key] = value;
+        w.to_string()
+    };
+    let json_type = "application/json";
+    let cases: Vec<(u16, &str, String, &str)> = vec![
+        (400, json_type, "{\"identifier\":".into(), ""),
+        (400, "application/xml", "<alert".into(), ""),
+        (415, "text/plain", "hello".into(), ""),
+        (422, json_type, with("headlin", json!("x")), "/headlin"),
+        (422, json_type, with("sent", json!("2024-02-31T16:15:00+08:00")), "/sent"),
+        (422, json_type, with("level", json!("purple")), "/level"),
+        (422, json_type, with("areas", json!([])), "/areas"),
+        (403, json_type, with("hazard", json!("11G01")), ""),
+        (403, json_type, with("areas", json!([{"division": "150102000000"}])), ""),
+        (413, json_type, "x".repeat(4 * 1024 * 1024 + 1), ""),
+    ];
+    let wanted = cases.len();
+    for (status, media, body, pointer) in cases {
+        let reply = app.send(request("POST", POST, ISSUER_KEY).header("content-type", media).body(Body::from(body)).unwrap()).await;
+        assert_eq!(reply.header("content-type"), "application/problem+json");
+        let problem = reply.expect(status);
+        assert_eq!(problem["status"], status);
+        if !pointer.is_empty() {
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+        }
+    }
+    app.run().await;
+    assert_eq!(stored(&app).await, 0);
+    let told = refusals(&app).await;
+    assert_eq!(told.len(), wanted, "{told:#?}");
+    assert!(told.iter().all(|r| r["issuer"] == "qixiang"));
+}
+
+#[tokio::test]
+async fn unknown_divisions_beside_a_known_one_are_a_finding() {
+    let app = App::start().await;
+    let mut w = warning("ODD");
+    w["areas"] = json!([{"division": COUNTY}, {"division": "140599000000"}]);
+    let body = app.post(POST, ISSUER_KEY, &w).await.expect(202);
+    assert!(!body["findings"].as_array().unwrap().is_empty(), "{body}");
+    app.run().await;
+    assert!(app.get("/api/v1/warnings/w1/tally", VIEWER).await.expect(200)["expected"].as_u64().unwrap() > 0);
+}
+
+async fn signed(app: &App, id: &str, at: Time, secret: &str, body: &str) -> Reply {
+    let seconds = at.0 / 1000;
+    let signature = Signer::parse(secret).unwrap().sign(id, seconds, body.as_bytes());
+    let request = request("POST", POST, "")
+        .header("content-type", "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", seconds.to_string())
+        .header("webhook-signature", format!("v1,AAAA {signature}"));
+    app.send(request.body(Body::from(body.to_string())).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_signed_webhook_is_accepted_within_its_window_and_its_replay_changes_nothing() {
+    let app = App::start().await;
+    let now = app.engine.now();
+    let body = warning("S1").to_string();
+    assert_eq!(signed(&app, "m1", now, WHSEC, &body).await.expect(202)["id"], "w1");
+    assert_eq!(signed(&app, "m1", now, WHSEC, &body).await.expect(200)["duplicate"], true);
+    let other = warning("S2").to_string();
+    signed(&app, "m1", now, WHSEC, &other).await.expect(409);
+    signed(&app, "m2", now - Span::mins(6), WHSEC, &other).await.expect(401);
+    signed(&app, "m3", now + Span::mins(6), WHSEC, &other).await.expect(401);
+    let wrong = signed(&app, "m4", now, "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldY", &other).await.expect(401);
+    assert!(wrong["detail"].as_str().unwrap().contains("webhook-signature"));
+    assert_eq!(stored(&app).await, 1);
+    let told = refusals(&app).await;
+    assert_eq!(told.len(), 4, "a wrong signature is recorded, though nobody knows whose it is: {told:#?}");
+}
+
+#[tokio::test]
+async fn a_flood_from_nobody_does_not_fill_the_duty_rooms_screen() {
+    let app = App::start().await;
+    for n in 0..50 {
+        app.post(POST, "an-unknown-key-0123456789", &warning(&format!("F{n}"))).await.expect(401);
+    }
+    assert!(refusals(&app).await.len() <= 6);
+}
+
+#[tokio::test]
+async fn past_its_rate_an_issuer_waits_but_red_never_does() {
+    let app = App::start().await;
+    let blue = |n: u32| {
+        let mut w = warning(&format!("B{n}"));
+        w["level"] = json!("blue");
+        w
+    };
+    for n in 0..60 {
+        app.post(POST, ISSUER_KEY, &blue(n)).await.expect(202);
+    }
+    let limited = app.post(POST, ISSUER_KEY, &blue(60)).await;
+    assert_eq!((limited.status.as_u16(), limited.header("retry-after")), (429, "1"));
+    app.post(POST, ISSUER_KEY, &warning("RED")).await.expect(202);
+    app.clock.advance(Span::secs(1));
+    app.post(POST, ISSUER_KEY, &blue(60)).await.expect(202);
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_durable_is_not_accepted() {
+    let app = App::start().await;
+    app.disk_full.store(true, Ordering::SeqCst);
+    let reply = app.post(POST, ISSUER_KEY, &warning("D1")).await;
+    assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "2"));
+    assert!(!reply.text().contains("no space"), "the inside stays inside");
+    app.disk_full.store(false, Ordering::SeqCst);
+    app.post(POST, ISSUER_KEY, &warning("D1")).await.expect(202);
+}
+
+#[tokio::test]
+async fn an_issuer_sees_and_cancels_its_own_warnings_only() {
+    let app = App::start().await;
+    let id = app.red_rain("C1").await;
+    let path = format!("/api/v1/warnings/{id}");
+    assert_eq!(app.get(&path, ISSUER_KEY).await.expect(200)["identifier"], "C1");
+    app.get(&path, OTHER_KEY).await.expect(403);
+    app.get(&format!("{path}/callouts"), ISSUER_KEY).await.expect(403);
+    app.post(&format!("{path}/cancel"), OTHER_KEY, &json!({"reason": "x"})).await.expect(403);
+    app.post(&format!("{path}/cancel"), ISSUER_KEY, &json!({"reason": " "})).await.expect(422);
+    app.post(&format!("{path}/cancel"), ISSUER_KEY, &json!({"reason": "降雨结束"})).await.expect(200);
+    app.run().await;
+    app.pass(Span::secs(30)).await;
+    let ended = app.get(&path, ISSUER_KEY).await.expect(200);
+    assert_eq!((&ended["state"], &ended["closed_reason"]), (&json!("closed"), &json!("cancelled")), "{ended}");
+    app.post(&format!("{path}/cancel"), ISSUER_KEY, &json!({"reason": "again"})).await.expect(409);
+}

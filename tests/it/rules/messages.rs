@@ -1,0 +1,198 @@
+//! Every message as people get it, and the templates' own check.
+
+use jiaoying::{
+    channel::MessageKind,
+    core::{
+        hazard::{HazardCode, Level},
+        message::{Ask, EndReason, MessageFacts, segments},
+        send::Channel,
+        time::Time,
+    },
+    render::{RenderError, RenderOptions, Renderer, VOICE_KINDS, check_templates},
+};
+use std::fmt::Write;
+
+fn options() -> RenderOptions {
+    RenderOptions { signature: "晋城应急".into(), ..RenderOptions::default() }
+}
+
+fn facts() -> MessageFacts {
+    let sent = Time::parse_rfc3339("2024-07-08T06:10:00+08:00").unwrap();
+    MessageFacts {
+        hazard: HazardCode("11B03".into()),
+        level: Level::Red,
+        headline: "沁水县气象台发布暴雨红色预警信号[I级/特别严重]".into(),
+        description:
+            "沁水县气象台2024年07月08日06时10分发布暴雨红色预警信号：未来3小时龙港镇、中村镇雨量将超100mm，阵风8-10级。请注意防范。".into(),
+        instruction: "停止户外作业。".into(),
+        issuer: "沁水县气象台".into(),
+        sent,
+        recipient: "张<三>".into(),
+        places: vec!["龙港镇".into(), "中村镇".into(), "梁庄村地质灾害隐患点".into()],
+        posts: vec!["镇长".into()],
+        minutes: 5,
+        digit: 1,
+        count: 2,
+        holders: vec!["李四".into(), "王五".into()],
+        ask: vec!["到岗".into(), "转移人数".into(), "关停".into()],
+        due: Time::parse_rfc3339("2024-07-08T14:30:00+08:00").ok(),
+        end: Some((Time::parse_rfc3339("2024-07-08T19:30:00+08:00").unwrap(), EndReason::Cancelled)),
+        options: vec![Ask { digit: 1, what: "暴雨红色".into() }, Ask { digit: 2, what: "地灾橙色".into() }],
+        link: Some("https://jy.example.com/a/8K3FqT2mWc9x".into()),
+        ..MessageFacts::default()
+    }
+}
+
+#[test]
+fn every_message_reads_as_agreed() {
+    let renderer = Renderer::new(options()).unwrap();
+    let mut page = String::new();
+    for drill in [false, true] {
+        writeln!(page, "======== {} ========", if drill { "演练" } else { "实战" }).unwrap();
+        let facts = MessageFacts { drill, ..facts() };
+        for channel in [Channel::Sms, Channel::Voice] {
+            for kind in MessageKind::ALL {
+                let Ok(m) = renderer.render(kind, channel, &facts) else { continue };
+                let cost = segments(&format!("【晋城应急】{}", m.text));
+                writeln!(page, "\n[{channel} {}] {}字 {}条\n{}", kind.as_str(), cost.units, cost.count, m.text).unwrap();
+                let vars: Vec<String> = m.variables.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                writeln!(page, "  {}", vars.join(" | ")).unwrap();
+            }
+        }
+        for kind in MessageKind::ALL {
+            let m = renderer.render(kind, Channel::Email, &facts).unwrap();
+            writeln!(page, "\n[email {}] {}\n{}", kind.as_str(), m.subject.unwrap(), m.text).unwrap();
+        }
+    }
+    let html = renderer.render(MessageKind::Callout, Channel::Email, &facts()).unwrap().html.unwrap();
+    writeln!(page, "======== html ========\n{html}").unwrap();
+    insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("messages", page);
+    });
+}
+
+#[test]
+fn the_shipped_templates_have_no_fault_whatever_the_options() {
+    for segments in [1, 2, 3] {
+        let faults = check_templates(&RenderOptions { segments, ..options() });
+        assert!(faults.is_empty(), "{segments}: {faults:#?}");
+    }
+}
+
+#[test]
+fn a_bad_template_of_an_operator_is_told_by_file_and_never_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let with = RenderOptions { dir: Some(dir.path().to_path_buf()), ..options() };
+    write("sms/callout.txt", "${hazzard}预警");
+    write("sms/end.txt", "${hazard}预警结束${");
+    write("email/info.txt", "主题：{{ nothing.of.it }}");
+    write("email/chase.html", "{% for %}");
+    write("voice/variables.toml", "[digit]\nkind = \"text\"\nmax = 0\n[pigeon]\nkind = \"text\"\nmax = 3\n");
+    let told: Vec<String> = check_templates(&with).iter().map(ToString::to_string).collect();
+    for want in [
+        "sms/callout.txt: there is no variable `hazzard`",
+        "sms/end.txt: `${` is never closed",
+        "email/chase.html: chase.html, line 1",
+        "voice/variables.toml: there is no variable `pigeon`",
+        "voice/variables.toml: `digit`: max must be at least 1",
+    ] {
+        assert!(told.iter().any(|f| f.starts_with(want)), "{want}\n{told:#?}");
+    }
+    assert!(Renderer::new(with.clone()).is_err());
+
+    write(
+        "sms/callout.txt",
+        "【晋城】${hazard}预警，详情很长${places}很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长很长",
+    );
+    write("sms/end.txt", "${hazard}${level}预警${how}");
+    write("email/chase.html", "{% extends \"layout.html\" %}");
+    write("voice/variables.toml", include_str!("../../../templates/message/voice/variables.toml"));
+    let told: Vec<String> = check_templates(&with).iter().map(ToString::to_string).collect();
+    for want in [
+        "sms/callout.txt: `【` is not allowed",
+        "sms/callout.txt: it asks for an answer",
+        "sms/callout.txt: with the longest",
+        "email/info.txt",
+    ] {
+        assert!(told.iter().any(|f| f.starts_with(want)), "{want}\n{told:#?}");
+    }
+    let ok = Renderer::new(with).unwrap();
+    let own = ok.render(MessageKind::End, Channel::Sms, &facts()).unwrap();
+    assert_eq!(own.text, "暴雨红色预警已解除", "the file in the directory replaces the embedded one");
+}
+
+#[test]
+fn sms_carry_the_link_only_where_the_settings_allow_it() {
+    let plain = Renderer::new(options()).unwrap();
+    let linked = Renderer::new(RenderOptions { sms_link: true, segments: 2, ..options() }).unwrap();
+    let of = |r: &Renderer| r.render(MessageKind::Callout, Channel::Sms, &facts()).unwrap();
+    assert!(!of(&plain).text.contains("http"));
+    let m = of(&linked);
+    assert!(m.text.ends_with(" https://jy.example.com/a/8K3FqT2mWc9x"), "{}", m.text);
+    assert_eq!(m.variables.last().unwrap().0, "link");
+    assert!(segments(&format!("【晋城应急】{}", m.text)).count <= 2);
+    assert!(linked.approved_text(MessageKind::Callout, Channel::Sms, true).unwrap().starts_with("[演练]${hazard}"));
+}
+
+#[test]
+fn what_is_declared_with_a_provider_is_what_is_sent() {
+    let r = Renderer::new(options()).unwrap();
+    for (channel, kinds) in [(Channel::Sms, &MessageKind::ALL[..]), (Channel::Voice, &VOICE_KINDS[..])] {
+        for kind in kinds {
+            let declared = r.provider_variables(*kind, channel);
+            let sent = r.render(*kind, channel, &facts()).unwrap();
+            assert_eq!(declared.len(), sent.variables.len(), "{kind:?}");
+            for (name, value) in sent.variables {
+                assert!(value.chars().count() <= declared[&name].max, "{kind:?} {name}={value}");
+                assert!(declared[&name].kind != "number" || value.parse::<u64>().is_ok(), "{kind:?} {name}={value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_asks_are_spoken() {
+    let r = Renderer::new(options()).unwrap();
+    for kind in MessageKind::ALL {
+        let spoken = r.render(kind, Channel::Voice, &facts());
+        match VOICE_KINDS.contains(&kind) {
+            true => assert!(spoken.is_ok()),
+            false => assert_eq!(spoken.unwrap_err(), RenderError::NoTemplate { kind, channel: Channel::Voice }),
+        }
+    }
+}
+
+#[test]
+fn a_message_stays_within_its_segments_whatever_the_facts() {
+    use proptest::prelude::*;
+    let one = Renderer::new(options()).unwrap();
+    let two = Renderer::new(RenderOptions { segments: 2, ..options() }).unwrap();
+    let words = || proptest::collection::vec("[\u{4e00}-\u{4e40}0-9，。【】]{0,30}", 0..20);
+    proptest!(ProptestConfig::with_cases(300), |(
+        headline in "[\u{4e00}-\u{4e40}0-9，。mm【】\n]{0,120}", places in words(), holders in words(), ask in words(),
+        minutes in 0u32..100_000, digit in 0u8..=99, count in 0u32..1_000_000, drill: bool, overdue: bool,
+    )| {
+        let facts = MessageFacts { headline, places, holders, ask, minutes, digit, count, drill, overdue, ..facts() };
+        for kind in MessageKind::ALL {
+            for (r, may) in [(&one, 1), (&two, 2)] {
+                let m = r.render(kind, Channel::Sms, &facts).unwrap();
+                let cost = segments(&format!("【晋城应急】{}", m.text));
+                prop_assert!(cost.count <= may, "{} costs {}: {}", kind.as_str(), cost.count, m.text);
+                prop_assert!(!m.text.contains(['【', '】', '\n']), "{}", m.text);
+                prop_assert!(m.variables.iter().all(|(_, v)| !v.is_empty()), "{:?}", m.variables);
+                prop_assert_eq!(m.text.starts_with("[演练]"), drill);
+            }
+        }
+        let spoken = r_voice(&one, &facts);
+        prop_assert!(!spoken.contains(|c: char| c.is_ascii_digit()), "{spoken}");
+    });
+}
+
+fn r_voice(r: &Renderer, facts: &MessageFacts) -> String {
+    r.render(MessageKind::Callout, Channel::Voice, facts).unwrap().text
+}
