@@ -108,6 +108,7 @@ impl Table {
     pub fn claim(&mut self, limit: usize, now: Time, lease: Span) -> Vec<Claim> {
         self.end_leases(now);
         let mut keys: Vec<Key> = Vec::new();
+        let mut seen: BTreeSet<Key> = BTreeSet::new();
         // Lane by lane: what is ripe stands at the front of its lane.
         let mut lane = self.listed.first().map(|l| l.0);
         while let Some(at) = lane {
@@ -117,7 +118,8 @@ impl Table {
                 if keys.len() >= limit {
                     break;
                 }
-                if !keys.contains(key) {
+                // One record may be listed for several reasons; the first is its best.
+                if seen.insert(key.clone()) {
                     keys.push(key.clone());
                 }
             }

@@ -1,6 +1,6 @@
 //! Copies of a running store.
 
-use super::{shared::open_reader, unavailable};
+use super::{private, shared::open_reader, unavailable};
 use crate::store::StoreError;
 use rusqlite::{Connection, backup::Backup};
 use std::{
@@ -25,8 +25,8 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
     {
         return Err(io("cannot remove what an earlier backup left beside", e));
     }
-    let copied = copy(from, partial).map_err(unavailable);
-    let moved = copied.and_then(|()| {
+    let made = private(partial).map_err(|e| io("cannot make a file beside", e));
+    let moved = made.and_then(|_| copy(from, partial).map_err(unavailable)).and_then(|()| {
         File::open(partial).and_then(|f| f.sync_all()).map_err(|e| io("cannot sync the backup", e))?;
         fs::rename(partial, to).map_err(|e| io("cannot put the backup in place at", e))
     });

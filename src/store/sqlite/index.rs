@@ -96,7 +96,6 @@ pub(super) struct Picked {
     pub letters: Vec<(u64, Option<Vec<u8>>)>,
 }
 
-#[derive(Default)]
 pub(super) struct Index {
     open: BTreeMap<Rid, Entry>,
     inbox: BTreeMap<Rid, Inbox>,
@@ -111,11 +110,37 @@ pub(super) struct Index {
     cached_bytes: usize,
     letter_bytes: usize,
     told: Option<i64>,
+    /// What bodies and letters may take.
+    room: (usize, usize),
     /// Set when something became due earlier than the timekeeper was told.
     pub earlier: bool,
 }
 
+impl Default for Index {
+    fn default() -> Index {
+        Index::with_room(CACHED_BYTES, LETTER_BYTES)
+    }
+}
+
 impl Index {
+    /// An empty index that keeps so many bytes of bodies and of letters in memory.
+    pub fn with_room(bodies: usize, letters: usize) -> Index {
+        Index {
+            open: BTreeMap::new(),
+            inbox: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            lease_ends: BTreeSet::new(),
+            depth: BTreeMap::new(),
+            cached: VecDeque::new(),
+            cached_bytes: 0,
+            letter_bytes: 0,
+            told: None,
+            room: (bodies, letters),
+            earlier: false,
+        }
+    }
+
     /// Fills an empty index at the start; `records` by id.
     pub fn fill(&mut self, records: impl Iterator<Item = (Rid, Mark)>) {
         let mut due: BTreeMap<u8, Vec<(i64, Rid)>> = BTreeMap::new();
@@ -161,7 +186,7 @@ impl Index {
     }
 
     fn evict(&mut self) {
-        while self.cached_bytes > CACHED_BYTES || self.cached.len() > 64 && self.cached.len() > 4 * self.open.len() {
+        while self.cached_bytes > self.room.0 || self.cached.len() > 64 && self.cached.len() > 4 * self.open.len() {
             let Some((rid, journal)) = self.cached.pop_front() else { return };
             if let Some(entry) = self.open.get_mut(&rid).filter(|e| e.mark.journal == journal)
                 && let Some(body) = entry.body.take()
@@ -188,7 +213,7 @@ impl Index {
     /// A letter comes in. It ends a wait the record was given back with, but no lease.
     pub fn deliver(&mut self, to: Rid, mut letter: Waiting) {
         let len = letter.body.as_ref().map_or(0, |b| b.len());
-        if self.letter_bytes + len > LETTER_BYTES {
+        if self.letter_bytes + len > self.room.1 {
             letter.body = None;
         } else {
             self.letter_bytes += len;

@@ -69,6 +69,7 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<SqliteStore, StoreError> {
         let path = path.as_ref().to_path_buf();
         let lock = lock(&path)?;
+        private(&path).map_err(|e| StoreError::Unavailable(format!("the database {} cannot be opened: {e}", path.display())))?;
         let mut connection = Connection::open(&path)
             .map_err(|e| StoreError::Unavailable(format!("the database {} cannot be opened: {e}", path.display())))?;
         schema::prepare_writer(&connection)?;
@@ -181,11 +182,21 @@ impl Drop for SqliteStore {
     }
 }
 
+/// Opens a file for writing, made where there is none so that only its owner can read it: it holds
+/// people's numbers. SQLite gives the log beside it the same rights.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(|e| {
+    let file = private(&name).map_err(|e| {
         StoreError::Unavailable(format!(
             "the lock file {} cannot be opened ({e}): does its directory exist, and is it writable?",
             name.display()
@@ -333,5 +344,57 @@ impl Store for SqliteStore {
         let (reply, answer) = oneshot::channel();
         let work = Work::Docs { kind: kind.to_string(), expect, upsert, delete, reply };
         self.shared.queue.ask(WriteLane::Urgent, work, answer).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        core::ids::CalloutId,
+        store::{Envelope, Head, clock::ManualClock},
+    };
+
+    #[tokio::test]
+    async fn what_memory_has_no_room_for_is_read_from_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path().join("a.db"), Arc::new(ManualClock::new(Time(1_000)))).unwrap();
+        *store.shared.index() = index::Index::with_room(100, 30);
+        let key = |n| Key::Callout(CalloutId::new(WarningId(1), n));
+        let to = Key::Named("full".to_string());
+        let commits: Vec<Commit> = (0..20)
+            .map(|n| {
+                let body = format!("{{\"of\":{n}}}").into_bytes();
+                let mut c = Commit::new(key(n), Head::NONE, body, b"[]".to_vec(), Some(Time(i64::from(n))), Lane(1), Time(1));
+                c.send = vec![Envelope { to: to.clone(), lane: Lane(0), not_before: Time(0), body: n.to_string().into_bytes() }];
+                c
+            })
+            .collect();
+        store.commit(WriteLane::Rest, commits.clone()).await.unwrap();
+        let keys: Vec<Key> = (0..20).map(key).collect();
+        assert!(store.shared.index().get(rid::Rid::callout(CalloutId::new(WarningId(1), 0)).unwrap()).unwrap().1.is_none());
+        let bodies = |records: Vec<Option<Record>>| records.into_iter().flatten().map(|r| r.body).collect::<Vec<_>>();
+        let sent: Vec<Vec<u8>> = commits.iter().map(|c| c.body.clone()).collect();
+        assert_eq!(bodies(store.load(&keys).await.unwrap()), sent);
+        let mut claims = store.claim(99, Span::secs(1)).await.unwrap();
+        let letters = claims.remove(0);
+        assert_eq!((&letters.key, &letters.record), (&to, &None));
+        let read: Vec<String> = letters.inbox.iter().map(|l| String::from_utf8(l.body.clone()).unwrap()).collect();
+        assert_eq!(read, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
+        assert_eq!(claims.into_iter().map(|c| c.record.unwrap().body).collect::<Vec<_>>(), sent);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let store = SqliteStore::open(&path, Arc::new(ManualClock::new(Time(1)))).unwrap();
+        let copy = dir.path().join("copy.db");
+        store.backup_to(&copy).unwrap();
+        for file in [path.clone(), path.with_extension("db-wal"), copy] {
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+        }
     }
 }

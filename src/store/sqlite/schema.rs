@@ -86,7 +86,7 @@ CREATE VIEW v_journal AS SELECT seq, CASE id >> 56 WHEN 0 THEN 'w' || id
 
 /// Settings of the one connection that writes. The checkpoints are ours (see `wal`).
 pub(super) fn prepare_writer(c: &Connection) -> Result<(), StoreError> {
-    let all = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -65536;
+    let all = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;
         PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864; PRAGMA busy_timeout = 50;";
     c.execute_batch(all).map_err(super::unavailable)?;
     let mode: String = c.query_row("PRAGMA journal_mode", [], |r| r.get(0)).map_err(super::unavailable)?;

@@ -10,7 +10,6 @@ use super::{
     index::Waiting,
     queue::{Job, Taken, Work},
     rows::{self, signed},
-    schema,
     shared::Shared,
 };
 use crate::{
@@ -18,7 +17,12 @@ use crate::{
     store::{Committed, Doc, StoreError},
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 /// How many commits one transaction takes: some 5 ms of work.
 const GROUP: usize = 500;
@@ -50,18 +54,26 @@ pub(super) struct Writer {
     sequences: BTreeMap<String, Sequence>,
 }
 
-/// Starts the thread. It ends when the queue is closed and empty.
+/// Starts the thread and waits until it can write. It ends when the queue is closed and empty.
 pub(super) fn start(shared: Arc<Shared>, connection: Connection) -> Result<thread::JoinHandle<()>, StoreError> {
     let counters = counters(&connection).map_err(super::unavailable)?;
     let writer = Writer { shared, counters, sequences: BTreeMap::new() };
-    thread::Builder::new()
-        .name("store-writer".to_string())
-        .spawn(move || {
-            let shared = Arc::clone(&writer.shared);
-            let _abandon = Abandon(&shared);
-            writer.run(&connection);
-        })
-        .map_err(|e| StoreError::Unavailable(format!("the store's writer thread cannot be started: {e}")))
+    let (ready, started) = mpsc::channel();
+    let thread = thread::Builder::new().name("store-writer".to_string()).spawn(move || {
+        let shared = Arc::clone(&writer.shared);
+        let _abandon = Abandon(&shared);
+        match Statements::prepare(&connection) {
+            Ok(sql) => {
+                // Who opens the store waits for this.
+                drop(ready.send(Ok(())));
+                writer.run(&connection, sql);
+            }
+            Err(error) => drop(ready.send(Err(super::unavailable(error)))),
+        }
+    });
+    let thread = thread.map_err(|e| StoreError::Unavailable(format!("the store's writer thread cannot be started: {e}")))?;
+    started.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the store's writer stopped at its start".to_string())))?;
+    Ok(thread)
 }
 
 /// However the thread ends, nobody is left waiting for it.
@@ -81,11 +93,7 @@ fn counters(c: &Connection) -> rusqlite::Result<Counters> {
 }
 
 impl Writer {
-    fn run(mut self, connection: &Connection) {
-        let mut sql = match schema::prepare_writer(connection).and_then(|()| Statements::prepare(connection).map_err(super::unavailable)) {
-            Ok(sql) => sql,
-            Err(error) => return tracing::error!(%error, "the store's writer cannot start"),
-        };
+    fn run(mut self, connection: &Connection, mut sql: Statements<'_>) {
         let mut noted = self.shared.clock.now();
         loop {
             match self.shared.queue.take(GROUP, IDLE) {
@@ -110,38 +118,46 @@ impl Writer {
 
     fn group(&mut self, connection: &Connection, sql: &mut Statements<'_>, jobs: Vec<Job>) {
         match self.transact(connection, sql, &jobs) {
-            Ok(answers) => return self.publish(jobs, answers),
+            Ok((answers, bytes)) => {
+                self.publish(jobs, answers);
+                return self.shared.wal.wrote(connection, bytes);
+            }
             Err(error) if jobs.len() == 1 => return refuse(jobs, &error),
             Err(error) => tracing::warn!(%error, jobs = jobs.len(), "a group of commits failed; trying each by itself"),
         }
         for job in jobs {
             let job = vec![job];
             match self.transact(connection, sql, &job) {
-                Ok(answers) => self.publish(job, answers),
+                Ok((answers, bytes)) => {
+                    self.publish(job, answers);
+                    self.shared.wal.wrote(connection, bytes);
+                }
                 Err(error) => refuse(job, &error),
             }
         }
     }
 
-    /// One transaction for all of `jobs`. On an error nothing of it stands, in the file or here.
-    fn transact(&mut self, connection: &Connection, sql: &mut Statements<'_>, jobs: &[Job]) -> rusqlite::Result<Vec<Answer>> {
+    /// One transaction for all of `jobs`: their answers, and how much was written. On an error nothing of it stands, in the file or here.
+    fn transact(&mut self, connection: &Connection, sql: &mut Statements<'_>, jobs: &[Job]) -> rusqlite::Result<(Vec<Answer>, u64)> {
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&shared, sql, shared.clock.now(), self.counters);
         let mut given = BTreeMap::new();
-        let done = self.fill(connection, &mut group, jobs, &mut given);
-        if done.is_err() {
-            let mut names = shared.names();
-            group.fresh.iter().for_each(|rid| names.forget(*rid));
-            drop(names);
-            if !connection.is_autocommit() {
-                connection.execute_batch("ROLLBACK")?;
+        match self.fill(connection, &mut group, jobs, &mut given) {
+            Ok(answers) => {
+                self.counters = group.counters;
+                self.sequences.extend(given);
+                Ok((answers, group.bytes))
             }
-            return done;
+            Err(error) => {
+                let mut names = shared.names();
+                group.fresh.iter().for_each(|rid| names.forget(*rid));
+                drop(names);
+                if !connection.is_autocommit() {
+                    connection.execute_batch("ROLLBACK")?;
+                }
+                Err(error)
+            }
         }
-        self.counters = group.counters;
-        self.sequences.extend(given);
-        shared.wal.wrote(connection, group.bytes);
-        done
     }
 
     fn fill(

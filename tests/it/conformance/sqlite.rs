@@ -250,3 +250,68 @@ async fn an_operator_reads_who_has_not_answered_by_sql() {
     let whole: String = sql.query_row("PRAGMA integrity_check", [], |r| r.get(0)).unwrap();
     assert_eq!(whole, "ok");
 }
+
+/// What a power cut leaves: the file as it stood, and the log cut off anywhere. (No checkpoint runs
+/// below some megabytes, so the file beside the log is the one the log belongs to.)
+fn crashed(room: &Room, log: &[u8]) -> Room {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(room.path(), path(&dir)).unwrap();
+    std::fs::write(dir.path().join("jiaoying.db-wal"), log).unwrap();
+    Room::at(dir, Arc::new(ManualClock::new(START)))
+}
+
+#[tokio::test]
+async fn a_crash_loses_nothing_that_was_answered_and_leaves_nothing_half_done() {
+    let room = Room::sqlite_file();
+    let log = || std::fs::read(room.path().with_extension("db-wal")).unwrap();
+    let mut number = 0;
+    let mut answered = Vec::new();
+    for round in 0..30u32 {
+        let batches = (0..4).map(|b| {
+            let commits = (0..5).map(|n| {
+                // Every commit sends one letter and shows one face.
+                let mut c = change(&callout(round, 10 * b + n), Head::NONE, "new");
+                c.face = Some(face(CalloutState::Queued, n));
+                c.send = vec![letter(&line(round), 1, Time(0), "one")];
+                c
+            });
+            room.store.commit(WriteLane::Rest, commits.collect())
+        });
+        for done in futures_util::future::join_all(batches).await {
+            assert!(done.unwrap().iter().all(|d| *d == Committed::Done));
+        }
+        number = room.store.next_number("callback").await.unwrap();
+        answered.push((log().len(), 20 * (round as usize + 1), number));
+    }
+    let whole = log();
+    let mut seen = std::collections::BTreeSet::new();
+    for cut in (0..=whole.len()).step_by(whole.len() / 40) {
+        let after = crashed(&room, &whole[..cut]);
+        let mut found = 0;
+        for w in 0..30 {
+            let warning = WarningId(w);
+            let counts = after.store.counts(warning).await.unwrap();
+            assert_eq!(counts, after.store.recount(warning).await.unwrap());
+            let faces = after.store.faces(warning).await.unwrap();
+            for (id, _) in &faces {
+                let rows = after.store.journal(&Key::Callout(*id)).await.unwrap();
+                assert_eq!(rows.len(), 1);
+                assert_eq!(after.load(&Key::Callout(*id)).await.map(|r| r.head), Some(rows[0].head));
+            }
+            assert_eq!(faces.len() % 5, 0, "a batch went into one transaction");
+            found += faces.len();
+        }
+        let letters: u64 = after.store.queue_depth().await.unwrap().iter().map(|d| d.1).sum();
+        assert_eq!(letters, found as u64, "each letter with its commit");
+        let told = answered.iter().rev().find(|(len, _, _)| *len <= cut);
+        if let Some((_, commits, number)) = told {
+            assert!(found >= *commits, "cut at {cut}: {commits} were answered, {found} are there");
+            assert!(after.store.next_number("callback").await.unwrap() > *number);
+        }
+        seen.insert(found);
+    }
+    assert!(seen.len() > 10 && seen.contains(&0), "the cuts fell everywhere: {seen:?}");
+    let after = crashed(&room, &whole);
+    assert_eq!(after.store.faces(WarningId(29)).await.unwrap().len(), 20);
+    assert!(after.store.next_number("callback").await.unwrap() > number);
+}
