@@ -25,8 +25,9 @@ use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 /// Items taken from the feed at a time.
 const BATCH: usize = 200;
-/// Looked at again at the latest after this, should a wake-up have been missed.
-const AT_LATEST: Duration = Duration::from_secs(1);
+/// How often the feed is looked at. The store's own wake-up belongs to the engine's timekeeper: it
+/// wakes one sleeper, and a listener that took it would make the engine oversleep.
+const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,8 +99,7 @@ impl Listener {
             tokio::select! {
                 biased;
                 _ = app.stop.cancelled() => return None,
-                _ = app.engine.happened() => {}
-                _ = tokio::time::sleep(AT_LATEST) => {}
+                _ = tokio::time::sleep(LOOK) => {}
             }
         }
     }
