@@ -18,7 +18,9 @@
 //! * [`config`], [`telemetry`], [`cli`], [`app`]: how it is put together; only `app` names concrete
 //!   stores and providers.
 
+pub mod app;
 pub mod channel;
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod engine;

@@ -24,7 +24,10 @@ use crate::core::{
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The shell's clock as milliseconds since 1970: only for dates written into requests, never to decide.
+pub type WallClock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Which message this is; templates and provider template codes are chosen by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -226,7 +229,7 @@ pub struct ProviderTemplate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VariableRule {
-    /// `text`, `number`, `time`.
+    /// `text`, `number`, `time`, or `link` where the provider has allowed a URL.
     #[serde(default = "text_kind")]
     pub kind: String,
     pub max: usize,

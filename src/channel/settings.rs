@@ -1,6 +1,6 @@
 //! `[provider.NAME]` tables of the configuration → providers. The one list of kinds.
 
-use super::{Provider, Secret, aliyun::rpc::WallClock, email, sms, voice};
+use super::{Provider, Secret, WallClock, email, sms, voice};
 use std::sync::Arc;
 
 /// One provider account as configured.

@@ -7,6 +7,9 @@ use super::{Message, MessageKind, ProviderTemplate, VariableRule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// What a variable can be declared as. `link`: the provider has allowed a URL there.
+const KINDS: &str = "text, number, time, link";
+
 /// The approved templates of one account, by kind of message; drills may have wording of their own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -19,9 +22,11 @@ pub fn choose<'a>(
     drill_templates: Option<&'a TemplateSet>,
     message: &Message,
 ) -> Result<&'a ProviderTemplate, String> {
-    let (set, table) = match drill_templates {
-        Some(drill) if message.drill => (drill, "drill_templates"),
-        _ => (templates, "templates"),
+    let (set, table) = match (message.drill, drill_templates) {
+        (true, Some(drill)) => (drill, "drill_templates"),
+        // The mark stands in the template: without one of its own a drill would sound real.
+        (true, None) => return Err("a drill is not sent in the words of a real warning: add [drill_templates]".into()),
+        (false, _) => (templates, "templates"),
     };
     set.0.get(&message.kind).ok_or_else(|| format!("no template for `{kind}`: add [{table}.{kind}]", kind = message.kind.as_str()))
 }
@@ -51,14 +56,15 @@ fn variable_fault(name: &str, value: &str, rule: &VariableRule) -> Option<String
     if length > rule.max {
         return Some(format!("`{name}` has {length} characters, at most {} are allowed: {}", rule.max, excerpt(value)));
     }
-    if holds_url(value) {
-        return Some(format!("`{name}` holds a URL, which providers refuse in a variable; the template itself must hold its fixed part"));
+    if rule.kind != "link" && holds_url(value) {
+        return Some(format!("`{name}` holds a URL, which providers refuse in a variable unless they allowed it (kind = \"link\")"));
     }
     let allowed: fn(char) -> bool = match rule.kind.as_str() {
         "text" => |_| true,
+        "link" => |c| c.is_ascii_graphic() || c == '—',
         "number" => |c| c.is_ascii_digit(),
         "time" => |c| c.is_ascii_digit() || "-/:. 年月日时分秒".contains(c),
-        other => return Some(format!("`{name}` is declared as `{other}`; known kinds are text, number, time")),
+        other => return Some(format!("`{name}` is declared as `{other}`; known kinds are {KINDS}")),
     };
     (!value.chars().all(allowed)).then(|| format!("`{name}` is not of kind {}: {}", rule.kind, excerpt(value)))
 }
@@ -75,8 +81,8 @@ pub fn faults(table: &str, set: &TemplateSet) -> Vec<String> {
             if rule.max == 0 {
                 faults.push(format!("{at}.variables.{name}.max: must be above 0"));
             }
-            if !matches!(rule.kind.as_str(), "text" | "number" | "time") {
-                faults.push(format!("{at}.variables.{name}.kind: `{}`; known kinds are text, number, time", rule.kind));
+            if !matches!(rule.kind.as_str(), "text" | "number" | "time" | "link") {
+                faults.push(format!("{at}.variables.{name}.kind: `{}`; known kinds are {KINDS}", rule.kind));
             }
         }
     }

@@ -1,12 +1,13 @@
 //! Who may come in: `[[issuer]]` posts warnings, `[[token]]` uses the API.
 
 use super::Secret;
+pub use crate::core::hazard::HazardRight;
 use crate::core::{
     division::Division,
-    hazard::{HazardClass, HazardCode, Level},
+    hazard::{HazardCode, Level},
     ids::IssuerId,
 };
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 
 /// A bureau allowed to post warnings for some hazards and some areas.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -50,38 +51,6 @@ impl Issuer {
     /// Whether a division lies within its area.
     pub fn covers(&self, division: Division) -> bool {
         self.divisions.iter().any(|own| own.contains(division))
-    }
-}
-
-/// A right to a hazard: a class, a code or a code's beginning.
-#[derive(Clone, Debug, PartialEq)]
-pub enum HazardRight {
-    Class(HazardClass),
-    Prefix(String),
-}
-impl HazardRight {
-    pub fn covers(&self, hazard: &HazardCode) -> bool {
-        match self {
-            HazardRight::Class(class) => hazard.class() == *class,
-            HazardRight::Prefix(prefix) => hazard.0.starts_with(prefix),
-        }
-    }
-}
-impl<'de> Deserialize<'de> for HazardRight {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(d)?;
-        let class = HazardClass::deserialize(de::value::StrDeserializer::<de::value::Error>::new(&text));
-        if let Ok(class) = class {
-            return Ok(HazardRight::Class(class));
-        }
-        let code = text.len() >= 2 && text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if code {
-            Ok(HazardRight::Prefix(text))
-        } else {
-            Err(de::Error::custom(format!(
-                "`{text}` is neither an event code such as 11B03, the beginning of one such as 11B, nor a class (meteorological, flood, geological, fire, earthquake, other)"
-            )))
-        }
     }
 }
 

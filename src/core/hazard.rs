@@ -1,6 +1,6 @@
 //! Hazards and levels: event codes in the style of GB/T 35561 and the four colours.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
 /// An event code such as `11B03` (暴雨). Any text is kept: provinces use codes beyond the standard,
@@ -60,6 +60,38 @@ impl HazardCode {
 impl fmt::Display for HazardCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A right to a hazard: a class, a code or a code's beginning.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HazardRight {
+    Class(HazardClass),
+    Prefix(String),
+}
+impl HazardRight {
+    pub fn covers(&self, hazard: &HazardCode) -> bool {
+        match self {
+            HazardRight::Class(class) => hazard.class() == *class,
+            HazardRight::Prefix(prefix) => hazard.0.starts_with(prefix),
+        }
+    }
+}
+impl<'de> Deserialize<'de> for HazardRight {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        let class = HazardClass::deserialize(de::value::StrDeserializer::<de::value::Error>::new(&text));
+        if let Ok(class) = class {
+            return Ok(HazardRight::Class(class));
+        }
+        let code = text.len() >= 2 && text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if code {
+            Ok(HazardRight::Prefix(text))
+        } else {
+            Err(de::Error::custom(format!(
+                "`{text}` is neither an event code such as 11B03, the beginning of one such as 11B, nor a class (meteorological, flood, geological, fire, earthquake, other)"
+            )))
+        }
     }
 }
 

@@ -15,6 +15,9 @@ use super::{directory::Tier, hazard::Level, send::Channel, time::Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The policy that is shipped (`config/policy.toml`), used where the configuration names no other.
+pub const SHIPPED: &str = include_str!("../../config/policy.toml");
+
 /// When a rung is climbed, measured from the acceptance of the warning or from the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {

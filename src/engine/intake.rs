@@ -458,7 +458,7 @@ fn rights(issuer: &Issuer, content: &Content) -> Result<(), PostError> {
     if content.message_type == MessageType::Cancel {
         return Ok(());
     }
-    let hazard_ok = issuer.hazards.is_empty() || issuer.hazards.iter().any(|h| content.hazard.0.starts_with(&h.0));
+    let hazard_ok = issuer.hazards.is_empty() || issuer.hazards.iter().any(|h| h.covers(&content.hazard));
     if !hazard_ok {
         return Err(PostError::Forbidden(format!("{} may not warn of {}", issuer.id, content.hazard)));
     }

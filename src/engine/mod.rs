@@ -32,7 +32,7 @@ use crate::{
         callout::{Channels, state::Callout},
         directory::Directory,
         division::Division,
-        hazard::{HazardCode, Level},
+        hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
@@ -52,7 +52,7 @@ pub struct Issuer {
     pub id: IssuerId,
     pub name: String,
     /// Empty: any.
-    pub hazards: Vec<HazardCode>,
+    pub hazards: Vec<HazardRight>,
     /// Empty: any.
     pub divisions: Vec<Division>,
     /// Empty: any.

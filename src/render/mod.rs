@@ -17,7 +17,7 @@ mod variables;
 pub use check::{TemplateFault, check_templates};
 
 use crate::{
-    channel::{Message, MessageKind},
+    channel::{Message, MessageKind, VariableRule},
     core::{
         message::{MessageFacts, units},
         send::Channel,
@@ -133,7 +133,7 @@ impl Renderer {
     pub fn approved_text(&self, kind: MessageKind, channel: Channel, drill: bool) -> Option<String> {
         let (template, link) = match channel {
             Channel::Voice => (self.voice.get(&kind)?, false),
-            Channel::Sms | Channel::Im => (self.sms.get(&kind)?, self.options.sms_link && kind != MessageKind::Which),
+            Channel::Sms | Channel::Im => (self.sms.get(&kind)?, self.options.sms_link),
             Channel::Email => return None,
         };
         let link = if link { " ${link}" } else { "" };
@@ -142,6 +142,19 @@ impl Renderer {
             (_, true) => format!("{DRILL_MARK}{}{link}", template.source),
             _ => format!("{}{link}", template.source),
         })
+    }
+
+    /// What to declare with a provider for this kind's variables; empty where it is not spoken.
+    pub fn provider_variables(&self, kind: MessageKind, channel: Channel) -> BTreeMap<String, VariableRule> {
+        let (template, declared) = match channel {
+            Channel::Voice => (self.voice.get(&kind), &self.voice_declared),
+            Channel::Sms | Channel::Im => (self.sms.get(&kind), &self.sms_declared),
+            Channel::Email => return BTreeMap::new(),
+        };
+        let link = (channel != Channel::Voice && self.options.sms_link).then_some(Variable::Link);
+        let used = template.into_iter().flat_map(Template::variables).chain(link);
+        let rule = |v: Variable| declared.get(&v).map(|d| (v.name().to_string(), VariableRule { kind: d.kind.clone(), max: d.max }));
+        used.filter_map(rule).collect()
     }
 
     fn sms(&self, kind: MessageKind, channel: Channel, facts: &MessageFacts, template: &Template) -> Message {

@@ -27,7 +27,7 @@ mod voice;
 
 pub use settings::{Behaviour, People, Receipts, StandinSettings};
 
-use crate::channel::{aliyun::rpc::WallClock, http, sign::aliyun_acs3::Key};
+use crate::channel::{WallClock, http, sign::aliyun_acs3::Key};
 use crate::core::{send::Channel, time::Span};
 use ledger::Ledger;
 use push::{Kind, Pusher};

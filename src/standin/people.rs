@@ -62,7 +62,8 @@ pub fn on_call(p: &People, seed: u64, phone: &str, n: u32, variables: &BTreeMap<
     if never_reacts(p, seed, phone) {
         return silent;
     }
-    let asked = variables.get("digit").filter(|d| keys.contains(d)).or_else(|| keys.first());
+    let named = variables.get("digit").map(|d| as_key(d));
+    let asked = named.as_ref().filter(|d| keys.contains(d)).or_else(|| keys.first());
     // Somebody who takes a call does so while it rings.
     let taken = Span(2_000 + (p.ring.0 as f64 * 0.6 * chance::roll(seed, phone, n, "pick-up")) as i64);
     let pressed = plus(taken, p.announcement);
@@ -92,6 +93,15 @@ pub fn on_call(p: &People, seed: u64, phone: &str, n: u32, variables: &BTreeMap<
     }
 }
 
+/// Calls speak their digits: 「请按一」.
+fn as_key(digit: &str) -> String {
+    let spoken = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
+    match spoken.iter().position(|s| *s == digit) {
+        Some(n) => n.to_string(),
+        None if digit == "幺" => "1".into(),
+        None => digit.into(),
+    }
+}
 fn plus(a: Span, b: Span) -> Span {
     Span(a.0.saturating_add(b.0))
 }
@@ -141,6 +151,8 @@ mod tests {
         assert_eq!(one(People { listen_share: 1.0, ..People::default() }).status_code, "200008");
         let right = one(People { keypress_share: 1.0, ..People::default() });
         assert_eq!((right.status_code, right.key.unwrap().1), ("200000", "2".to_string()));
+        let spoken = on_call(&People { keypress_share: 1.0, ..People::default() }, 1, "1", 1, &ask("三"), &keys());
+        assert_eq!(spoken.key.unwrap().1, "3");
         let wrong = one(People { wrong_key_share: 1.0, ..People::default() });
         assert!(!keys().contains(&wrong.key.unwrap().1));
         let never = one(People { keypress_share: 1.0, never_share: 1.0, ..People::default() });

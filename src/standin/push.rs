@@ -9,7 +9,7 @@ use std::{
     collections::BinaryHeap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -84,6 +84,8 @@ struct Targets {
 struct Inner {
     client: reqwest::Client,
     targets: Mutex<Targets>,
+    /// Whether there is a target for SMS, and for voice.
+    wanted: [AtomicBool; 2],
     again: [Duration; 3],
     seq: AtomicU64,
     pushed: AtomicU64,
@@ -105,6 +107,7 @@ impl Pusher {
         let inner = Inner {
             client,
             targets: Mutex::new(Targets { sms: s.sms_callback.clone(), voice: s.voice_callback.clone() }),
+            wanted: [AtomicBool::new(s.sms_callback.is_some()), AtomicBool::new(s.voice_callback.is_some())],
             again: AGAIN_AFTER.map(|span| s.scaled(span)),
             seq: AtomicU64::new(0),
             pushed: AtomicU64::new(0),
@@ -128,7 +131,13 @@ impl Pusher {
     }
 
     pub fn set_targets(&self, sms: Option<String>, voice: Option<String>) {
+        self.0.wanted[0].store(sms.is_some(), Ordering::Relaxed);
+        self.0.wanted[1].store(voice.is_some(), Ordering::Relaxed);
         *self.0.targets.lock().unwrap_or_else(PoisonError::into_inner) = Targets { sms, voice };
+    }
+    /// Whether anybody is there to push this to: spares making items nobody will read.
+    pub fn wants(&self, kind: Kind) -> bool {
+        self.0.wanted[usize::from(kind.is_voice())].load(Ordering::Relaxed)
     }
     fn target(&self, kind: Kind) -> Option<String> {
         let t = self.0.targets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +147,9 @@ impl Pusher {
     /// Pushes an item after a (real) delay. Without an address for it, it is forgotten, as by a
     /// provider whose customer configured none.
     pub fn push(&self, kind: Kind, after: Duration, item: Value) {
-        self.enqueue(Instant::now() + after, kind, 0, vec![item]);
+        if self.wants(kind) {
+            self.enqueue(Instant::now() + after, kind, 0, vec![item]);
+        }
     }
     fn enqueue(&self, at: Instant, kind: Kind, attempt: usize, items: Vec<Value>) {
         let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);

@@ -174,7 +174,8 @@ impl People {
 impl StandinSettings {
     /// A delay of the simulated world in real time.
     pub fn scaled(&self, span: Span) -> Duration {
-        Duration::from_secs_f64((span.seconds_f64() / self.speed).max(0.0))
+        // A year stands for any longer time: an instant must not overflow.
+        Duration::from_secs_f64((span.seconds_f64() / self.speed).clamp(0.0, 31_536_000.0))
     }
 
     /// Everything wrong with these settings, as `key: reason`.

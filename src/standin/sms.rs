@@ -65,7 +65,7 @@ pub(super) fn luck(s: &Shared, phone: &str) -> Luck {
     }
     let slow = if happens(b.slow_share, "slow") { b.slow_latency } else { Span::ZERO };
     let spread = Span((b.latency_spread.0 as f64 * chance::roll(b.seed, phone, n, "latency")) as i64);
-    Luck::Good { wait: s.scaled(Span(b.latency.0 + spread.0 + slow.0)) }
+    Luck::Good { wait: s.scaled(Span(b.latency.0.saturating_add(spread.0).saturating_add(slow.0))) }
 }
 
 /// The walls of one number, when they are to be enforced, with their windows scaled.
@@ -171,7 +171,7 @@ fn accept(
         Shared::count(&s.tallies.limited);
         return Err(Answer::Json(200, error_body(s, "isv.BUSINESS_LIMIT_CONTROL", message)));
     }
-    if b.receipts.send && !chance::happens(b.receipts.lost_share, b.seed, phone, n, "receipt-lost") {
+    if b.receipts.send && s.pusher.wants(Kind::Receipt) && !chance::happens(b.receipts.lost_share, b.seed, phone, n, "receipt-lost") {
         let item = push::receipt_item(phone, out_id, biz_id, code, now, done_at);
         if chance::happens(b.receipts.duplicate_share, b.seed, phone, n, "receipt-again") {
             s.pusher.push(Kind::Receipt, report_after + s.scaled(Span::secs(5)), item.clone());

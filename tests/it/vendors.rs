@@ -4,5 +4,6 @@
 mod aliyun_client;
 mod aliyun_push;
 mod kit;
+mod odd_input;
 mod signatures;
 mod smtp;

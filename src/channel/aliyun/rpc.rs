@@ -2,7 +2,7 @@
 
 use super::errors;
 use crate::channel::{
-    Secret,
+    Secret, WallClock,
     http::{self, body_up_to},
     sign::aliyun_acs3::{self as acs3, Key, Parts},
 };
@@ -25,9 +25,6 @@ use std::{
 pub const VERSION: &str = "2017-05-25";
 /// No reply we read is longer, except a page of send details (50 rows of at most 2 KiB).
 const REPLY_LIMIT: usize = 256 * 1024;
-
-/// The clock of the shell, as milliseconds since 1970: only for `x-acs-date`.
-pub type WallClock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Where and as whom to call.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ mod settings;
 
 pub use settings::{Settings, Tls};
 
-use crate::channel::{AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, aliyun::rpc::WallClock};
+use crate::channel::{AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock};
 use crate::core::{
     send::{Channel, Outcome},
     time::Time,

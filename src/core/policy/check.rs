@@ -427,7 +427,7 @@ nobody = " "
 
     #[test]
     fn the_shipped_policy_has_no_fault() {
-        let policy = parse_policy(include_str!("../../../config/policy.toml")).unwrap_or_else(|f| panic!("{f:#?}"));
+        let policy = parse_policy(crate::core::policy::SHIPPED).unwrap_or_else(|f| panic!("{f:#?}"));
         assert!(policy.check().is_empty());
         assert_eq!(policy.ladders.len(), 5);
     }

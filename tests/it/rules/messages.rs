@@ -140,6 +140,22 @@ fn sms_carry_the_link_only_where_the_settings_allow_it() {
 }
 
 #[test]
+fn what_is_declared_with_a_provider_is_what_is_sent() {
+    let r = Renderer::new(options()).unwrap();
+    for (channel, kinds) in [(Channel::Sms, &MessageKind::ALL[..]), (Channel::Voice, &VOICE_KINDS[..])] {
+        for kind in kinds {
+            let declared = r.provider_variables(*kind, channel);
+            let sent = r.render(*kind, channel, &facts()).unwrap();
+            assert_eq!(declared.len(), sent.variables.len(), "{kind:?}");
+            for (name, value) in sent.variables {
+                assert!(value.chars().count() <= declared[&name].max, "{kind:?} {name}={value}");
+                assert!(declared[&name].kind != "number" || value.parse::<u64>().is_ok(), "{kind:?} {name}={value}");
+            }
+        }
+    }
+}
+
+#[test]
 fn only_asks_are_spoken() {
     let r = Renderer::new(options()).unwrap();
     for kind in MessageKind::ALL {

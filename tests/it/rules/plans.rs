@@ -197,6 +197,7 @@ fn names_are_found_as_people_write_them() {
     let both = who("西河村", &[]);
     assert_eq!(villages(&both), set(&["西河支书", "阳城西河支书"]));
     assert!(codes(&both).contains("ambiguous_name"));
+    assert_eq!(villages(&who("龙港、中村东部", &[])), set(&["梁庄支书", "西河支书", "东沟支书", "南坡支书"]), "a town without its ending");
     assert_eq!(villages(&who("西河村", &[COUNTY])), set(&["西河支书"]), "only inside the issuer's divisions");
     assert_eq!(villages(&who("全县大部", &[COUNTY])).len(), 4);
     let half = who("龙港镇，火星镇", &[]);
@@ -402,7 +403,7 @@ fn answer_rules_and_narrowing_are_carried_into_the_plan() {
 fn a_big_plan_is_cut_into_chunks_that_stand_alone() {
     let mut b = county();
     for i in 0..2_345 {
-        b.add(&format!("网格员{i}"), "assigned", Tier::Village, [LIANGZHUANG, XIHE, DONGGOU, NANPO][i % 4]);
+        b.add(&format!("网格员{i}"), "grid", Tier::Village, [LIANGZHUANG, XIHE, DONGGOU, NANPO][i % 4]);
     }
     b.0.recipients.values_mut().take(3).for_each(|r| r.phones.clear());
     let p = plan(&b.done(), &rain(Level::Red, vec![division(COUNTY)]), day());
@@ -421,7 +422,7 @@ fn a_big_plan_is_cut_into_chunks_that_stand_alone() {
 
 /// Every post of a random directory: (role, tier, place) by index.
 fn random_county(posts: &[(usize, usize, usize, u32)]) -> Directory {
-    const ROLES: [&str; 6] = ["party_government", "flood_control", "flash_flood", "duty", "assigned", "forest_fire"];
+    const ROLES: [&str; 6] = ["party_government", "flood_control", "flash_flood", "duty", "contract", "forest_fire"];
     const PLACES: [(&str, Tier); 11] = [
         (town::CITY, Tier::City),
         (COUNTY, Tier::County),
@@ -468,7 +469,7 @@ proptest! {
             let above = areas.iter().any(|a| post.place.division.contains(*a)) && post.place.point.is_none();
             let tier_fits = match post.tier {
                 Tier::City => desk,
-                Tier::County => desk || matches!(post.role.0.as_str(), "party_government" | "flood_control" | "assigned" | "flash_flood"),
+                Tier::County => desk || matches!(post.role.0.as_str(), "party_government" | "flood_control" | "contract" | "flash_flood"),
                 Tier::Township => true,
                 Tier::Village | Tier::Point => inside,
                 Tier::DutyDesk => true,

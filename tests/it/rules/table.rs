@@ -6,13 +6,13 @@ use jiaoying::core::{
     hazard::{HazardCode, Level},
     plan::PlanEntry,
     planner::{Lookup, PlanInput, make_plan},
-    policy::{At, Ladder, Policy, Who, parse_policy},
+    policy::{At, Ladder, Policy, SHIPPED, Who, parse_policy},
     time::{Span, Time},
 };
 use std::{collections::BTreeMap, fmt::Write};
 
 pub fn shipped() -> Policy {
-    parse_policy(include_str!("../../../config/policy.toml")).unwrap_or_else(|f| panic!("{f:#?}"))
+    parse_policy(SHIPPED).unwrap_or_else(|f| panic!("{f:#?}"))
 }
 
 fn zh(s: Span) -> String {

@@ -155,6 +155,7 @@ pub fn everybody() -> Directory {
     let mut b = Builder::empty();
     b.add("市长", "party_government", City, CITY);
     b.add("市值班室", "duty", DutyDesk, CITY);
+    b.add("市带班领导", "shift_leader", DutyDesk, CITY);
     b.add("县长", "party_government", County, COUNTY);
     b.add("分管副县长", "party_government", County, COUNTY);
     b.add("水利局", "department", County, COUNTY);
@@ -163,12 +164,13 @@ pub fn everybody() -> Directory {
     b.add("县值班室", "duty", DutyDesk, COUNTY);
     b.add("县带班领导", "shift_leader", DutyDesk, COUNTY);
     b.add("镇长", "party_government", Township, LONGGANG);
-    b.add("镇包村干部", "assigned", Township, LONGGANG);
+    b.add("镇领导包西河村", "contract", Township, XIHE);
+    b.add("县领导包龙港镇", "contract", County, LONGGANG);
     b.add("镇林长", "forest_chief", Township, LONGGANG);
     b.add("镇值班室", "duty", DutyDesk, LONGGANG);
     b.add("梁庄支书（有地灾点）", "party_government", Village, LIANGZHUANG);
     b.add("西河支书（无点位）", "party_government", Village, XIHE);
-    b.add("西河网格员", "assigned", Village, XIHE);
+    b.add("西河网格员", "grid", Village, XIHE);
     b.add("西河村河长", "river_chief", Village, XIHE);
     b.add("西河护林员", "forest_fire", Village, XIHE);
     b.add("西河灾情速报员", "earthquake", Village, XIHE);

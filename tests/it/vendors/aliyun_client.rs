@@ -205,19 +205,32 @@ async fn the_same_reference_sent_twice_shows_in_the_stand_ins_own_count() {
     assert_eq!(list.as_array().unwrap().len(), 2);
 }
 
+/// With `JIAOYING_CAPTURE` set to a directory the requests stay there for `tests/vendors/run`, which
+/// gives them to an independent judge.
 #[tokio::test]
-async fn captured_requests_verify_again_from_their_files() {
+async fn requests_of_every_kind_are_captured_for_the_judges() {
     let dir = tempfile::tempdir().unwrap();
-    let s = standin(StandinSettings { capture: Some(dir.path().into()), ..StandinSettings::default() }).await;
-    sms(&s.url()).send(&ask(phone(1), "captured")).await;
-    voice(&s.url()).send(&ask(phone(1), "captured2")).await;
+    let capture = std::env::var_os("JIAOYING_CAPTURE").map_or(dir.path().to_path_buf(), Into::into);
+    let s = standin(StandinSettings { capture: Some(capture.clone()), ..StandinSettings::default() }).await;
+    let (p, v) = (sms(&s.url()), voice(&s.url()));
+    assert_eq!(p.send(&ask(phone(1), "captured1")).await.class(), "accepted");
+    let mut hard = ask(phone(2), "captured2");
+    hard.message.variables[0].1 = "\"红\\色\" +%&=".into();
+    assert_eq!(p.send(&hard).await.class(), "accepted");
+    assert!(matches!(p.lookup("captured1", &phone(1), NOW).await, Lookup::Found { .. }));
+    assert_eq!(v.send(&ask(phone(1), "captured3")).await.class(), "accepted");
+    let with_token = provider("a", &sms_table(&s.url()).replace("sign_name", "security_token = \"sts-token\"\nsign_name"));
+    assert_eq!(with_token.send(&ask(phone(3), "captured4")).await.class(), "accepted");
+
     let mut names: Vec<String> =
-        std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        std::fs::read_dir(&capture).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    assert_eq!(names, ["000000_SendSms.json", "000001_IvrCall.json"]);
-    let text = std::fs::read_to_string(dir.path().join(&names[0])).unwrap();
+    let expected =
+        ["000000_SendSms.json", "000001_SendSms.json", "000002_QuerySendDetails.json", "000003_IvrCall.json", "000004_SendSms.json"];
+    assert_eq!(names, expected);
+    let text = std::fs::read_to_string(capture.join(&names[0])).unwrap();
     let captured: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert!(captured["url"].as_str().unwrap().contains("/?OutId=captured&PhoneNumbers=15400000001"));
+    assert!(captured["url"].as_str().unwrap().contains("/?OutId=captured1&PhoneNumbers=15400000001"));
     let log: serde_json::Value = reqwest::get(format!("{}/_standin/log?action=IvrCall", s.url())).await.unwrap().json().await.unwrap();
     assert_eq!(log.as_array().unwrap().len(), 1);
 }

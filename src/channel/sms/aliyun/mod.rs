@@ -9,8 +9,8 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest,
-    aliyun::{self, Rpc, rpc},
+    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
+    aliyun::{self, Rpc},
     template,
 };
 use crate::core::{
@@ -29,7 +29,7 @@ pub struct AliyunSms {
 
 impl AliyunSms {
     /// `clock` gives milliseconds since 1970 for `x-acs-date`. `Err` names every faulty key.
-    pub fn new(settings: Settings, client: reqwest::Client, clock: rpc::WallClock) -> Result<AliyunSms, String> {
+    pub fn new(settings: Settings, client: reqwest::Client, clock: WallClock) -> Result<AliyunSms, String> {
         let faults = settings.faults();
         if !faults.is_empty() {
             return Err(faults.join("; "));

@@ -10,8 +10,8 @@ mod settings;
 pub use settings::{MenuKey, Settings};
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest,
-    aliyun::{self, Rpc, rpc},
+    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
+    aliyun::{self, Rpc},
     template,
 };
 use crate::core::{
@@ -33,7 +33,7 @@ pub struct AliyunVoice {
 
 impl AliyunVoice {
     /// `clock` gives milliseconds since 1970 for `x-acs-date`. `Err` names every faulty key.
-    pub fn new(settings: Settings, client: reqwest::Client, clock: rpc::WallClock) -> Result<AliyunVoice, String> {
+    pub fn new(settings: Settings, client: reqwest::Client, clock: WallClock) -> Result<AliyunVoice, String> {
         let faults = settings.faults();
         if !faults.is_empty() {
             return Err(faults.join("; "));

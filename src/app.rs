@@ -1,0 +1,218 @@
+//! Putting it together: the one place that names concrete stores and providers.
+
+use crate::{
+    channel::{
+        Provider,
+        http::{ClientSettings, client},
+        settings::ProviderSettings,
+    },
+    config::{Config, StoreKind},
+    core::policy::{Policy, PolicyFault, parse_policy},
+    engine::{self, Engine},
+    http,
+    render::{RenderOptions, Renderer},
+    store::{
+        Doc, Reports, Store, StoreError,
+        clock::{Clock, SystemClock},
+        memory::MemoryStore,
+        sqlite::SqliteStore,
+    },
+    telemetry::metrics::Metrics,
+};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+
+
+
+/// Why a gateway cannot be put together. Each line says what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Configuration, policy or templates: exit code 2.
+    #[error("{}", .0.join("\n"))]
+    Faults(Vec<String>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The policy in force: the configured file or the shipped one, at the configured speed.
+pub fn policy(config: &Config) -> Result<Policy, Vec<String>> {
+    let (name, text) = match &config.policy.file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| vec![format!("{}: cannot be read: {e}", path.display())])?;
+            (path.display().to_string(), text)
+        }
+        None => ("the shipped policy".to_string(), crate::core::policy::SHIPPED.to_string()),
+    };
+    let told = |faults: Vec<PolicyFault>| faults.into_iter().map(|f| format!("{name}: {f}")).collect::<Vec<_>>();
+    let policy = parse_policy(&text).map_err(told)?;
+    let faults = policy.check();
+    if !faults.is_empty() {
+        return Err(told(faults));
+    }
+    Ok(if config.clock.speed == 1.0 { policy } else { policy.scaled(config.clock.speed) })
+}
+
+/// The message renderer as configured.
+pub fn renderer(config: &Config) -> Result<Renderer, Vec<String>> {
+    Renderer::new(render_options(config)).map_err(|f| f.into_iter().map(|f| f.to_string()).collect())
+}
+
+pub fn render_options(config: &Config) -> RenderOptions {
+    RenderOptions {
+        dir: config.templates.dir.clone(),
+        signature: config.messages.signature.clone(),
+        segments: usize::from(config.messages.segments),
+        sms_link: config.messages.sms_link,
+    }
+}
+
+/// All provider accounts, in the order of their names.
+pub fn providers(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Vec<String>> {
+    let mut faults = Vec::new();
+    let mut all = Vec::new();
+    let http = match client(&ClientSettings::default()) {
+        Ok(c) => c,
+        Err(e) => return Err(vec![e]),
+    };
+    // Wall-clock time goes only into what providers check: signatures, dates of mails.
+    let clock = Arc::new(SystemClock::new());
+    let wall: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(move || clock.now().0);
+    for (account, table) in &config.providers {
+        let made = ProviderSettings::from_table(account, table.0.clone()).and_then(|s| s.provider(http.clone(), wall.clone()).map_err(|e| vec![e]));
+        match made {
+            Ok(p) => all.push(p),
+            Err(list) => faults.extend(list.into_iter().map(|f| config.fault(&format!("provider.{account}"), f).to_string())),
+        }
+    }
+    if faults.is_empty() { Ok(all) } else { Err(faults) }
+}
+
+/// Everything that can be wrong before a gateway starts, in one run.
+pub fn faults(config: &Config) -> Vec<String> {
+    let mut all = Vec::new();
+    all.extend(policy(config).err().unwrap_or_default());
+    match renderer(config) {
+        Ok(r) => all.extend(r.check().into_iter().map(|f| f.to_string())),
+        Err(f) => all.extend(f),
+    }
+    all.extend(providers(config).err().unwrap_or_default());
+    all
+}
+
+type Stores = (Arc<dyn Store>, Arc<dyn Reports>);
+
+/// Opens the configured store.
+pub fn open_store(config: &Config) -> Result<Stores, StoreError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    match config.store.kind {
+        StoreKind::Memory => {
+            let store = Arc::new(MemoryStore::new(clock));
+            Ok((store.clone(), store))
+        }
+        StoreKind::Sqlite => {
+            if let Some(dir) = config.store.path.parent().filter(|d| !d.as_os_str().is_empty()) {
+                std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
+            }
+            let store = Arc::new(SqliteStore::open(&config.store.path, clock)?);
+            Ok((store.clone(), store))
+        }
+    }
+}
+
+/// The key of references and links: made once, kept in the store, because links sent before a
+/// restart must open after it.
+async fn reference_key(store: &Arc<dyn Store>) -> Result<[u8; 32], AppError> {
+    const KIND: &str = "secret";
+    for _ in 0..3 {
+        let (version, docs) = store.docs(KIND).await?;
+        if let Some(doc) = docs.iter().find(|d| d.id == "references") {
+            let bytes: Vec<u8> = serde_json::from_slice(&doc.body).map_err(|e| StoreError::Corrupt(format!("the reference key: {e}")))?;
+            return bytes.try_into().map_err(|_| StoreError::Corrupt("the reference key has not 32 bytes".into()).into());
+        }
+        let mut key = [0u8; 32];
+        getrandom::fill(&mut key).map_err(|e| AppError::Other(format!("the system has no randomness: {e}")))?;
+        let body = serde_json::to_vec(&key.to_vec()).map_err(|e| AppError::Other(e.to_string()))?;
+        if store.docs_apply(KIND, version, vec![Doc { id: "references".into(), body }], Vec::new()).await?.is_some() {
+            return Ok(key);
+        }
+    }
+    Err(AppError::Other("the reference key could not be kept".into()))
+}
+
+/// An engine over an open store.
+pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Engine>, AppError> {
+    let settings = engine::Settings {
+        lease: config.engine.lease,
+        intents: usize::from(config.engine.in_flight),
+        rows_per_turn: u32::from(config.engine.planning_chunk),
+        public_url: config.server.public_url.clone(),
+        sms_link: config.messages.sms_link,
+        key: reference_key(&store).await?,
+        ..engine::Settings::default()
+    };
+    let issuers = config
+        .issuers
+        .iter()
+        .map(|i| engine::Issuer {
+            id: i.id.clone(),
+            name: i.name.clone(),
+            hazards: i.hazards.clone(),
+            divisions: i.divisions.clone(),
+            levels: i.levels.clone(),
+        })
+        .collect();
+    let parts = engine::Parts {
+        store,
+        reports,
+        providers: providers(config).map_err(AppError::Faults)?,
+        renderer: renderer(config).map_err(AppError::Faults)?,
+        policy: policy(config).map_err(AppError::Faults)?,
+        issuers,
+        settings,
+    };
+    Ok(Arc::new(Engine::new(parts).await?))
+}
+
+/// Runs a gateway until `stop`: the engine's loops and the HTTP side. Requests under way are finished
+/// and recorded first, within the configured grace.
+pub async fn run(config: &Config, engine: Arc<Engine>, listener: TcpListener, metrics: Metrics, stop: CancellationToken) -> Result<(), AppError> {
+    let router = http::router(engine.clone(), config, metrics, stop.clone()).map_err(AppError::Other)?;
+    let loops = tokio::spawn(engine::run::run(engine, stop.clone()));
+    let served = stop.clone();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move { served.cancelled().await });
+    let grace: Duration = config.server.shutdown_grace.to_std();
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        biased;
+        ended = &mut server => {
+            stop.cancel();
+            ended.map_err(|e| AppError::Other(e.to_string()))?.map_err(|e| AppError::Other(format!("the server ended: {e}")))?;
+        }
+        () = stop.cancelled() => {
+            // A live stream has no end of its own.
+            let _ = tokio::time::timeout(grace, server).await;
+        }
+    }
+    if tokio::time::timeout(grace, loops).await.is_err() {
+        tracing::warn!("requests were still under way after the grace; their fate is looked up at the next start");
+    }
+    Ok(())
+}
+
+/// The configuration file, or the defaults where the default file is absent.
+pub fn load_config(path: Option<&Path>) -> Result<Config, AppError> {
+    let env: Vec<(String, String)> = std::env::vars().collect();
+    let loaded = match path {
+        Some(p) => Config::load(p, env),
+        None if Path::new(DEFAULT_CONFIG).exists() => Config::load(Path::new(DEFAULT_CONFIG), env),
+        None => Config::from_text("defaults", "", &crate::config::Environment::new(env)),
+    };
+    loaded.map_err(|f| AppError::Faults(f.0.iter().map(|f| f.to_string()).collect()))
+}
+
+/// Read when `--config` is not given.
+pub const DEFAULT_CONFIG: &str = "config/jiaoying.toml";

@@ -1,0 +1,40 @@
+//! `jiaoying check`: every fault in one run, each with file, line and what to do.
+
+use super::Failure;
+use crate::app;
+use std::path::Path;
+
+pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
+    let config = app::load_config(config)?;
+    let mut faults = app::faults(&config);
+    let stores = app::open_store(&config);
+    match stores {
+        // A gateway that runs holds the file; what it holds was checked when it started.
+        Err(e) => faults.push(format!("store: {e}")),
+        Ok(stores) if faults.is_empty() => {
+            let engine = app::engine(&config, stores).await?;
+            let directory = engine.directory();
+            let gaps = crate::core::directory_gaps::gaps(&directory, engine.now());
+            println!("名册：{} 人，{} 个岗位，{} 个点位，{} 个行政区划", directory.recipients.len(), directory.posts.len(), directory.points.len(), directory.divisions.len());
+            println!(
+                "缺口：无号码 {}，无手机 {}，号码重复 {}，无代理人 {}，无人负责的村 {}，无人负责的点位 {}，无值班电话 {}",
+                gaps.no_number.len(),
+                gaps.no_mobile.len(),
+                gaps.shared_numbers.len(),
+                gaps.no_deputy.len(),
+                gaps.empty_villages.len(),
+                gaps.empty_points.len(),
+                gaps.no_desk.len()
+            );
+        }
+        Ok(_) => {}
+    }
+    if faults.is_empty() {
+        println!("配置、规则、模板无误");
+        return Ok(());
+    }
+    for f in &faults {
+        println!("{f}");
+    }
+    Err(Failure::Usage(format!("{} faults", faults.len())))
+}

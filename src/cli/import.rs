@@ -1,0 +1,71 @@
+//! `jiaoying import`: a sheet of responsible persons into the directory, whole or not at all.
+
+use super::Failure;
+use crate::{
+    app,
+    ingest::sheet::{self, ImportMode, ImportOptions},
+    sample,
+};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// The sheet: .csv (UTF-8 or GBK) or .xlsx.
+    file: PathBuf,
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Show what would change; change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// People of the sheet's area who are not in the sheet are removed.
+    #[arg(long)]
+    replace: bool,
+    /// Allow a place to lose its last person.
+    #[arg(long)]
+    allow_uncovered: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(o: Options) -> Result<(), Failure> {
+    let config = app::load_config(o.config.as_deref())?;
+    let bytes = std::fs::read(&o.file).map_err(|e| Failure::Usage(format!("{}: {e}", o.file.display())))?;
+    let stores = app::open_store(&config).map_err(|e| Failure::Failed(e.to_string()))?;
+    let engine = app::engine(&config, stores).await?;
+    let mut current = (*engine.directory()).clone();
+    if current.divisions.is_empty() {
+        // A fresh store knows the divisions that are shipped; others come with the province's list.
+        current.divisions = sample::divisions();
+    }
+    let options = ImportOptions {
+        mode: if o.replace { ImportMode::Replace } else { ImportMode::Upsert },
+        within: None,
+        allow_uncovered: o.allow_uncovered,
+    };
+    let name = o.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let divisions = current.divisions.clone();
+    let result = sheet::import(&name, &bytes, &current, &divisions, &options);
+    if o.json {
+        let faults: Vec<String> = result.faults.iter().map(|f| f.to_string()).collect();
+        println!("{}", serde_json::json!({"applied": result.directory.is_some() && !o.dry_run, "diff": result.diff, "faults": faults}));
+    } else {
+        for f in &result.faults {
+            println!("{f}");
+        }
+        println!("{}", result.diff.summary_zh());
+    }
+    let Some(directory) = result.directory else {
+        return Err(Failure::Failed("表中有错误，未作任何改动；请改正后重新导入".into()));
+    };
+    if o.dry_run {
+        return Ok(());
+    }
+    let version = engine.directory().version;
+    match engine.replace_directory(version, directory).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Failed("名册刚被别人改动，请重新导入".into())),
+        Err(e) => Err(Failure::Failed(e.to_string())),
+    }
+}
