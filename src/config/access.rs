@@ -2,11 +2,7 @@
 
 use super::Secret;
 pub use crate::core::hazard::HazardRight;
-use crate::core::{
-    division::Division,
-    hazard::{HazardCode, Level},
-    ids::IssuerId,
-};
+use crate::core::{division::Division, hazard::Level, ids::IssuerId};
 use serde::{Deserialize, Serialize};
 
 /// A bureau allowed to post warnings for some hazards and some areas.
@@ -39,19 +35,6 @@ pub struct Issuer {
 
 fn sixty() -> u32 {
     60
-}
-
-impl Issuer {
-    /// Whether this bureau may warn of this hazard at this level.
-    pub fn may(&self, hazard: &HazardCode, level: Level) -> bool {
-        (self.hazards.is_empty() || self.hazards.iter().any(|h| h.covers(hazard)))
-            && (self.levels.is_empty() || self.levels.contains(&level))
-    }
-
-    /// Whether a division lies within its area.
-    pub fn covers(&self, division: Division) -> bool {
-        self.divisions.iter().any(|own| own.contains(division))
-    }
 }
 
 /// What a token (later: a user) may do.

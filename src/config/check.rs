@@ -82,8 +82,7 @@ impl Config {
             }
         };
         number("engine.in_flight", self.engine.in_flight.into(), 1, 512);
-        number("engine.planning_chunk", self.engine.planning_chunk.into(), 1, 100);
-        number("engine.claim", self.engine.claim.into(), 1, 1000);
+        number("engine.planning_chunk", self.engine.planning_chunk.into(), 1, 1000);
         number("messages.segments", self.messages.segments.into(), 1, 5);
         let speed = self.clock.speed;
         if !speed.is_finite() || !(0.01..=100_000.0).contains(&speed) {

@@ -71,14 +71,15 @@ pub struct Templates {
 pub struct Messages {
     /// The registered SMS signature, without 【】, 2 to 12 characters.
     pub signature: String,
-    /// Whether SMS carry the answer link. Without it people answer by `1`.
+    /// Whether SMS carry the answer link: carriers want every link filed, so by default they do not
+    /// and people answer by `1`.
     pub sms_link: bool,
     /// The longest SMS, in segments (1 to 5).
     pub segments: u8,
 }
 impl Default for Messages {
     fn default() -> Self {
-        Messages { signature: "叫应平台".into(), sms_link: true, segments: 2 }
+        Messages { signature: "应急叫应".into(), sms_link: false, segments: 1 }
     }
 }
 
@@ -91,14 +92,12 @@ pub struct Engine {
     /// How many sends may be intended ahead of their results (1 to 512): what a crash can leave
     /// with an unknown outcome.
     pub in_flight: u16,
-    /// Persons of a plan turned into callouts at a time (1 to 100).
+    /// Persons of a plan turned into callouts between two looks at more urgent work (1 to 1000).
     pub planning_chunk: u16,
-    /// Pieces of due work taken at a time (1 to 1000).
-    pub claim: u16,
 }
 impl Default for Engine {
     fn default() -> Self {
-        Engine { lease: Span::secs(30), in_flight: 512, planning_chunk: 100, claim: 200 }
+        Engine { lease: Span::secs(10), in_flight: 512, planning_chunk: 500 }
     }
 }
 

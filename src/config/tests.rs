@@ -32,18 +32,58 @@ fn the_default_file_says_the_defaults() {
     assert_eq!(read, Config::default());
 }
 
-#[test]
-fn the_examples_in_the_default_file_work() {
+/// The example file read with the secrets it names.
+fn examples() -> (tempfile::TempDir, Config) {
     let dir = tempfile::tempdir().unwrap();
     let text = with_examples().replace("secrets/", &format!("{}/", dir.path().display()));
-    std::fs::write(dir.path().join("qixiang.whsec"), format!("whsec_{}", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY")).unwrap();
-    std::fs::write(dir.path().join("duty-room.token"), "0123456789abcdef0123456789").unwrap();
-    std::fs::write(dir.path().join("aliyun-sms.callback"), "abcdef0123456789abcdef0123").unwrap();
-    let config = Config::from_text("d", &text, &env(&[("QIXIANG_KEY", "another-key-of-enough-length")])).unwrap();
+    let secret = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    secret("qixiang.whsec", "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldY");
+    secret("duty-room.token", "0123456789abcdef0123456789\n");
+    secret("aliyun-sms.callback", "abcdef0123456789abcdef0123");
+    secret("aliyun-voice.callback", "0123456789abcdefabcdef0123");
+    secret("mail.password", "pass-phrase");
+    let vars = [
+        ("QIXIANG_KEY", "another-key-of-enough-length"),
+        ("ALIYUN_SMS_SECRET", "sms-key-secret"),
+        ("ALIYUN_VOICE_SECRET", "voice-key-secret"),
+        ("ALIYUN_STS_TOKEN", "sts-token"),
+    ];
+    let config = Config::from_text("d", &text, &env(&vars)).unwrap_or_else(|e| panic!("{e}"));
+    (dir, config)
+}
+
+#[test]
+fn the_examples_in_the_default_file_work() {
+    let (_dir, config) = examples();
     assert_eq!(config.issuers[0].key.as_ref().unwrap().reveal(), "another-key-of-enough-length");
+    assert_eq!(config.tokens[0].secret.reveal(), "0123456789abcdef0123456789", "the file's line end is not part of it");
     assert_eq!(config.tokens[0].roles, [Role::Viewer, Role::Operator]);
     assert_eq!(config.providers["aliyun-sms"].callback_secret(), Some("abcdef0123456789abcdef0123"));
-    assert!(!format!("{config:?}").contains("abcdef0123"), "secrets are never printed");
+    let shown = format!("{config:?}");
+    for secret in ["abcdef0123", "pass-phrase", "sms-key-secret", "another-key"] {
+        assert!(!shown.contains(secret), "secrets are never printed");
+    }
+}
+
+#[test]
+fn the_example_accounts_are_read_by_their_adapters_and_show_every_key() {
+    use crate::channel::settings::{KINDS, ProviderSettings};
+    let (_dir, config) = examples();
+    let mut kinds = BTreeSet::new();
+    for (account, table) in &config.providers {
+        kinds.insert(table.kind().unwrap().to_string());
+        ProviderSettings::from_table(account, table.0.clone()).unwrap_or_else(|e| panic!("{account}: {e:#?}"));
+        // serde itself lists the keys an adapter has when it meets one it has not.
+        let mut odd = table.0.clone();
+        odd.insert("bogus_key".into(), 1.into());
+        let fault = ProviderSettings::from_table(account, odd).unwrap_err().join(" ");
+        for known in fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2) {
+            // `account` is the table's name; `limits` are described for all of them together.
+            let shown = ["account", "limits"].contains(&known) || table.0.contains_key(known);
+            assert!(shown, "{account}: `{known}` is missing in config/default.toml");
+        }
+    }
+    assert_eq!(kinds, KINDS.iter().map(|k| k.to_string()).collect());
 }
 
 #[test]
@@ -129,13 +169,11 @@ fn a_fault_in_a_variable_names_the_variable() {
 }
 
 #[test]
-fn an_issuer_covers_what_its_rights_say() {
-    let text = "[[issuer]]\nid = \"a\"\nname = \"甲\"\nkey = \"0123456789abcdef0123456789\"\ndivisions = [\"140521\"]\nhazards = [\"flood\", \"11B03\"]\nlevels = [\"red\"]\n";
+fn a_right_to_a_hazard_is_a_class_a_code_or_its_beginning() {
+    let text = "[[issuer]]\nid = \"a\"\nname = \"甲\"\nkey = \"0123456789abcdef0123456789\"\ndivisions = [\"140521\"]\nhazards = [\"flood\", \"11B03\", \"11D\"]\n";
     let config = Config::from_text("c", text, &Environment::default()).unwrap();
-    let issuer = &config.issuers[0];
-    let code = |c: &str| crate::core::hazard::HazardCode(c.into());
-    use crate::core::hazard::Level;
-    assert!(issuer.may(&code("11A51"), Level::Red) && issuer.may(&code("11B03"), Level::Red));
-    assert!(!issuer.may(&code("11B04"), Level::Red) && !issuer.may(&code("11B03"), Level::Blue));
-    assert!(issuer.covers("140521101".parse().unwrap()) && !issuer.covers("1405".parse().unwrap()));
+    let may = |code: &str| config.issuers[0].hazards.iter().any(|h| h.covers(&crate::core::hazard::HazardCode(code.into())));
+    assert!(may("11A51") && may("11B03") && may("11D02"));
+    assert!(!may("11B04") && !may("11G01"));
+    assert!(faults(&text.replace("11D", "rain"), &[]).iter().any(|f| f.contains("`issuer[a].hazards`") && f.contains("rain")));
 }

@@ -48,7 +48,9 @@ pub async fn act(State(app): State<App>, Path(token): Path<String>, Raw(body): R
 pub async fn feedback(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, Raw(body): Raw) -> Result<Response, Problem> {
     let before = app.engine.open_token(&token).await?;
     let report = if media_type(&headers).as_deref() == Some("application/json") {
-        parse_json::<Report>(&body)?
+        let report = parse_json::<Report>(&body)?;
+        check_place(&before.parts, &report)?;
+        report
     } else {
         let places: Vec<String> = places(&before.parts).into_iter().map(|p| p.id).collect();
         match form::report(&form::pairs(&body), &places) {
@@ -66,7 +68,10 @@ pub async fn feedback(State(app): State<App>, Path(token): Path<String>, headers
             Ok(thanks(&app, &token, &view, "反馈已收到，谢谢".to_string(), detail, true))
         }
         Err(ActError::Invalid(_)) => {
-            let page = CalloutPage { faults: vec!["反馈的地点或数字有误".into()], form: filled, can_report: true, ..page(&app, &token, &before) };
+            let page =
+                CalloutPage {
+                    faults: vec!["反馈的地点或数字有误".into()], form: filled, can_report: true, ..page(&app, &token, &before)
+                };
             Ok(app.pages.page(StatusCode::UNPROCESSABLE_ENTITY, "ack.html", page))
         }
         Err(error) => Err(error.into()),
@@ -122,6 +127,15 @@ fn ended(c: &Callout, warning: &WarningState) -> Option<EndedPart> {
         ClosedReason::Released => None,
     };
     Some(EndedPart { at: at.map(zh).unwrap_or_default(), reason: reason.name_zh().into(), advice: advice.map(str::to_string) })
+}
+
+/// A report is about a place that the callout is for.
+pub fn check_place(parts: &CalloutParts, report: &Report) -> Result<(), Problem> {
+    let places: Vec<String> = places(parts).into_iter().map(|p| p.id).collect();
+    if places.contains(&report.place) {
+        return Ok(());
+    }
+    Err(Problem::field("/place", format!("not a place of this callout; one of {}", places.join(", "))))
 }
 
 /// Distinct places of the posts, for the report.

@@ -1,14 +1,7 @@
 //! Live changes as server-sent events. Each has its number as `id`, so that a client that was cut off
 //! goes on where it stopped by `Last-Event-ID`; nothing between is lost.
 
-use super::{
-    api::parsed,
-    auth::Caller,
-    error::Problem,
-    extract::Query,
-    state::App,
-    view::at,
-};
+use super::{api::parsed, auth::Caller, error::Problem, extract::Query, state::App, view::at};
 use crate::{
     core::ids::WarningId,
     store::{FeedItem, StoreError},
@@ -16,17 +9,21 @@ use crate::{
 use axum::{
     extract::State,
     http::HeaderMap,
-    response::sse::{Event, KeepAlive, Sse},
+    response::{
+        IntoResponse,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
-use futures_util::stream::{self, Stream};
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 /// Items taken from the feed at a time.
 const BATCH: usize = 200;
-/// Looked at again at the latest after this, should a wake-up have been missed.
-const AT_LATEST: Duration = Duration::from_secs(1);
+/// How often the feed is looked at. The store's own wake-up belongs to the engine's timekeeper: it
+/// wakes one sleeper, and a listener that took it would make the engine oversleep.
+const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +55,7 @@ pub async fn events(
     caller: Caller,
     headers: HeaderMap,
     Query(q): Query<EventsQuery>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let warning = parsed::<WarningId>("warning", q.warning.as_deref())?;
     if let Some(id) = warning {
         app.warning(&caller, id).await?;
@@ -71,9 +68,11 @@ pub async fn events(
     let listener = Listener { app, caller, warning, seq, waiting: VecDeque::new() };
     let events = stream::unfold(listener, |mut listener| async move {
         let event = listener.next().await?;
-        Some((Ok(event), listener))
+        Some((Ok::<_, Infallible>(event), listener))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)).text("still here")))
+    let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)).text("still here"));
+    // A proxy that gathers what it passes on would hold events back.
+    Ok(([("x-accel-buffering", "no")], stream))
 }
 
 impl Listener {
@@ -98,8 +97,7 @@ impl Listener {
             tokio::select! {
                 biased;
                 _ = app.stop.cancelled() => return None,
-                _ = app.engine.happened() => {}
-                _ = tokio::time::sleep(AT_LATEST) => {}
+                _ = tokio::time::sleep(LOOK) => {}
             }
         }
     }

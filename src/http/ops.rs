@@ -59,9 +59,12 @@ async fn measure(app: &App) -> Result<(), StoreError> {
             let warning = warning_of(record)?;
             cursor = Some(warning.id);
             if warning.phase != WarningPhase::Closed {
-                reports.counts(warning.id).await?.by_state.iter().for_each(|(state, n)| *by_state.entry(*state).or_default() += n);
-                let not_rows = u64::from(warning.plan.entries.saturating_sub(warning.plan.cursor));
-                *by_state.entry(CalloutState::Queued).or_default() += not_rows;
+                let counts = reports.counts(warning.id).await?.by_state;
+                let rows: u64 = counts.values().sum();
+                counts.into_iter().for_each(|(state, n)| *by_state.entry(state).or_default() += n);
+                if warning.plan.cursor < warning.plan.entries {
+                    *by_state.entry(CalloutState::Queued).or_default() += u64::from(warning.plan.expected).saturating_sub(rows);
+                }
             }
         }
         if batch.len() < BATCH {

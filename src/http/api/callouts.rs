@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        ack::check_place,
         auth::Caller,
         error::Problem,
         extract::{Json as Body, Path, Query},
@@ -215,7 +216,8 @@ pub async fn feedback(
     Body(report): Body<Report>,
 ) -> Result<Json<CalloutView>, Problem> {
     let id: CalloutId = id(&text)?;
-    app.callout(&caller, id).await?;
+    let parts = app.callout(&caller, id).await?;
+    check_place(&parts, &report)?;
     check_note(Some(&report.note))?;
     let parts = app.engine.feedback(id, caller.name(), None, report).await?;
     show(&app, &parts, Phones::Masked).await.map(Json)

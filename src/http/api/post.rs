@@ -1,16 +1,11 @@
 //! Warnings in: an issuer's post, an operator's drill.
 
-use super::super::{
-    auth::Caller,
-    error::Problem,
-    extract::Raw,
-    state::App,
-};
+use super::super::{auth::Caller, error::Problem, extract::Raw, state::App};
 use crate::{
     config,
     core::{
         hazard::Level,
-        warning::{Content, Finding, MessageType, Parsed, Shape},
+        warning::{Finding, MessageType, Parsed, Shape},
     },
     engine::{self, PostReply},
     ingest::{self, SourceFormat},
@@ -69,24 +64,14 @@ async fn accept(app: &App, issuer: &config::Issuer, parsed: Parsed, body: &[u8])
     if !urgent {
         app.rates.take(&issuer.id.0, issuer.rate, app.engine.now()).map_err(Problem::too_many)?;
     }
-    if !may(issuer, &parsed.content) {
-        let c = &parsed.content;
-        return Err(Problem::forbidden(format!("{} may not warn of {} at level {}", issuer.id, c.hazard, c.level.as_str())));
-    }
     let rights = engine::Issuer {
         id: issuer.id.clone(),
         name: issuer.name.clone(),
-        // Checked above: a right to a hazard may be a class or a code's beginning.
-        hazards: Vec::new(),
+        hazards: issuer.hazards.clone(),
         divisions: issuer.divisions.clone(),
         levels: issuer.levels.clone(),
     };
     Ok(app.engine.post_warning(&rights, parsed, body).await?)
-}
-
-/// A cancel binds by what it refers to; it may not even name its hazard.
-fn may(issuer: &config::Issuer, content: &Content) -> bool {
-    content.message_type == MessageType::Cancel || issuer.may(&content.hazard, content.level)
 }
 
 /// `POST /api/v1/drills`: the native JSON warning; whatever its `status`, it is a drill.
@@ -98,7 +83,9 @@ pub async fn start_drill(State(app): State<App>, caller: Caller, headers: Header
     if let Some(own) = caller.bound_to() {
         let within = |shape: &Shape| matches!(shape, Shape::Division(d) if own.contains(*d));
         if !parsed.content.areas.iter().all(|a| within(&a.shape)) {
-            return Err(Problem::forbidden(format!("this token is bound to division {own}: name divisions inside it as the drill's areas")));
+            return Err(Problem::forbidden(format!(
+                "this token is bound to division {own}: name divisions inside it as the drill's areas"
+            )));
         }
     }
     Ok(reply(app.engine.start_drill(caller.name(), parsed.content).await?))

@@ -27,7 +27,8 @@ async fn looking_changes_nothing_and_the_button_answers() {
         assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
         let page = page.text();
         let name = before["recipient"]["name"].as_str().unwrap();
-        for wanted in ["沁水县发布暴雨红色预警", "立即转移危险区群众", "我已收到并到岗", "不是我本人", name] {
+        for wanted in ["沁水县发布暴雨红色预警", "立即转移危险区群众", "我已收到并到岗", "不是我本人", name]
+        {
             assert!(page.contains(wanted), "{wanted} is missing");
         }
         assert!(!page.contains("演练") && !page.contains("<script"));
@@ -39,7 +40,10 @@ async fn looking_changes_nothing_and_the_button_answers() {
     assert_eq!(done.status.as_u16(), 200);
     assert!(done.text().contains("已收到您的应答") && done.text().contains("情况反馈"));
     let after = callout(&app, &id).await;
-    assert_eq!((&after["state"], &after["acknowledgement"]["via"], &after["acknowledgement"]["late"]), (&json!("answered"), &json!("link"), &json!(false)));
+    assert_eq!(
+        (&after["state"], &after["acknowledgement"]["via"], &after["acknowledgement"]["late"]),
+        (&json!("answered"), &json!("link"), &json!(false))
+    );
     assert_eq!(after["acknowledgement"]["by"]["relation"], "holder");
     assert_eq!(after["next"], Value::Null);
     let page = app.get(&link, "").await.text();
@@ -73,10 +77,15 @@ async fn a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_contract
     assert_eq!(done.status.as_u16(), 200, "{}", done.text());
     assert!(done.text().contains("反馈已收到"));
     let shown = callout(&app, &id).await;
-    assert_eq!((&shown["state"], &shown["feedback"]["place"], &shown["feedback"]["on_post"]), (&json!("reported"), &json!(place), &json!(true)));
+    assert_eq!(
+        (&shown["state"], &shown["feedback"]["place"], &shown["feedback"]["on_post"]),
+        (&json!("reported"), &json!(place), &json!(true))
+    );
 
     app.clock.advance(Span::mins(1));
-    let full = format!("place={place}&on_post=1&to_move=12&moved=10&danger=yes&danger_kind=x&danger_where=y&closure_what=k&closure_due=2&closure_done=1&next_report_at=2024-07-08T17%3A00");
+    let full = format!(
+        "place={place}&on_post=1&to_move=12&moved=10&danger=yes&danger_kind=x&danger_where=y&closure_what=k&closure_due=2&closure_done=1&next_report_at=2024-07-08T17%3A00"
+    );
     assert_eq!(app.form(&format!("{link}/feedback"), &full).await.status.as_u16(), 200);
     let report = &callout(&app, &id).await["feedback"];
     assert_eq!(

@@ -82,11 +82,16 @@ async fn a_warning_is_accepted_once_and_known_again() {
     let first = app.post(POST, ISSUER_KEY, &warning("W1")).await;
     assert_eq!(first.header("location"), "/api/v1/warnings/w1");
     let body = first.expect(202);
-    assert_eq!((&body["id"], &body["identifier"], &body["state"], &body["duplicate"]), (&json!("w1"), &json!("W1"), &json!("accepted"), &json!(false)));
+    assert_eq!(
+        (&body["id"], &body["identifier"], &body["state"], &body["duplicate"]),
+        (&json!("w1"), &json!("W1"), &json!("accepted"), &json!(false))
+    );
     assert!(body["findings"].is_array());
     // The same content in other bytes is the same message.
     let spaced = serde_json::to_string_pretty(&warning("W1")).unwrap();
-    let again = app.send(request("POST", POST, ISSUER_KEY).header("content-type", "application/json; charset=utf-8").body(Body::from(spaced)).unwrap()).await;
+    let again = app
+        .send(request("POST", POST, ISSUER_KEY).header("content-type", "application/json; charset=utf-8").body(Body::from(spaced)).unwrap())
+        .await;
     let again = again.expect(200);
     assert_eq!((&again["id"], &again["duplicate"]), (&json!("w1"), &json!(true)));
     let mut other = warning("W1");

@@ -116,7 +116,11 @@ impl Provider for Carrier {
         Ok(Vec::new())
     }
     fn callback_reply(&self, ok: bool) -> CallbackReply {
-        CallbackReply { status: if ok { 200 } else { 500 }, content_type: "application/json", body: r#"{"code":0,"msg":"接收成功"}"#.into() }
+        CallbackReply {
+            status: if ok { 200 } else { 500 },
+            content_type: "application/json",
+            body: r#"{"code":0,"msg":"接收成功"}"#.into(),
+        }
     }
     fn check_message(&self, _: &Message) -> Result<(), String> {
         Ok(())
@@ -170,7 +174,11 @@ impl App {
         let parts = Parts {
             store,
             reports: memory,
-            providers: vec![carrier("carrier-sms", Channel::Sms), carrier("carrier-voice", Channel::Voice), carrier("mail", Channel::Email)],
+            providers: vec![
+                carrier("carrier-sms", Channel::Sms),
+                carrier("carrier-voice", Channel::Voice),
+                carrier("mail", Channel::Email),
+            ],
             renderer: Renderer::new(RenderOptions::default()).unwrap(),
             policy: parse_policy(include_str!("../../../config/policy.toml")).unwrap(),
             issuers: Vec::new(),

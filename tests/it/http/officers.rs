@@ -21,7 +21,10 @@ async fn an_officers_entry_is_an_answer_and_says_who_entered_it() {
     assert_eq!((&shown["state"], &shown["acknowledgement"]["via"]), (&json!("answered"), &json!("manual")));
     assert!(shown["timeline"].as_array().unwrap().iter().any(|l| l["what"].as_str().unwrap().contains("由值班员录入")), "{shown:#}");
     let place = shown["posts"][0]["place"].clone();
-    let reported = app.post(&format!("/api/v1/callouts/{id}/feedback"), OPERATOR, &json!({"place": place, "on_post": true})).await.expect(200);
+    let elsewhere = app.post(&format!("/api/v1/callouts/{id}/feedback"), OPERATOR, &json!({"place": "999"})).await.expect(422);
+    assert_eq!(elsewhere["errors"][0]["pointer"], "/place");
+    let reported =
+        app.post(&format!("/api/v1/callouts/{id}/feedback"), OPERATOR, &json!({"place": place, "on_post": true})).await.expect(200);
     assert_eq!((&reported["state"], &reported["feedback"]["on_post"]), (&json!("reported"), &json!(true)));
     app.post("/api/v1/callouts/w1-99999/acknowledge", OPERATOR, &json!({"method": "phone"})).await.expect(404);
 }
@@ -46,7 +49,10 @@ async fn silence_becomes_a_task_that_is_claimed_and_signed_off() {
     assert_eq!(claimed["claimed_by"], "值班员");
     app.post(&format!("{path}/claim"), COUNTY_TOKEN, &json!({})).await.expect(409);
     app.post(&format!("{path}/claim"), ELSEWHERE, &json!({})).await.expect(404);
-    let done = app.post(&format!("{path}/complete"), OPERATOR, &json!({"outcome": "reached", "reached": "holder", "note": "电话接通"})).await.expect(200);
+    let done = app
+        .post(&format!("{path}/complete"), OPERATOR, &json!({"outcome": "reached", "reached": "holder", "note": "电话接通"}))
+        .await
+        .expect(200);
     assert!(done["outcome"].is_string(), "{done}");
     app.post(&format!("{path}/complete"), OPERATOR, &json!({"outcome": "reached"})).await.expect(409);
     let callout = app.get(&format!("/api/v1/callouts/{}", task["callout_id"].as_str().unwrap()), VIEWER).await.expect(200);

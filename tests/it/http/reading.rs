@@ -16,7 +16,8 @@ fn words(text: &str) -> BTreeSet<&str> {
 
 const TALLY: &str = "expected queued calling answered reported overdue handed_over closed unreachable closed_by by_via by_relation told \
                      answered_on_time answer_rate on_time_rate feedback_rate median_answer_s p90_answer_s places places_covered places_silent";
-const CALLOUT: &str = "id warning_id recipient posts division tier state closed_reason carried_from due_at acknowledgement feedback rung next contacts";
+const CALLOUT: &str =
+    "id warning_id recipient posts division tier state closed_reason carried_from due_at acknowledgement feedback rung next contacts";
 
 fn sum(tally: &Value) -> u64 {
     ["queued", "calling", "overdue", "handed_over", "answered", "closed", "unreachable"].iter().map(|k| tally[*k].as_u64().unwrap()).sum()
@@ -147,7 +148,9 @@ async fn the_directory_is_read_page_by_page_and_taken_in_from_a_sheet() {
     let directory = app.engine.directory();
     let page = app.get("/api/v1/recipients?limit=10", ADMIN).await.expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 10);
-    assert!(page["items"].as_array().unwrap().iter().all(|p| p["phones"].as_array().unwrap().iter().all(|n| n.as_str().unwrap().contains('*'))));
+    assert!(
+        page["items"].as_array().unwrap().iter().all(|p| p["phones"].as_array().unwrap().iter().all(|n| n.as_str().unwrap().contains('*')))
+    );
     let next = page["next_cursor"].as_str().unwrap();
     let more = app.get(&format!("/api/v1/recipients?limit=10&cursor={next}"), ADMIN).await.expect(200);
     assert_ne!(page["items"][9]["id"], more["items"][0]["id"]);
@@ -161,13 +164,27 @@ async fn the_directory_is_read_page_by_page_and_taken_in_from_a_sheet() {
         app.send(request.body(Body::from(body)).unwrap()).await
     };
     let sheet = sheet_csv(&directory);
-    let name = directory.recipients.values().find(|p| directory.posts.iter().any(|q| q.recipient == p.id)).unwrap().name.clone();
-    let extra = sheet.lines().last().unwrap().replace(&name, "新来者");
-    let _ = extra;
     let same = send("?dry_run=true", sheet.clone().into_bytes(), "text/csv").await.expect(200);
-    assert_eq!((&same["dry_run"], &same["applied"], &same["diff"]["added"]), (&json!(true), &json!(false), &json!([])), "{}", same["summary"]);
+    assert_eq!(
+        (&same["dry_run"], &same["applied"], &same["diff"]["added"]),
+        (&json!(true), &json!(false), &json!([])),
+        "{}",
+        same["summary"]
+    );
     let broken = send("", "序号,姓名\n1,张三\n".into(), "text/csv").await.expect(422);
     assert!(!broken["errors"].as_array().unwrap().is_empty());
     send("", b"x".to_vec(), "text/plain").await.expect(415);
     assert_eq!(app.engine.directory().version, directory.version, "nothing was applied");
+
+    let person = directory.recipients.values().find(|p| p.phones.len() == 1 && sheet.matches(p.phones[0].reveal()).count() == 1).unwrap();
+    let moved = sheet.replace(person.phones[0].reveal(), "15499998888");
+    let done = send("", moved.clone().into_bytes(), "text/csv").await.expect(200);
+    assert_eq!((&done["applied"], &done["diff"]["changed"][0]["id"]), (&json!(true), &json!(person.id.to_string())), "{}", done["summary"]);
+    let now = app.engine.directory();
+    assert_eq!(now.recipients[&person.id].phones[0].reveal(), "15499998888");
+    assert_eq!(done["version"], now.version);
+    assert!(!done.to_string().contains("15499998888"), "a report of changes shows no numbers");
+    let bound = request("POST", "/api/v1/directory/import", ELSEWHERE).header("content-type", "text/csv");
+    let outside = app.send(bound.body(Body::from(sheet)).unwrap()).await.expect(422);
+    assert!(outside["errors"].as_array().unwrap().len() > 1, "rows outside the token's division");
 }
