@@ -13,7 +13,7 @@ use crate::{
         callout::{
             self, Stepped,
             event::Event,
-            state::{Attempt, Callout},
+            state::{AskKind, Attempt, Callout},
         },
         ids::{AttemptId, CalloutId},
         line::{self, Line, LineEvent, Member},
@@ -222,14 +222,19 @@ impl Engine {
             let digit = match &to {
                 Address::Phone(phone) => lines.all.get_mut(phone).map(|line| {
                     let member = member(hand, n, &a, drill);
-                    let s = line::step(&line.state, &LineEvent::DirectSms { member, provider: account.name().to_string() }, now);
+                    let carried = hand.stepped.state.carried_from;
+                    let s = line::step(&line.state, &LineEvent::DirectSms { member, carried, provider: account.name().to_string() }, now);
                     (s.digit, s)
                 }),
                 Address::Email { .. } => None,
             };
             let asked = a.kind.asks() && hand.stepped.state.state.is_open();
             let shown = digit.as_ref().and_then(|(d, _)| *d).filter(|_| asked);
-            let message = match self.message(&hand.around, &hand.stepped.state, n, &a, shown) {
+            let options = match (&to, a.kind) {
+                (Address::Phone(phone), AskKind::Which) => lines.all.get(phone).map(|l| self.options(&l.state)).unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            let message = match self.message(&hand.around, &hand.stepped.state, &a, shown, options) {
                 Ok(m) => m,
                 Err(why) => {
                     self.decide(hand, &Event::Unsendable { n, why }, now);
@@ -310,7 +315,8 @@ impl Engine {
                     let a = hand.stepped.state.attempt(ready.n).cloned();
                     if let Some(a) = a {
                         let m = member_of(&hand.stepped.state, ready.n, &a, hand.around.entry().level, hand.around.warning.drill);
-                        let event = LineEvent::DirectSms { member: m, provider: ready.account.name().to_string() };
+                        let carried = hand.stepped.state.carried_from;
+                        let event = LineEvent::DirectSms { member: m, carried, provider: ready.account.name().to_string() };
                         let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
                         if s.digit != a.digit && a.digit.is_some() {
                             // Another digit than the text says: it must not leave; asked again shortly.

@@ -182,7 +182,7 @@ impl Engine {
                 let asked = line.which_sent.is_some_and(|t| t + WHICH_AGAIN > self.store.now());
                 let first = digits.first().and_then(|d| members(*d).next().cloned());
                 if let (false, Some(m)) = (asked, first) {
-                    self.apply_line(phone, &LineEvent::WhichSent, WriteLane::Urgent).await?;
+                    self.apply_line(phone, &LineEvent::WhichSent { digits: digits.clone() }, WriteLane::Urgent).await?;
                     self.apply_callout(m.attempt.callout, &Event::AskWhich { contact: m.contact }, WriteLane::Urgent).await?;
                 }
             }

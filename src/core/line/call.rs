@@ -81,7 +81,7 @@ impl Line {
                 .collect();
             let Some(lead) = members.first().map(|m| m.attempt) else { continue };
             let asks = group.channel == Channel::Sms && group.kind.asks();
-            let digit = asks.then(|| self.digit_for(&lead.callout, members[0].contact, now));
+            let digit = asks.then(|| self.digit_for(&lead.callout, None, members[0].contact, now));
             out.push(Departure { lead, group, members, digit });
         }
         out
