@@ -10,12 +10,13 @@ use crate::{
         phone::Phone,
         place::PlaceLetter,
         plan::{CHUNK, PlanChunk, PlanEntry},
-        policy::{FeedbackRule, Ladder},
+        policy::{At, FeedbackRule, Ladder},
         send::Channel,
         time::Time,
         warning_life::WarningState,
     },
     store::{Commit, Committed, Envelope, Head, Key, Lane, Record, StoreError, WriteLane},
+    telemetry::metrics,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
@@ -47,6 +48,14 @@ impl Around {
     }
     fn ladder(&self) -> &Ladder {
         &self.warning.policy.ladders[usize::from(self.entry().ladder)].ladder
+    }
+    /// When a rung was due by the clock alone.
+    fn rung_time(&self, rung: u8, c: &Callout) -> Time {
+        match self.ladder().rungs.get(usize::from(rung)).map(|r| r.at) {
+            Some(At::Start(s)) => c.start + s,
+            Some(At::Deadline(s)) => c.due_at + s,
+            None => c.due_at,
+        }
     }
     fn feedback(&self) -> Option<&FeedbackRule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
@@ -199,11 +208,14 @@ impl Engine {
     pub(super) fn noted(&self, around: &Around, s: &Stepped) {
         for e in &s.entries {
             match e {
-                Entry::Answered { via, at, .. } => {
-                    metrics::histogram!("jiaoying_answer_seconds", "via" => via.as_str()).record((*at - s.state.start).seconds_f64());
+                Entry::Answered { via, at, .. } => metrics::answered(via.as_str(), *at - s.state.start),
+                // The first request of a warning's first person stands for the warning's way through the house.
+                Entry::Sending { n: 1, .. } if s.state.id.ordinal == 0 && s.state.carried_from.is_none() => {
+                    metrics::first_attempt(self.store.now() - s.state.start);
                 }
                 Entry::Climbed { rung, .. } if *rung > 0 => {
-                    let _ = around;
+                    let planned = around.rung_time(*rung, &s.state);
+                    metrics::escalated(self.store.now() - planned.min(self.store.now()));
                 }
                 _ => {}
             }

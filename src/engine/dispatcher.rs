@@ -17,6 +17,7 @@ use crate::{
         time::Time,
     },
     store::{Committed, FeedItem, Key, StoreError, WriteLane},
+    telemetry::metrics,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,9 +89,7 @@ impl Engine {
         let mut events = Vec::with_capacity(done.len());
         for d in done {
             let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
-            metrics::counter!("jiaoying_attempts_total", "channel" => channel.as_str(), "provider" => provider.clone(), "outcome" => d.outcome.class())
-                .increment(1);
-            metrics::histogram!("jiaoying_send_seconds", "channel" => channel.as_str(), "provider" => provider.clone()).record(d.seconds);
+            metrics::attempt(channel.as_str(), &provider, d.outcome.class(), crate::core::time::Span::ms((d.seconds * 1000.0) as i64));
             if d.account.learn(&d.outcome, now) {
                 self.announce_provider(&d.account, now).await?;
             }
@@ -184,8 +183,7 @@ impl Engine {
     async fn announce_provider(&self, account: &Account, now: Time) -> Result<(), StoreError> {
         let stopped = account.stopped(now);
         let up = stopped.is_none();
-        metrics::gauge!("jiaoying_provider_up", "channel" => account.provider.channel().as_str(), "provider" => account.name().to_string())
-            .set(if up { 1.0 } else { 0.0 });
+        metrics::provider_up(account.provider.channel().as_str(), account.name(), up);
         tracing::warn!(provider = account.name(), up, why = stopped.as_deref().unwrap_or(""), "a provider changed");
         let kind = if up { "provider.up" } else { "provider.down" };
         let data =

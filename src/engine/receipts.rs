@@ -17,7 +17,7 @@ use crate::{
         phone::Phone,
         time::{Span, Time},
     },
-    store::{Claim, Commit, FeedItem, Head, Key, Lane, StoreError, WriteLane},
+    store::{Claim, Commit, Committed, FeedItem, Head, Key, Lane, StoreError, WriteLane},
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,8 +55,9 @@ impl Engine {
         let body = to_json(&parked);
         let journal = to_json(&serde_json::json!([{"e": "parked", "account": account}]));
         let c = Commit::new(Key::Callback(n), Head::NONE, body, journal, Some(now), Lane::URGENT, now);
-        self.store.commit(WriteLane::Urgent, vec![c]).await?;
-        Ok(a.provider.callback_reply(true))
+        // Only what is kept is thanked for: otherwise the provider pushes it again.
+        let kept = matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done));
+        Ok(a.provider.callback_reply(kept))
     }
 
     pub(super) async fn work_callback(&self, claim: Claim) -> Result<(), StoreError> {

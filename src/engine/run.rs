@@ -4,7 +4,7 @@ use super::{
     Engine,
     dispatcher::{Done, Job},
 };
-use crate::core::time::Span;
+use crate::{core::time::Span, telemetry::metrics};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -108,7 +108,7 @@ async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
         match engine.conservation_difference(&mut since).await {
-            Ok(difference) => metrics::gauge!("jiaoying_conservation_difference").set(difference as f64),
+            Ok(difference) => metrics::conservation_difference(difference),
             Err(e) => tracing::error!(error = %e, "conservation could not be checked"),
         }
     }
