@@ -19,6 +19,7 @@ use crate::{
     store::{Committed, FeedItem, Key, StoreError, WriteLane},
     telemetry::metrics,
 };
+use futures_util::future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whose request it is.
@@ -87,6 +88,7 @@ impl Engine {
     pub async fn record(&self, done: Vec<Done>) -> Result<(), StoreError> {
         let now = self.store.now();
         let mut events = Vec::with_capacity(done.len());
+        let mut lines = Vec::new();
         for d in done {
             let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
             metrics::attempt(channel.as_str(), &provider, d.outcome.class(), crate::core::time::Span::ms((d.seconds * 1000.0) as i64));
@@ -99,11 +101,13 @@ impl Engine {
                     if !matches!(d.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
                         d.account.call_over();
                     }
-                    self.apply_line(&phone, &LineEvent::Outcome { lead, outcome: d.outcome }, WriteLane::Red).await?;
+                    lines.push((phone, LineEvent::Outcome { lead, outcome: d.outcome }));
                 }
             }
         }
-        self.apply_many(events).await
+        let lines = lines.iter().map(|(phone, event)| self.apply_line(phone, event, WriteLane::Red));
+        let (messages, lines) = future::join(self.apply_many(events), future::try_join_all(lines)).await;
+        lines.and(messages)
     }
 
     /// One event each for many callouts, in one batch; those that lost a race again one by one.

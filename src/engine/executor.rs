@@ -24,6 +24,7 @@ use crate::{
     },
     store::{Claim, Commit, Committed, Envelope, Head, Key, Lane, Record, StoreError},
 };
+use futures_util::future;
 use std::collections::BTreeMap;
 
 /// What a turn did.
@@ -70,25 +71,42 @@ impl Engine {
     /// Works through up to `limit` due records.
     pub async fn turn(&self, limit: usize) -> Result<Turn, StoreError> {
         let claims = self.store.claim(limit, self.settings.lease).await?;
-        let mut turn = Turn { claimed: claims.len(), jobs: Vec::new() };
-        let mut callouts = Vec::new();
-        for claim in claims {
-            match &claim.key {
-                Key::Callout(_) => callouts.push(claim),
-                Key::Line(_) => self.work_line(claim, &mut turn.jobs).await?,
-                Key::Warning(_) => self.work_warning(claim).await?,
-                Key::Place(..) => self.work_place(claim).await?,
-                Key::Callback(_) => self.work_callback(claim).await?,
-                Key::Named(_) => self.work_named(claim).await?,
+        let claimed = claims.len();
+        let (callouts, others): (Vec<Claim>, Vec<Claim>) = claims.into_iter().partition(|c| matches!(c.key, Key::Callout(_)));
+        // Side by side, so that one group commit carries them all; each record is its own claim.
+        let (sent, rest) =
+            future::join(self.work_callouts(callouts), future::join_all(others.into_iter().map(|c| self.work_other(c)))).await;
+        let mut turn = Turn { claimed, jobs: sent? };
+        let mut failed = None;
+        for jobs in rest {
+            match jobs {
+                Ok(jobs) => turn.jobs.extend(jobs),
+                Err(e) => failed = Some(e),
             }
         }
-        self.work_callouts(callouts, &mut turn.jobs).await?;
+        if let Some(e) = failed {
+            // Intents that are durable leave all the same; what failed is leased and comes back.
+            tracing::error!(error = %e, "a due record could not be worked");
+        }
         Ok(turn)
     }
 
-    async fn work_callouts(&self, claims: Vec<Claim>, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
+    async fn work_other(&self, claim: Claim) -> Result<Vec<Job>, StoreError> {
+        let mut jobs = Vec::new();
+        match &claim.key {
+            Key::Callout(_) => {}
+            Key::Line(_) => self.work_line(claim, &mut jobs).await?,
+            Key::Warning(_) => self.work_warning(claim).await?,
+            Key::Place(..) => self.work_place(claim).await?,
+            Key::Callback(_) => self.work_callback(claim).await?,
+            Key::Named(_) => self.work_named(claim).await?,
+        }
+        Ok(jobs)
+    }
+
+    async fn work_callouts(&self, claims: Vec<Claim>) -> Result<Vec<Job>, StoreError> {
         if claims.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let now = self.store.now();
         let mut hands = Vec::with_capacity(claims.len());
@@ -101,7 +119,9 @@ impl Engine {
         for hand in &mut hands {
             self.route(hand, &mut lines, now);
         }
-        self.commit_hands(hands, lines, now, jobs).await
+        let mut jobs = Vec::new();
+        self.commit_hands(hands, lines, now, &mut jobs).await?;
+        Ok(jobs)
     }
 
     /// Reads a claimed callout and lets the core decide.
