@@ -153,6 +153,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Look-ups that came due; each is to be asked with [`Engine::look_up`].
+    pub fn take_lookups(&self) -> Vec<LookupJob> {
+        self.lookups.take()
+    }
+
     /// Asks a provider what became of a request whose reply never came.
     pub async fn look_up(&self, job: LookupJob) -> Result<(), StoreError> {
         let Some(account) = self.accounts.named(&job.provider) else { return Ok(()) };

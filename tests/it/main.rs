@@ -3,4 +3,5 @@ mod conformance;
 mod ingest;
 mod people;
 mod rules;
+mod simulate;
 mod vendors;
