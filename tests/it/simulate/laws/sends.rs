@@ -133,7 +133,10 @@ impl Laws {
             let Some(plan) = self.plan(w, c.id) else { continue };
             for (k, contact) in c.contacts.iter().enumerate() {
                 let who = (c.id, k as u8);
-                let asked = |s: &Sent| s.taken && s.kind != MessageKind::End && s.kind != MessageKind::Ended && s.members.contains(&who);
+                let family: Vec<(CalloutId, u8)> = self.lineage(c.id).into_iter().map(|id| (id, k as u8)).collect();
+                let asked = |s: &Sent| {
+                    s.taken && s.kind != MessageKind::End && s.kind != MessageKind::Ended && s.members.iter().any(|m| family.contains(m))
+                };
                 let reached = self.sends.all.values().any(asked);
                 let mobile = plan.phones(contact.id).iter().enumerate().any(|(i, p)| p.is_mobile() && contact.dead & (1 << i.min(7)) == 0);
                 let told = self.sends.ends.contains_key(&who);

@@ -97,14 +97,15 @@ impl Laws {
         self.demand(Law::Intent, a.state == AttemptState::Unknown, || format!("{id}: attempt {n} goes again although {:?}", a.state));
         if channel == Channel::Sms {
             let waited = a.sent.map(|s| at - s).unwrap_or_default();
-            let enough = a.lookups >= 3 && waited >= jiaoying::core::time::Span::secs(120);
+            // A gathered message belongs to its line, which awaits it as long.
+            let enough = (a.by_line || a.lookups >= 3) && waited >= jiaoying::core::time::Span::secs(120);
             self.demand(Law::Intent, enough, || format!("{id}: attempt {n} goes again after {} look-ups and {waited}", a.lookups));
         }
     }
 
     fn check_clock(&mut self, c: &Callout, record: &Record) {
         let id = c.id;
-        self.demand(Law::Clock, !c.state.is_open() || record.due.is_some(), || format!("{id} is {:?} without a clock", c.state));
+        self.demand(Law::Clock, !c.state.is_open() || c.told_only || record.due.is_some(), || format!("{id} is {:?} without a clock", c.state));
         let leaving = |a: &jiaoying::core::callout::state::Attempt| {
             !a.by_line && matches!(a.state, AttemptState::Queued | AttemptState::Sending)
         };
