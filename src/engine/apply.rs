@@ -4,7 +4,7 @@
 use super::{CalloutParts, Engine, rows};
 use crate::{
     core::{
-        callout::{self, Channels, Ctx, Stepped, entry::Entry, event::Event, state::Callout},
+        callout::{self, Channels, Ctx, ForwardTo, Stepped, entry::Entry, event::Event, state::Callout},
         ids::{CalloutId, WarningId},
         line::{self, Line, LineEvent, LineStepped},
         phone::Phone,
@@ -178,15 +178,22 @@ impl Engine {
             let state: Callout = from_json(&key, &record.body)?;
             let now = self.store.now();
             let stepped = callout::step(around.ctx(self), &state, &event, now);
-            if !stepped.entries.is_empty() {
-                let commit = self.callout_commit(&around, Some(&record), &stepped, now, Vec::new());
+            // Between the older callout's end and the newer one's row, what belongs to the newer waits as
+            // a letter for it.
+            let early = match &stepped.effects.forward {
+                Some(f) if !self.is_row(f.callout).await? => Some(forwarded(f)),
+                _ => None,
+            };
+            if !stepped.entries.is_empty() || early.is_some() {
+                let mut commit = self.callout_commit(&around, Some(&record), &stepped, now, Vec::new());
+                commit.send.extend(early.clone());
                 match self.store.commit(lane, vec![commit]).await?.first() {
                     Some(Committed::Done) => {}
                     _ => continue,
                 }
                 self.noted(&around, &stepped);
             }
-            if let Some(forward) = stepped.effects.forward.clone() {
+            if let Some(forward) = stepped.effects.forward.clone().filter(|_| early.is_none()) {
                 id = forward.callout;
                 event = forward.event;
                 continue;
@@ -202,6 +209,10 @@ impl Engine {
             return Ok(Some((parts, stepped)));
         }
         Err(StoreError::Unavailable(format!("{id} is changed by others faster than this could be recorded")))
+    }
+
+    async fn is_row(&self, id: CalloutId) -> Result<bool, StoreError> {
+        Ok(self.store.load(&[Key::Callout(id)]).await?.into_iter().next().flatten().is_some())
     }
 
     /// Metrics of what was just made durable.
@@ -335,6 +346,11 @@ pub(super) struct WarningChange {
     pub blobs: Vec<(String, Vec<u8>)>,
     /// Look again at this time instead of the state's own due.
     pub due: Option<Time>,
+}
+
+/// The letter that carries an answer or report on to the callout that continues the older one.
+pub(super) fn forwarded(f: &ForwardTo) -> Envelope {
+    Envelope { to: Key::Callout(f.callout), lane: Lane::URGENT, not_before: Time(0), body: to_json(&f.event) }
 }
 
 pub(super) fn plan_blob(n: u32) -> String {

@@ -20,7 +20,10 @@ use crate::{
     telemetry::metrics,
 };
 use futures_util::future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Whose request it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,20 +60,28 @@ pub struct LookupJob {
     pub sent: Time,
 }
 
-/// Look-ups waiting to be asked; each attempt at most once at a time.
+/// Look-ups waiting to be asked, and those being asked; each attempt at most once at a time.
 #[derive(Default)]
 pub struct Lookups {
-    waiting: Mutex<Vec<LookupJob>>,
+    inner: Mutex<Asked>,
+}
+#[derive(Default)]
+struct Asked {
+    waiting: Vec<LookupJob>,
+    open: BTreeSet<AttemptId>,
 }
 impl Lookups {
     pub fn push(&self, job: LookupJob) {
-        let mut w = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if !w.iter().any(|j| j.callout == job.callout && j.n == job.n) {
-            w.push(job);
+        let mut a = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if a.open.insert(AttemptId { callout: job.callout, n: job.n }) {
+            a.waiting.push(job);
         }
     }
     pub fn take(&self) -> Vec<LookupJob> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).waiting)
+    }
+    fn answered(&self, attempt: AttemptId) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).open.remove(&attempt);
     }
 }
 
@@ -156,8 +167,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Look-ups that came due; each is to be asked with [`Engine::look_up`].
+    pub fn take_lookups(&self) -> Vec<LookupJob> {
+        self.lookups.take()
+    }
+
     /// Asks a provider what became of a request whose reply never came.
     pub async fn look_up(&self, job: LookupJob) -> Result<(), StoreError> {
+        let attempt = AttemptId { callout: job.callout, n: job.n };
+        let result = self.ask_provider(job).await;
+        self.lookups.answered(attempt);
+        result
+    }
+
+    async fn ask_provider(&self, job: LookupJob) -> Result<(), StoreError> {
         let Some(account) = self.accounts.named(&job.provider) else { return Ok(()) };
         let reference = self.references.attempt(AttemptId { callout: job.callout, n: job.n });
         let event = match account.provider.lookup(&reference, &job.to, job.sent).await {

@@ -3,7 +3,7 @@
 
 use super::{
     Engine,
-    apply::{Around, from_json, to_json, write_lane},
+    apply::{Around, forwarded, from_json, to_json, write_lane},
     dispatcher::{Job, JobFor, LookupJob},
     limits::InFlight,
 };
@@ -11,7 +11,7 @@ use crate::{
     channel::{Address, SendRequest},
     core::{
         callout::{
-            self, Stepped,
+            self, ForwardTo, Stepped,
             event::Event,
             state::{AskKind, Attempt, Callout},
         },
@@ -43,6 +43,8 @@ struct InHand {
     record: Record,
     letters: Vec<u64>,
     stepped: Stepped,
+    /// What belongs to the callouts that continue this one; travels with the commit.
+    forwards: Vec<ForwardTo>,
     requests: Vec<Ready>,
     /// Something could not leave yet; look again then.
     wait: Option<Time>,
@@ -163,15 +165,16 @@ impl Engine {
                 Some(w) => join(w, s),
             });
         }
-        for f in forwards {
-            self.apply_callout(f.callout, &f.event, crate::store::WriteLane::Urgent).await?;
-        }
+        let mut wait = None;
         for n in state.lookups_due(&ctx, now) {
             if let Some(a) = state.attempt(n) {
                 self.queue_lookup(id, n, a, &state, &around);
+                // Its answer moves the clock; until then there is nothing to look at.
+                wait = Some(now + self.settings.sending_timeout);
             }
         }
-        Ok(whole.map(|stepped| InHand { id, nonce: claim.nonce, around, record, letters, stepped, requests: Vec::new(), wait: None }))
+        let requests = Vec::new();
+        Ok(whole.map(|stepped| InHand { id, nonce: claim.nonce, around, record, letters, stepped, forwards, requests, wait }))
     }
 
     fn queue_lookup(&self, id: CalloutId, n: u16, a: &Attempt, state: &Callout, around: &Around) {
@@ -310,7 +313,9 @@ impl Engine {
                 continue;
             }
             lane = lane.min(write_lane(hand.around.lane()));
-            batch.push(self.callout_commit(&hand.around, Some(&hand.record), &hand.stepped, now, hand.letters.clone()));
+            let mut commit = self.callout_commit(&hand.around, Some(&hand.record), &hand.stepped, now, hand.letters.clone());
+            commit.send.extend(hand.forwards.iter().map(forwarded));
+            batch.push(commit);
             written.push(hand);
         }
         for (key, nonce, until) in waits {

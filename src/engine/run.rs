@@ -47,7 +47,7 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
                 for job in turn.jobs {
                     start(&engine, &permits, &done, &tracker, job).await;
                 }
-                for job in engine.lookups.take() {
+                for job in engine.take_lookups() {
                     let engine = engine.clone();
                     tracker.spawn(async move {
                         if let Err(e) = engine.look_up(job).await {

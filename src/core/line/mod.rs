@@ -52,6 +52,10 @@ pub struct LineAsk {
     pub gather: Span,
     /// A call of unknown fate is awaited this long.
     pub voice_unknown: Span,
+    /// A message of unknown fate is awaited this long.
+    pub message_unknown: Span,
+    /// A request without an outcome after this long is of unknown fate (a crash, a lost reply).
+    pub sending_timeout: Span,
 }
 
 /// Letters to a line.
@@ -143,8 +147,16 @@ pub struct Flight {
     pub at: Time,
     pub accepted: bool,
     pub unknown: bool,
+    /// Without an outcome by then its fate is unknown.
+    pub heard_by: Time,
     /// Over by then, whatever is heard.
     pub over_by: Time,
+}
+impl Flight {
+    /// When something must be decided about it.
+    fn due(&self) -> Time {
+        if self.accepted || self.unknown { self.over_by } else { self.over_by.min(self.heard_by) }
+    }
 }
 
 /// A flight that is over, for keys that come late.
@@ -290,9 +302,7 @@ pub fn step(state: &Line, event: &LineEvent, now: Time) -> LineStepped {
         LineEvent::Tick => {}
         LineEvent::Letter(LineLetter::Ask(ask)) => w.waits(ask),
         LineEvent::Letter(LineLetter::Withdraw { attempt }) => {
-            if w.state.waiting.iter().any(|x| x.ask.attempt == *attempt) {
-                w.did(LineEntry::Withdrawn { attempt: *attempt });
-            }
+            w.withdraw(*attempt);
         }
         LineEvent::Depart { lead, provider } => w.depart(*lead, provider),
         LineEvent::Hold { lead, until, why } => w.hold(*lead, *until, why),
@@ -423,7 +433,7 @@ impl Line {
     /// When the line must next be looked at; `None` when nothing waits and nothing is under way.
     pub fn due(&self) -> Option<Time> {
         let waiting = self.waiting.iter().filter(|w| !self.is_flying(w.ask.attempt)).map(|w| w.not_before.unwrap_or(w.since));
-        waiting.chain(self.flights.iter().map(|f| f.over_by)).min()
+        waiting.chain(self.flights.iter().map(Flight::due)).min()
     }
 
     fn is_flying(&self, attempt: AttemptId) -> bool {
