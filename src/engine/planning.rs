@@ -276,7 +276,7 @@ impl Engine {
     /// Walks the end over the callouts, and over what of the plan is not yet a row.
     async fn walk(&self, mut w: WarningState, record: Record, nonce: u64, now: Time) -> Result<(), StoreError> {
         let Some(end) = w.end.clone() else { return Ok(()) };
-        if w.phase == WarningPhase::Active && end.reason == WarningEnd::Superseded && !self.has_taken_over(end.by).await? {
+        if end.reason == WarningEnd::Superseded && !self.has_taken_over(end.by).await? {
             // The newer message takes its people over first; until then their ladders run on.
             return self.store.release(&[(Key::Warning(w.id), nonce)], now + Span::ms(100)).await;
         }

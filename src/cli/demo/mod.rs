@@ -78,8 +78,12 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let base = format!("http://{addr}");
 
     let standin_settings = setup::standin(&o, &secrets, &base, &temporary.path);
-    let aliyun = standin::serve(standin_settings, TcpListener::bind("127.0.0.1:0").await.context("stand-in")?, wall.clone()).await.context("stand-in")?;
-    let mail = smtp::serve(smtp::SmtpSettings::default(), TcpListener::bind("127.0.0.1:0").await.context("mail sink")?).await.context("mail sink")?;
+    let aliyun = standin::serve(standin_settings, TcpListener::bind("127.0.0.1:0").await.context("stand-in")?, wall.clone())
+        .await
+        .context("stand-in")?;
+    let mail = smtp::serve(smtp::SmtpSettings::default(), TcpListener::bind("127.0.0.1:0").await.context("mail sink")?)
+        .await
+        .context("mail sink")?;
 
     let config = setup::config(&o, &secrets, &base, &aliyun.url(), &mail.addr().to_string(), &temporary.path).map_err(Failure::Failed)?;
     let engine = app::engine(&config, app::open_store(&config).map_err(|e| Failure::Failed(e.to_string()))?).await?;

@@ -70,7 +70,10 @@ async fn readers(world: World, mut mails: broadcast::Receiver<MailMessage>) {
             Err(broadcast::error::RecvError::Closed) => return,
         };
         let to = mail.to.first().cloned().unwrap_or_default();
-        let Some(token) = mail.text.split("/a/").nth(1).map(|r| r.chars().take_while(char::is_ascii_alphanumeric).collect::<String>()) else { continue };
+        let Some(token) = mail.text.split("/a/").nth(1).map(|r| r.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
+        else {
+            continue;
+        };
         if world.roll(&to, "opens") >= OPENS_LINK {
             continue;
         }
