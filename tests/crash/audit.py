@@ -13,12 +13,15 @@ from gateway import attempt_of
 OPEN = {"queued", "calling", "overdue", "handed_over", "unreachable"}
 # Messages of which one person gets one in one callout; a chase, a request to take over or a call may be repeated.
 ONCE = {"callout", "renewed", "end", "info"}
-# Messages that still want an answer.
-ASKS = {"callout", "chase", "deputy", "takeover"}
+# Messages that still want the answer of somebody who was called out.
+ASKS = {"callout", "chase", "deputy"}
 UNKNOWN = re.compile(r"^第(\d+)条（.*?）结果未知")
 ANSWERED = re.compile(r"^已叫应（")
 EVIDENCE = re.compile(r"^(应答：|已叫应（|再次应答|认领)")
-ESCALATES = re.compile(r"^(进入第|加叫|转人工|超过应答时限|(叫应|催办|请代理人应答|请求接办)：向)")
+ESCALATES = re.compile(r"^(进入第|超过应答时限|(叫应|催办|请代理人应答)：向)")
+# What an unclaimed task brings about, whether it is about an answer, a report or a reply to be read.
+RINGS_LEADER = re.compile(r"^(加叫|请求接办：向)")
+REMINDED = "任务无人认领"
 # A request under way when the answer is recorded may still arrive; a callback is answered before it is worked through.
 GRACE = 3.0
 
@@ -32,13 +35,15 @@ class Audit:
         """`kinds`: template code → kind of message, as the configuration has it."""
         self.http, self.standin, self.mails, self.promises, self.kinds = http, standin, mails, promises, kinds
         self.lost, self.twice, self.odd = [], [], []
-        self.warnings, self.callouts = {}, {}
+        self.warnings, self.callouts, self.told_only = {}, {}, {}
         self.successors = defaultdict(list)
 
     # --- reading -------------------------------------------------------------------------------------
 
     def read(self, settle=25):
         """Everything the gateway knows; waits until nothing is on its way any more."""
+        # First the provider's count: whatever it has taken by now, the gateway must know.
+        self.first_sent = self.standin.get("sent")
         self.warnings = {w["id"]: w for w in self.http.items("/api/v1/warnings")}
         end = time.monotonic() + settle
         waiting = None
@@ -54,10 +59,15 @@ class Audit:
             if not waiting or time.monotonic() > end:
                 break
             time.sleep(1)
+        # People who are only told are in no list and no tally; what they were sent counts all the same.
+        self.sent = self.standin.get("sent")
+        for id in {attempt_of(s["out_id"])[0] for s in self.sent} - set(self.callouts):
+            status, callout = self.http.get(f"/api/v1/callouts/{id}")
+            if status == 200:
+                self.told_only[id] = callout
         for id, c in self.callouts.items():
             if c["carried_from"]:
                 self.successors[c["carried_from"]].append(id)
-        self.sent = self.standin.get("sent")
         self.counts = self.standin.get("counts")
         self.told = self.standin.get("told")
 
@@ -87,10 +97,14 @@ class Audit:
             self.mail_attempts[reference] += 1
             self.taken[callout].append((n, "mail", "email", when, to))
         self.unknown = set()
-        for id, c in self.callouts.items():
+        for id, c in self.everybody():
             for line in c["timeline"]:
                 if m := UNKNOWN.match(line["what"]):
                     self.unknown.add((id, int(m.group(1))))
+
+    def everybody(self):
+        yield from self.callouts.items()
+        yield from self.told_only.items()
 
     def promised_warnings(self):
         listed = Counter(w["identifier"] for w in self.warnings.values())
@@ -200,10 +214,11 @@ class Audit:
         """Where gateway and provider disagree about one attempt."""
         calls = {s["id"] for s in self.sent if s["channel"] == "voice"}
         messages = {s["id"] for s in self.sent if s["channel"] == "sms"}
-        for id, n in self.by_attempt:
-            if id not in self.callouts or n > len(self.callouts[id]["attempts"]):
+        everybody = dict(self.everybody())
+        for id, n in map(attempt_of, (s["out_id"] for s in self.first_sent)):
+            if id not in everybody or n > len(everybody[id]["attempts"]):
                 self.lost.append(f"the provider took attempt {id}-{n}, which the gateway does not know")
-        for id, c in self.callouts.items():
+        for id, c in everybody.items():
             for n, a in enumerate(c["attempts"], 1):
                 seen = self.by_attempt.get((id, n))
                 if a["provider_message_id"] and a["channel"] in ("sms", "voice"):
@@ -235,12 +250,14 @@ class Audit:
             at = next((seconds(line["at"]) for line in c["timeline"] if ANSWERED.match(line["what"])), None)
             if at is None:
                 continue
-            done = False
+            done = reminded = False
             for line in c["timeline"]:
-                if ANSWERED.match(line["what"]):
+                what = line["what"]
+                if ANSWERED.match(what):
                     done = True
-                elif done and ESCALATES.match(line["what"]):
-                    self.odd.append(f"{id} was answered, and then: {line['what']}")
+                reminded |= done and what.startswith(REMINDED)
+                if done and (ESCALATES.match(what) or RINGS_LEADER.match(what) and not reminded):
+                    self.odd.append(f"{id} was answered, and then: {what}")
             for n, kind, channel, when, _ in self.taken[id]:
                 if channel != "email" and kind in ASKS and when > at + GRACE:
                     self.odd.append(f"{id} was answered {when - at:.1f} s before attempt {n} ({channel}, {kind}) reached the provider")
