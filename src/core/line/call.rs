@@ -88,7 +88,7 @@ impl Line {
     }
 
     /// When a waiting ask may leave by the gathering rules (not the provider's limits).
-    fn ready_at(&self, w: &super::Waiting) -> Time {
+    pub(super) fn ready_at(&self, w: &super::Waiting) -> Time {
         let mut at = w.not_before.unwrap_or(w.since);
         if w.ask.relation != Relation::Holder {
             at = at.max(w.since + SETTLE.min(w.ask.gather));

@@ -103,7 +103,7 @@ impl Play {
         match job.account.provider.channel() {
             Channel::Voice => self.rings(job, &reference, members, outcome_in),
             Channel::Sms => self.texts(job, &reference, members, outcome_in),
-            _ => {}
+            _ => self.heard(&reference),
         }
     }
 
@@ -117,6 +117,9 @@ impl Play {
         let keys = if heard { self.presses(members) } else { None };
         let in_mid_call = keys.is_some() && self.rng.chance(50);
         let account = job.account.name().to_string();
+        if heard {
+            self.heard(reference);
+        }
         if let (Some(keys), true) = (keys, in_mid_call) {
             let item = CallbackItem::Key { reference: Some(reference.into()), provider_message_id: None, at: None, keys: keys.into() };
             let at = self.rng.between(1000, lasts);
@@ -143,8 +146,15 @@ impl Play {
         let lasts = self.rng.between(300, 20_000);
         self.told(job.account.name().to_string(), item, lasts, outcome_in);
         if !fails {
+            self.heard(reference);
             let (kind, text) = (job.request.message.kind, job.request.message.text.clone());
             self.reads(phone, kind, &text, members);
+        }
+    }
+
+    fn heard(&mut self, reference: &str) {
+        if let Some(s) = self.laws.sends.all.get_mut(reference) {
+            s.heard = true;
         }
     }
 

@@ -89,6 +89,8 @@ pub struct Play {
     owed: Vec<CalloutId>,
     seq: u64,
     trace: Sha256,
+    /// Tells every step, for one night alone.
+    aloud: bool,
     at_instant: (Time, u32),
 }
 
@@ -143,6 +145,7 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         owed: Vec::new(),
         seq: 0,
         trace: Sha256::new(),
+        aloud: std::env::var_os("JIAOYING_ALOUD").is_some(),
         at_instant: (at, 0),
         rng,
     };
@@ -247,7 +250,11 @@ impl Play {
             self.forget_going();
         }
         self.laws.check_step(&self.w, &touched);
-        self.trace.update(format!("{} {:?} {}\n", time.0, touched, self.counts.requests));
+        let line = format!("{} {touched:?} {}", time.rfc3339(), self.counts.requests);
+        if self.aloud {
+            println!("{line}");
+        }
+        self.trace.update(line);
         self.look_when_idle();
         true
     }
