@@ -72,6 +72,11 @@ impl Line {
             if out.iter().any(|d| d.group == group) || (group.channel == Channel::Voice && call_taken) {
                 continue;
             }
+            // One gathered message to a contact at a time: another kind of ask is a later rise.
+            let gathers = w.ask.relation != Relation::Holder;
+            if gathers && out.iter().any(|d| d.group.recipient == group.recipient && d.group.channel == group.channel) {
+                continue;
+            }
             call_taken |= group.channel == Channel::Voice;
             let members: Vec<Member> = self
                 .waiting

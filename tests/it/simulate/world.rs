@@ -102,6 +102,10 @@ impl World {
         let record = now(self.store.inner.load(std::slice::from_ref(&key))).unwrap().pop().flatten()?;
         Some(serde_json::from_slice(&record.body).unwrap())
     }
+    /// No callout must be looked at again.
+    pub fn none_due(&self) -> bool {
+        now(self.store.inner.callouts(None, &Default::default(), None, usize::MAX)).unwrap().iter().all(|(r, _)| r.due.is_none())
+    }
     pub fn callouts(&self, warning: WarningId) -> Vec<Callout> {
         let all = now(self.store.inner.callouts(Some(warning), &Default::default(), None, usize::MAX)).unwrap();
         all.iter().map(|(r, _)| serde_json::from_slice(&r.body).unwrap()).collect()

@@ -141,11 +141,17 @@ impl Laws {
                 };
                 let reached = self.sends.all.values().any(asked);
                 let mobile = plan.phones(contact.id).iter().enumerate().any(|(i, p)| p.is_mobile() && contact.dead & (1 << i.min(7)) == 0);
-                let told = self.sends.ends.contains_key(&who);
+                // One of unknown fate was as good as sent; one that failed was tried.
+                let tried = |a: &jiaoying::core::callout::state::Attempt| {
+                    usize::from(a.contact) == k
+                        && a.kind == jiaoying::core::callout::state::AskKind::End
+                        && matches!(a.state, AttemptState::Unknown | AttemptState::Failed)
+                };
+                let told = self.sends.ends.contains_key(&who) || c.attempts.iter().any(tried);
                 // Who goes on in a newer callout hears of the end there.
                 let goes_on = inherited || (c.successor.is_some() && k == 0);
                 let due = reached && mobile && !goes_on && contact.dead != u8::MAX && (ending.reason != ClosedReason::Superseded || c.successor.is_some());
-                self.demand(Law::Order, !due || told, || format!("contact {k} of {} was told of the warning but not of its end: {c:?}", c.id));
+                self.demand(Law::Order, !due || told, || format!("contact {k} of {} was told of the warning but not of its end: {}", c.id, super::brief(c)));
             }
         }
     }
