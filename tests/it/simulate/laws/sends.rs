@@ -36,6 +36,8 @@ pub struct Sent {
     pub members: Vec<(CalloutId, u8)>,
     /// The provider has it.
     pub taken: bool,
+    /// It reached the person: on the handset, in the ear.
+    pub heard: bool,
 }
 
 #[derive(Default)]
@@ -72,7 +74,7 @@ impl Laws {
             let rings = self.sends.ringing.get(phone).is_some_and(|until| *until > w.now());
             self.demand(Law::OneCall, !rings, || format!("{lead} rings {phone} while another call is in flight there"));
         }
-        self.sends.all.insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false });
+        self.sends.all.insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false, heard: false });
         members
     }
 
@@ -135,15 +137,21 @@ impl Laws {
                 let who = (c.id, k as u8);
                 let family: Vec<(CalloutId, u8)> = self.lineage(c.id).into_iter().map(|id| (id, k as u8)).collect();
                 let asked = |s: &Sent| {
-                    s.taken && s.kind != MessageKind::End && s.kind != MessageKind::Ended && s.members.iter().any(|m| family.contains(m))
+                    s.heard && s.kind != MessageKind::End && s.kind != MessageKind::Ended && s.members.iter().any(|m| family.contains(m))
                 };
                 let reached = self.sends.all.values().any(asked);
                 let mobile = plan.phones(contact.id).iter().enumerate().any(|(i, p)| p.is_mobile() && contact.dead & (1 << i.min(7)) == 0);
-                let told = self.sends.ends.contains_key(&who);
+                // One of unknown fate was as good as sent; one that failed was tried.
+                let tried = |a: &jiaoying::core::callout::state::Attempt| {
+                    usize::from(a.contact) == k
+                        && a.kind == jiaoying::core::callout::state::AskKind::End
+                        && matches!(a.state, AttemptState::Unknown | AttemptState::Failed)
+                };
+                let told = self.sends.ends.contains_key(&who) || c.attempts.iter().any(tried);
                 // Who goes on in a newer callout hears of the end there.
                 let goes_on = inherited || (c.successor.is_some() && k == 0);
                 let due = reached && mobile && !goes_on && contact.dead != u8::MAX && (ending.reason != ClosedReason::Superseded || c.successor.is_some());
-                self.demand(Law::Order, !due || told, || format!("contact {k} of {} was told of the warning but not of its end: {c:?}", c.id));
+                self.demand(Law::Order, !due || told, || format!("contact {k} of {} was told of the warning but not of its end: {}", c.id, super::brief(c)));
             }
         }
     }

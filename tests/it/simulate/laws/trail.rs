@@ -1,7 +1,7 @@
 //! The journal folds to the row and its heads chain; an answer stands; a deadline stands; nothing open is
 //! without a clock; lines and callouts agree about what waits.
 
-use super::{Law, Laws, Shadow};
+use super::{Law, Laws, Shadow, brief};
 use crate::simulate::{poll::now, world::World};
 use jiaoying::{
     core::{
@@ -188,8 +188,8 @@ impl Laws {
             .filter_map(|c| {
                 let going = c.attempts.iter().position(|a| matches!(a.state, AttemptState::Queued | AttemptState::Sending));
                 match (c.state.is_open() && !c.told_only, going) {
-                    (true, _) => Some(format!("{} stays {:?}: {c:?}", c.id, c.state)),
-                    (_, Some(i)) => Some(format!("{}: attempt {} stays {:?}: {c:?}", c.id, i + 1, c.attempts[i].state)),
+                    (true, _) => Some(format!("{} stays {:?}: {}", c.id, c.state, brief(c))),
+                    (_, Some(i)) => Some(format!("{}: attempt {} stays {:?}: {}", c.id, i + 1, c.attempts[i].state, brief(c))),
                     _ => None,
                 }
             })
