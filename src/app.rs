@@ -23,9 +23,6 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-
-
-
 /// Why a gateway cannot be put together. Each line says what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -82,7 +79,8 @@ pub fn providers(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Vec<String>>
     let clock = Arc::new(SystemClock::new());
     let wall: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(move || clock.now().0);
     for (account, table) in &config.providers {
-        let made = ProviderSettings::from_table(account, table.0.clone()).and_then(|s| s.provider(http.clone(), wall.clone()).map_err(|e| vec![e]));
+        let made = ProviderSettings::from_table(account, table.0.clone())
+            .and_then(|s| s.provider(http.clone(), wall.clone()).map_err(|e| vec![e]));
         match made {
             Ok(p) => all.push(p),
             Err(list) => faults.extend(list.into_iter().map(|f| config.fault(&format!("provider.{account}"), f).to_string())),
@@ -134,6 +132,7 @@ async fn reference_key(store: &Arc<dyn Store>) -> Result<[u8; 32], AppError> {
             return bytes.try_into().map_err(|_| StoreError::Corrupt("the reference key has not 32 bytes".into()).into());
         }
         let mut key = [0u8; 32];
+        #[expect(clippy::disallowed_methods, reason = "the key of references is drawn once, here")]
         getrandom::fill(&mut key).map_err(|e| AppError::Other(format!("the system has no randomness: {e}")))?;
         let body = serde_json::to_vec(&key.to_vec()).map_err(|e| AppError::Other(e.to_string()))?;
         if store.docs_apply(KIND, version, vec![Doc { id: "references".into(), body }], Vec::new()).await?.is_some() {
@@ -179,7 +178,14 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
 
 /// Runs a gateway until `stop`: the engine's loops and the HTTP side. Requests under way are finished
 /// and recorded first, within the configured grace.
-pub async fn run(config: &Config, engine: Arc<Engine>, listener: TcpListener, metrics: Metrics, stop: CancellationToken) -> Result<(), AppError> {
+#[expect(clippy::disallowed_methods, reason = "the two roots of a gateway, both waited for below")]
+pub async fn run(
+    config: &Config,
+    engine: Arc<Engine>,
+    listener: TcpListener,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<(), AppError> {
     let router = http::router(engine.clone(), config, metrics, stop.clone()).map_err(AppError::Other)?;
     let loops = tokio::spawn(engine::run::run(engine, stop.clone()));
     let served = stop.clone();

@@ -15,7 +15,13 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
             let engine = app::engine(&config, stores).await?;
             let directory = engine.directory();
             let gaps = crate::core::directory_gaps::gaps(&directory, engine.now());
-            println!("名册：{} 人，{} 个岗位，{} 个点位，{} 个行政区划", directory.recipients.len(), directory.posts.len(), directory.points.len(), directory.divisions.len());
+            println!(
+                "名册：{} 人，{} 个岗位，{} 个点位，{} 个行政区划",
+                directory.recipients.len(),
+                directory.posts.len(),
+                directory.points.len(),
+                directory.divisions.len()
+            );
             println!(
                 "缺口：无号码 {}，无手机 {}，号码重复 {}，无代理人 {}，无人负责的村 {}，无人负责的点位 {}，无值班电话 {}",
                 gaps.no_number.len(),

@@ -9,7 +9,10 @@ mod world;
 
 use super::Failure;
 use crate::{
-    app, core::warning::Content, ingest, sample, standin,
+    app,
+    channel::http::{ClientSettings, client},
+    core::warning::Content,
+    ingest, sample, standin,
     standin::smtp,
     store::clock::{Clock, SystemClock},
     telemetry,
@@ -47,6 +50,7 @@ pub(super) struct Options {
     listen: Option<std::net::SocketAddr>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the gateway task is waited for at the end")]
 pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let county = o.county.parse().map_err(|e: String| Failure::Usage(format!("--county: {e}")))?;
     if !(o.speed >= 1.0 && o.speed <= 1000.0) {
@@ -68,8 +72,12 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let base = format!("http://{addr}");
 
     let standin_settings = setup::standin(&o, &secrets, &base, &temporary.path);
-    let aliyun = standin::serve(standin_settings, TcpListener::bind("127.0.0.1:0").await.context("stand-in")?, wall.clone()).await.context("stand-in")?;
-    let mail = smtp::serve(smtp::SmtpSettings::default(), TcpListener::bind("127.0.0.1:0").await.context("mail sink")?).await.context("mail sink")?;
+    let aliyun = standin::serve(standin_settings, TcpListener::bind("127.0.0.1:0").await.context("stand-in")?, wall.clone())
+        .await
+        .context("stand-in")?;
+    let mail = smtp::serve(smtp::SmtpSettings::default(), TcpListener::bind("127.0.0.1:0").await.context("mail sink")?)
+        .await
+        .context("mail sink")?;
 
     let config = setup::config(&o, &secrets, &base, &aliyun.url(), &mail.addr().to_string(), &temporary.path).map_err(Failure::Failed)?;
     let engine = app::engine(&config, app::open_store(&config).map_err(|e| Failure::Failed(e.to_string()))?).await?;
@@ -88,7 +96,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     say.greeting(&base, people, &secrets, o.speed, county);
 
     let content: Content = setup::warning(&engine, county);
-    let http = reqwest::Client::builder().no_proxy().build().context("HTTP client")?;
+    let http = client(&ClientSettings::default()).map_err(Failure::Failed)?;
     let posted = http
         .post(format!("{base}/api/v1/warnings"))
         .bearer_auth(&secrets.issuer)

@@ -1,6 +1,8 @@
 //! What the demo is made of: keys, a configuration as a bureau would write it, the stand-in's
 //! settings, and the warning.
 
+#![expect(clippy::disallowed_methods, reason = "fresh keys and a folder of its own for every demo")]
+
 use super::Options;
 use crate::{
     app,
@@ -124,7 +126,15 @@ from = "晋城应急叫应 <warning@example.cn>"
         MessageKind::ALL
             .into_iter()
             .filter(spoken)
-            .map(|k| (k, ProviderTemplate { code: format!("{prefix}_{}", k.as_str().to_uppercase()), variables: renderer.provider_variables(k, channel) }))
+            .map(|k| {
+                (
+                    k,
+                    ProviderTemplate {
+                        code: format!("{prefix}_{}", k.as_str().to_uppercase()),
+                        variables: renderer.provider_variables(k, channel),
+                    },
+                )
+            })
             .collect()
     };
     let account = |channel: Channel, kind: &str, prefix: &str| {
@@ -145,7 +155,9 @@ from = "晋城应急叫应 <warning@example.cn>"
     let limits = |rules: &[(i64, Span)]| {
         let rules: Vec<toml::Value> = rules
             .iter()
-            .map(|(count, span)| toml::Value::Table(toml::Table::from_iter([("count".into(), (*count).into()), ("window".into(), window(*span).into())])))
+            .map(|(count, span)| {
+                toml::Value::Table(toml::Table::from_iter([("count".into(), (*count).into()), ("window".into(), window(*span).into())]))
+            })
             .collect();
         toml::Table::from_iter([("per_callee".to_string(), toml::Value::Array(rules))])
     };
@@ -154,7 +166,9 @@ from = "晋城应急叫应 <warning@example.cn>"
     sms.insert("limits".into(), limits(&[(50, Span::hours(24))]).into());
     let mut voice = account(Channel::Voice, "aliyun_voice", "TTS")?;
     voice.insert("called_show_numbers".into(), toml::Value::Array(vec!["03560000000".into()]));
-    let key = |k: &str, code: &str| toml::Value::Table(toml::Table::from_iter([("key".to_string(), k.into()), ("code".to_string(), code.into())]));
+    let key = |k: &str, code: &str| {
+        toml::Value::Table(toml::Table::from_iter([("key".to_string(), k.into()), ("code".to_string(), code.into())]))
+    };
     voice.insert("menu".into(), toml::Value::Array(vec![key("1", "TTS_THANKS"), key("3", "TTS_OFFICER"), key("4", "TTS_DEPUTY")]));
     voice.insert("limits".into(), limits(&[(1, Span::mins(1)), (5, Span::hours(1)), (20, Span::hours(24))]).into());
     let providers = toml::Table::from_iter([(
@@ -181,8 +195,10 @@ pub(super) fn warning(engine: &Engine, county: Division) -> Content {
         references: Vec::new(),
         hazard: HazardCode("11B03".into()),
         level: Level::Red,
-        headline: format!("晋城市气象台发布暴雨红色预警[I级/特别严重]"),
-        description: format!("晋城市气象台{said}发布暴雨红色预警信号：预计未来3小时，{name}大部分乡镇降雨量将达100毫米以上，山洪、地质灾害风险极高。"),
+        headline: "晋城市气象台发布暴雨红色预警[I级/特别严重]".into(),
+        description: format!(
+            "晋城市气象台{said}发布暴雨红色预警信号：预计未来3小时，{name}大部分乡镇降雨量将达100毫米以上，山洪、地质灾害风险极高。"
+        ),
         instruction: "立即停止户外作业，转移危险区域群众，做好山洪、滑坡、泥石流等灾害的防御和抢险工作。".into(),
         effective: None,
         onset: None,

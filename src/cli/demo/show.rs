@@ -42,7 +42,15 @@ impl Voice {
         let n = |k: &str| t[k].as_u64().unwrap_or(0);
         self.line(&format!(
             "  应叫应 {}｜待叫应 {} 叫应中 {} 超时 {} 转人工 {} 无联系方式 {}｜已叫应 {}（已反馈 {}）终止 {}",
-            n("expected"), n("queued"), n("calling"), n("overdue"), n("handed_over"), n("unreachable"), n("answered"), n("reported"), n("closed")
+            n("expected"),
+            n("queued"),
+            n("calling"),
+            n("overdue"),
+            n("handed_over"),
+            n("unreachable"),
+            n("answered"),
+            n("reported"),
+            n("closed")
         ));
     }
 
@@ -112,6 +120,7 @@ pub(super) async fn follow(world: &World, say: &Voice, stop: &CancellationToken)
             counter.show(say, &item);
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
         }

@@ -1,6 +1,8 @@
 //! The people of the demo beyond what the stand-in plays: they open links in mails, report what they
 //! did, and officers work through their tasks. Everything goes by HTTP, as it would in life.
 
+#![expect(clippy::disallowed_methods, reason = "simulated people and officers come and go with the demo")]
+
 use super::setup::Secrets;
 use crate::{
     core::{callout::state::CalloutState, ids::CalloutId},
@@ -56,6 +58,7 @@ pub(super) fn start(world: World, mails: broadcast::Receiver<MailMessage>, stop:
 
 async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     tokio::select! {
+        biased;
         () = stop.cancelled() => {}
         () = work => {}
     }
@@ -70,7 +73,10 @@ async fn readers(world: World, mut mails: broadcast::Receiver<MailMessage>) {
             Err(broadcast::error::RecvError::Closed) => return,
         };
         let to = mail.to.first().cloned().unwrap_or_default();
-        let Some(token) = mail.text.split("/a/").nth(1).map(|r| r.chars().take_while(char::is_ascii_alphanumeric).collect::<String>()) else { continue };
+        let Some(token) = mail.text.split("/a/").nth(1).map(|r| r.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
+        else {
+            continue;
+        };
         if world.roll(&to, "opens") >= OPENS_LINK {
             continue;
         }

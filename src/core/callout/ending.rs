@@ -91,11 +91,11 @@ impl Work<'_> {
             self.queue_sms(0, AskKind::Renewed);
             // What had not left when the older message ended is asked in the new one's name.
             for (contact, channel, kind) in waiting {
-                if contact != 0 && !answered {
-                    match (channel, self.number(contact, channel, 0)) {
-                        (Channel::Sms | Channel::Voice, Some(number)) => self.queue_by_line(contact, channel, kind, number),
-                        _ => {}
-                    }
+                if contact != 0
+                    && !answered
+                    && let (Channel::Sms | Channel::Voice, Some(number)) = (channel, self.number(contact, channel, 0))
+                {
+                    self.queue_by_line(contact, channel, kind, number);
                 }
             }
         }

@@ -93,7 +93,12 @@ impl Night1 {
                 person(7, "另一副主任", &["15400000012"]),
             ],
             ladder: toml::from_str(LADDER).unwrap(),
-            feedback: FeedbackRule { first: Span::mins(15), every: Some(Span::hours(1)), task_after: Span::mins(10), ask: vec!["到岗".into()] },
+            feedback: FeedbackRule {
+                first: Span::mins(15),
+                every: Some(Span::hours(1)),
+                task_after: Span::mins(10),
+                ask: vec!["到岗".into()],
+            },
             clocks: Clocks::default(),
             state: fold::blank(),
             now: Time(1_000_000_000),
@@ -270,7 +275,13 @@ fn a_desks_or_superiors_key_takes_over_and_only_completion_naming_who_was_reache
     n.answer(desk, Via::Keypress).is(CalloutState::HandedOver);
     let task = n.state.open_task(TaskKind::Call).unwrap().clone();
     assert_eq!(task.taken_by, Some(desk));
-    n.event(Event::CompleteTask { n: task.n, officer: "值班员".into(), outcome: "reached".into(), reached: Some(ManualBy::Holder), note: None });
+    n.event(Event::CompleteTask {
+        n: task.n,
+        officer: "值班员".into(),
+        outcome: "reached".into(),
+        reached: Some(ManualBy::Holder),
+        note: None,
+    });
     n.is(CalloutState::Answered);
     let ack = n.state.acknowledgement.clone().unwrap();
     assert_eq!((ack.via, ack.late), (Via::Manual, true));
