@@ -4,18 +4,19 @@
 use super::{CalloutParts, Engine, rows};
 use crate::{
     core::{
-        callout::{self, Channels, Ctx, Stepped, entry::Entry, event::Event, state::Callout},
+        callout::{self, Channels, Ctx, ForwardTo, Stepped, entry::Entry, event::Event, state::Callout},
         ids::{CalloutId, WarningId},
         line::{self, Line, LineEvent, LineStepped},
         phone::Phone,
         place::PlaceLetter,
         plan::{CHUNK, PlanChunk, PlanEntry},
-        policy::{FeedbackRule, Ladder},
+        policy::{At, FeedbackRule, Ladder},
         send::Channel,
         time::Time,
         warning_life::WarningState,
     },
     store::{Commit, Committed, Envelope, Head, Key, Lane, Record, StoreError, WriteLane},
+    telemetry::metrics,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
@@ -47,6 +48,14 @@ impl Around {
     }
     fn ladder(&self) -> &Ladder {
         &self.warning.policy.ladders[usize::from(self.entry().ladder)].ladder
+    }
+    /// When a rung was due by the clock alone.
+    fn rung_time(&self, rung: u8, c: &Callout) -> Time {
+        match self.ladder().rungs.get(usize::from(rung)).map(|r| r.at) {
+            Some(At::Start(s)) => c.start + s,
+            Some(At::Deadline(s)) => c.due_at + s,
+            None => c.due_at,
+        }
     }
     fn feedback(&self) -> Option<&FeedbackRule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
@@ -169,15 +178,22 @@ impl Engine {
             let state: Callout = from_json(&key, &record.body)?;
             let now = self.store.now();
             let stepped = callout::step(around.ctx(self), &state, &event, now);
-            if !stepped.entries.is_empty() {
-                let commit = self.callout_commit(&around, Some(&record), &stepped, now, Vec::new());
+            // Between the older callout's end and the newer one's row, what belongs to the newer waits as
+            // a letter for it.
+            let early = match &stepped.effects.forward {
+                Some(f) if !self.is_row(f.callout).await? => Some(forwarded(f)),
+                _ => None,
+            };
+            if !stepped.entries.is_empty() || early.is_some() {
+                let mut commit = self.callout_commit(&around, Some(&record), &stepped, now, Vec::new());
+                commit.send.extend(early.clone());
                 match self.store.commit(lane, vec![commit]).await?.first() {
                     Some(Committed::Done) => {}
                     _ => continue,
                 }
                 self.noted(&around, &stepped);
             }
-            if let Some(forward) = stepped.effects.forward.clone() {
+            if let Some(forward) = stepped.effects.forward.clone().filter(|_| early.is_none()) {
                 id = forward.callout;
                 event = forward.event;
                 continue;
@@ -195,15 +211,22 @@ impl Engine {
         Err(StoreError::Unavailable(format!("{id} is changed by others faster than this could be recorded")))
     }
 
+    async fn is_row(&self, id: CalloutId) -> Result<bool, StoreError> {
+        Ok(self.store.load(&[Key::Callout(id)]).await?.into_iter().next().flatten().is_some())
+    }
+
     /// Metrics of what was just made durable.
     pub(super) fn noted(&self, around: &Around, s: &Stepped) {
         for e in &s.entries {
             match e {
-                Entry::Answered { via, at, .. } => {
-                    metrics::histogram!("jiaoying_answer_seconds", "via" => via.as_str()).record((*at - s.state.start).seconds_f64());
+                Entry::Answered { via, at, .. } => metrics::answered(via.as_str(), *at - s.state.start),
+                // The first request of a warning's first person stands for the warning's way through the house.
+                Entry::Sending { n: 1, .. } if s.state.id.ordinal == 0 && s.state.carried_from.is_none() => {
+                    metrics::first_attempt(self.store.now() - s.state.start);
                 }
                 Entry::Climbed { rung, .. } if *rung > 0 => {
-                    let _ = around;
+                    let planned = around.rung_time(*rung, &s.state);
+                    metrics::escalated(self.store.now() - planned.min(self.store.now()));
                 }
                 _ => {}
             }
@@ -323,6 +346,11 @@ pub(super) struct WarningChange {
     pub blobs: Vec<(String, Vec<u8>)>,
     /// Look again at this time instead of the state's own due.
     pub due: Option<Time>,
+}
+
+/// The letter that carries an answer or report on to the callout that continues the older one.
+pub(super) fn forwarded(f: &ForwardTo) -> Envelope {
+    Envelope { to: Key::Callout(f.callout), lane: Lane::URGENT, not_before: Time(0), body: to_json(&f.event) }
 }
 
 pub(super) fn plan_blob(n: u32) -> String {

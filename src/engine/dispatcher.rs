@@ -17,8 +17,13 @@ use crate::{
         time::Time,
     },
     store::{Committed, FeedItem, Key, StoreError, WriteLane},
+    telemetry::metrics,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use futures_util::future;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Whose request it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,20 +60,28 @@ pub struct LookupJob {
     pub sent: Time,
 }
 
-/// Look-ups waiting to be asked; each attempt at most once at a time.
+/// Look-ups waiting to be asked, and those being asked; each attempt at most once at a time.
 #[derive(Default)]
 pub struct Lookups {
-    waiting: Mutex<Vec<LookupJob>>,
+    inner: Mutex<Asked>,
+}
+#[derive(Default)]
+struct Asked {
+    waiting: Vec<LookupJob>,
+    open: BTreeSet<AttemptId>,
 }
 impl Lookups {
     pub fn push(&self, job: LookupJob) {
-        let mut w = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if !w.iter().any(|j| j.callout == job.callout && j.n == job.n) {
-            w.push(job);
+        let mut a = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if a.open.insert(AttemptId { callout: job.callout, n: job.n }) {
+            a.waiting.push(job);
         }
     }
     pub fn take(&self) -> Vec<LookupJob> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).waiting)
+    }
+    fn answered(&self, attempt: AttemptId) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).open.remove(&attempt);
     }
 }
 
@@ -86,11 +99,10 @@ impl Engine {
     pub async fn record(&self, done: Vec<Done>) -> Result<(), StoreError> {
         let now = self.store.now();
         let mut events = Vec::with_capacity(done.len());
+        let mut lines = Vec::new();
         for d in done {
             let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
-            metrics::counter!("jiaoying_attempts_total", "channel" => channel.as_str(), "provider" => provider.clone(), "outcome" => d.outcome.class())
-                .increment(1);
-            metrics::histogram!("jiaoying_send_seconds", "channel" => channel.as_str(), "provider" => provider.clone()).record(d.seconds);
+            metrics::attempt(channel.as_str(), &provider, d.outcome.class(), crate::core::time::Span::ms((d.seconds * 1000.0) as i64));
             if d.account.learn(&d.outcome, now) {
                 self.announce_provider(&d.account, now).await?;
             }
@@ -100,11 +112,13 @@ impl Engine {
                     if !matches!(d.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
                         d.account.call_over();
                     }
-                    self.apply_line(&phone, &LineEvent::Outcome { lead, outcome: d.outcome }, WriteLane::Red).await?;
+                    lines.push((phone, LineEvent::Outcome { lead, outcome: d.outcome }));
                 }
             }
         }
-        self.apply_many(events).await
+        let lines = lines.iter().map(|(phone, event)| self.apply_line(phone, event, WriteLane::Red));
+        let (messages, lines) = future::join(self.apply_many(events), future::try_join_all(lines)).await;
+        lines.and(messages)
     }
 
     /// One event each for many callouts, in one batch; those that lost a race again one by one.
@@ -153,8 +167,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Look-ups that came due; each is to be asked with [`Engine::look_up`].
+    pub fn take_lookups(&self) -> Vec<LookupJob> {
+        self.lookups.take()
+    }
+
     /// Asks a provider what became of a request whose reply never came.
     pub async fn look_up(&self, job: LookupJob) -> Result<(), StoreError> {
+        let attempt = AttemptId { callout: job.callout, n: job.n };
+        let result = self.ask_provider(job).await;
+        self.lookups.answered(attempt);
+        result
+    }
+
+    async fn ask_provider(&self, job: LookupJob) -> Result<(), StoreError> {
         let Some(account) = self.accounts.named(&job.provider) else { return Ok(()) };
         let reference = self.references.attempt(AttemptId { callout: job.callout, n: job.n });
         let event = match account.provider.lookup(&reference, &job.to, job.sent).await {
@@ -184,8 +210,7 @@ impl Engine {
     async fn announce_provider(&self, account: &Account, now: Time) -> Result<(), StoreError> {
         let stopped = account.stopped(now);
         let up = stopped.is_none();
-        metrics::gauge!("jiaoying_provider_up", "channel" => account.provider.channel().as_str(), "provider" => account.name().to_string())
-            .set(if up { 1.0 } else { 0.0 });
+        metrics::provider_up(account.provider.channel().as_str(), account.name(), up);
         tracing::warn!(provider = account.name(), up, why = stopped.as_deref().unwrap_or(""), "a provider changed");
         let kind = if up { "provider.up" } else { "provider.down" };
         let data =

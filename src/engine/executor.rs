@@ -3,7 +3,7 @@
 
 use super::{
     Engine,
-    apply::{Around, from_json, to_json, write_lane},
+    apply::{Around, forwarded, from_json, to_json, write_lane},
     dispatcher::{Job, JobFor, LookupJob},
     limits::InFlight,
 };
@@ -11,9 +11,9 @@ use crate::{
     channel::{Address, SendRequest},
     core::{
         callout::{
-            self, Stepped,
+            self, ForwardTo, Stepped,
             event::Event,
-            state::{Attempt, Callout},
+            state::{AskKind, Attempt, Callout},
         },
         ids::{AttemptId, CalloutId},
         line::{self, Line, LineEvent, Member},
@@ -24,6 +24,7 @@ use crate::{
     },
     store::{Claim, Commit, Committed, Envelope, Head, Key, Lane, Record, StoreError},
 };
+use futures_util::future;
 use std::collections::BTreeMap;
 
 /// What a turn did.
@@ -42,6 +43,8 @@ struct InHand {
     record: Record,
     letters: Vec<u64>,
     stepped: Stepped,
+    /// What belongs to the callouts that continue this one; travels with the commit.
+    forwards: Vec<ForwardTo>,
     requests: Vec<Ready>,
     /// Something could not leave yet; look again then.
     wait: Option<Time>,
@@ -70,25 +73,42 @@ impl Engine {
     /// Works through up to `limit` due records.
     pub async fn turn(&self, limit: usize) -> Result<Turn, StoreError> {
         let claims = self.store.claim(limit, self.settings.lease).await?;
-        let mut turn = Turn { claimed: claims.len(), jobs: Vec::new() };
-        let mut callouts = Vec::new();
-        for claim in claims {
-            match &claim.key {
-                Key::Callout(_) => callouts.push(claim),
-                Key::Line(_) => self.work_line(claim, &mut turn.jobs).await?,
-                Key::Warning(_) => self.work_warning(claim).await?,
-                Key::Place(..) => self.work_place(claim).await?,
-                Key::Callback(_) => self.work_callback(claim).await?,
-                Key::Named(_) => self.work_named(claim).await?,
+        let claimed = claims.len();
+        let (callouts, others): (Vec<Claim>, Vec<Claim>) = claims.into_iter().partition(|c| matches!(c.key, Key::Callout(_)));
+        // Side by side, so that one group commit carries them all; each record is its own claim.
+        let (sent, rest) =
+            future::join(self.work_callouts(callouts), future::join_all(others.into_iter().map(|c| self.work_other(c)))).await;
+        let mut turn = Turn { claimed, jobs: sent? };
+        let mut failed = None;
+        for jobs in rest {
+            match jobs {
+                Ok(jobs) => turn.jobs.extend(jobs),
+                Err(e) => failed = Some(e),
             }
         }
-        self.work_callouts(callouts, &mut turn.jobs).await?;
+        if let Some(e) = failed {
+            // Intents that are durable leave all the same; what failed is leased and comes back.
+            tracing::error!(error = %e, "a due record could not be worked");
+        }
         Ok(turn)
     }
 
-    async fn work_callouts(&self, claims: Vec<Claim>, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
+    async fn work_other(&self, claim: Claim) -> Result<Vec<Job>, StoreError> {
+        let mut jobs = Vec::new();
+        match &claim.key {
+            Key::Callout(_) => {}
+            Key::Line(_) => self.work_line(claim, &mut jobs).await?,
+            Key::Warning(_) => self.work_warning(claim).await?,
+            Key::Place(..) => self.work_place(claim).await?,
+            Key::Callback(_) => self.work_callback(claim).await?,
+            Key::Named(_) => self.work_named(claim).await?,
+        }
+        Ok(jobs)
+    }
+
+    async fn work_callouts(&self, claims: Vec<Claim>) -> Result<Vec<Job>, StoreError> {
         if claims.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let now = self.store.now();
         let mut hands = Vec::with_capacity(claims.len());
@@ -101,7 +121,9 @@ impl Engine {
         for hand in &mut hands {
             self.route(hand, &mut lines, now);
         }
-        self.commit_hands(hands, lines, now, jobs).await
+        let mut jobs = Vec::new();
+        self.commit_hands(hands, lines, now, &mut jobs).await?;
+        Ok(jobs)
     }
 
     /// Reads a claimed callout and lets the core decide.
@@ -143,15 +165,16 @@ impl Engine {
                 Some(w) => join(w, s),
             });
         }
-        for f in forwards {
-            self.apply_callout(f.callout, &f.event, crate::store::WriteLane::Urgent).await?;
-        }
+        let mut wait = None;
         for n in state.lookups_due(&ctx, now) {
             if let Some(a) = state.attempt(n) {
                 self.queue_lookup(id, n, a, &state, &around);
+                // Its answer moves the clock; until then there is nothing to look at.
+                wait = Some(now + self.settings.sending_timeout);
             }
         }
-        Ok(whole.map(|stepped| InHand { id, nonce: claim.nonce, around, record, letters, stepped, requests: Vec::new(), wait: None }))
+        let requests = Vec::new();
+        Ok(whole.map(|stepped| InHand { id, nonce: claim.nonce, around, record, letters, stepped, forwards, requests, wait }))
     }
 
     fn queue_lookup(&self, id: CalloutId, n: u16, a: &Attempt, state: &Callout, around: &Around) {
@@ -222,14 +245,19 @@ impl Engine {
             let digit = match &to {
                 Address::Phone(phone) => lines.all.get_mut(phone).map(|line| {
                     let member = member(hand, n, &a, drill);
-                    let s = line::step(&line.state, &LineEvent::DirectSms { member, provider: account.name().to_string() }, now);
+                    let carried = hand.stepped.state.carried_from;
+                    let s = line::step(&line.state, &LineEvent::DirectSms { member, carried, provider: account.name().to_string() }, now);
                     (s.digit, s)
                 }),
                 Address::Email { .. } => None,
             };
             let asked = a.kind.asks() && hand.stepped.state.state.is_open();
             let shown = digit.as_ref().and_then(|(d, _)| *d).filter(|_| asked);
-            let message = match self.message(&hand.around, &hand.stepped.state, n, &a, shown) {
+            let options = match (&to, a.kind) {
+                (Address::Phone(phone), AskKind::Which) => lines.all.get(phone).map(|l| self.options(&l.state)).unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            let message = match self.message(&hand.around, &hand.stepped.state, &a, shown, options) {
                 Ok(m) => m,
                 Err(why) => {
                     self.decide(hand, &Event::Unsendable { n, why }, now);
@@ -285,7 +313,9 @@ impl Engine {
                 continue;
             }
             lane = lane.min(write_lane(hand.around.lane()));
-            batch.push(self.callout_commit(&hand.around, Some(&hand.record), &hand.stepped, now, hand.letters.clone()));
+            let mut commit = self.callout_commit(&hand.around, Some(&hand.record), &hand.stepped, now, hand.letters.clone());
+            commit.send.extend(hand.forwards.iter().map(forwarded));
+            batch.push(commit);
             written.push(hand);
         }
         for (key, nonce, until) in waits {
@@ -310,7 +340,8 @@ impl Engine {
                     let a = hand.stepped.state.attempt(ready.n).cloned();
                     if let Some(a) = a {
                         let m = member_of(&hand.stepped.state, ready.n, &a, hand.around.entry().level, hand.around.warning.drill);
-                        let event = LineEvent::DirectSms { member: m, provider: ready.account.name().to_string() };
+                        let carried = hand.stepped.state.carried_from;
+                        let event = LineEvent::DirectSms { member: m, carried, provider: ready.account.name().to_string() };
                         let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
                         if s.digit != a.digit && a.digit.is_some() {
                             // Another digit than the text says: it must not leave; asked again shortly.

@@ -5,7 +5,7 @@ use crate::{
     channel::{Message, MessageKind},
     core::{
         callout::state::{AskKind, Attempt, Callout, ClosedReason},
-        line::Departure,
+        line::{Departure, DigitAsk, Line},
         message::{Ask, EndReason, MessageFacts},
         plan::PlanEntry,
         send::Channel,
@@ -71,8 +71,14 @@ impl Engine {
     }
 
     /// The message of a direct attempt (an SMS or mail to the holder).
-    pub(super) fn message(&self, around: &Around, c: &Callout, n: u16, a: &Attempt, digit: Option<u8>) -> Result<Message, String> {
-        let _ = n;
+    pub(super) fn message(
+        &self,
+        around: &Around,
+        c: &Callout,
+        a: &Attempt,
+        digit: Option<u8>,
+        options: Vec<Ask>,
+    ) -> Result<Message, String> {
         let entry = around.entry();
         let w = &around.warning;
         let now = self.store.now();
@@ -87,15 +93,23 @@ impl Engine {
             due: c.feedback_clock.map(|f| f.due),
             overdue: c.feedback_clock.is_some_and(|f| f.reminded),
             end: closed.map(|r| (c.ending.as_ref().map_or(now, |e| e.at), end_of(r))),
-            options: if a.kind == AskKind::Which {
-                vec![Ask { digit: digit.unwrap_or(1), what: format!("{}{}", w.content.hazard.name().unwrap_or(""), entry.level.name_zh()) }]
-            } else {
-                Vec::new()
-            },
+            count: options.len() as u32,
+            options,
             link: (a.channel == Channel::Email || self.settings.sms_link).then(|| self.link(c.id, a.contact)),
             ..self.base_facts(w, entry)
         };
         self.renderer.render(kind_of(a.kind), a.channel, &facts).map_err(|e| e.to_string())
+    }
+
+    /// What a "which one?" offers: each digit with what it is about.
+    pub(super) fn options(&self, line: &Line) -> Vec<Ask> {
+        let what = |a: &DigitAsk| {
+            let id = a.members.first().map(|m| m.attempt.callout.warning)?;
+            let w = self.cache.warning(id)?;
+            Some(format!("{}{}", w.content.hazard.name().unwrap_or("预警"), w.content.level.name_zh()))
+        };
+        let offered = line.asks.iter().filter(|a| line.which.contains(&a.digit));
+        offered.map(|a| Ask { digit: a.digit, what: what(a).unwrap_or_else(|| "预警".into()) }).collect()
     }
 
     /// The message of a call or gathered message: it speaks the count.

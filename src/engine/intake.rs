@@ -20,6 +20,7 @@ use crate::{
     },
     ingest,
     store::{Commit, Committed, FeedItem, Head, Identity, Key, Lane, StoreError, WriteLane},
+    telemetry::metrics,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -113,15 +114,9 @@ impl Engine {
         c.identity = identity.map(|i| Identity { warning: id, ..i });
         c.feed.push(rows::warning_feed("warning.accepted", &w, now));
         c.blobs.push(("raw".into(), raw.to_vec()));
-        let labels = [
-            ("issuer", issuer.id.0.clone()),
-            ("hazard", w.content.hazard.0.clone()),
-            ("level", w.level().as_str().to_string()),
-            ("result", "accepted".to_string()),
-        ];
         match self.store.commit(WriteLane::Urgent, vec![c]).await?.into_iter().next() {
             Some(Committed::Done) => {
-                metrics::counter!("jiaoying_warnings_total", &labels).increment(1);
+                metrics::warning_posted(&issuer.id.0, &w.content.hazard.0, w.level(), "accepted");
                 Ok(PostReply { id, identifier: w.content.identifier, state: "accepted", duplicate: false, findings })
             }
             Some(Committed::IdentityTaken(i)) => self.known(&i, &digest, findings).await,
@@ -407,13 +402,7 @@ impl Engine {
     /// A refused post shows in the duty room and stays in the feed.
     pub async fn record_refusal(&self, issuer: Option<&str>, status: u16, reason: &str) {
         let now = self.store.now();
-        let labels = [
-            ("issuer", issuer.unwrap_or("").to_string()),
-            ("hazard", String::new()),
-            ("level", String::new()),
-            ("result", status.to_string()),
-        ];
-        metrics::counter!("jiaoying_warnings_total", &labels).increment(1);
+        metrics::warning_refused(issuer, status);
         let data = serde_json::json!({"issuer": issuer, "status": status, "reason": reason.chars().take(500).collect::<String>(), "at": now.rfc3339()});
         let item = FeedItem { kind: "warning.refused".into(), warning: None, callout: None, at: now, data };
         if let Err(e) = self.announce("refusals", item).await {

@@ -317,8 +317,15 @@ impl Engine {
 
     /// Persons of a warning's plan that are not rows yet: they count as queued.
     pub async fn planned_callouts(&self, w: &WarningState) -> Result<Vec<PlanEntry>, StoreError> {
+        // A crash may have left rows of the chunk in hand behind the cursor: they are counted as rows.
+        let in_hand = ((w.plan.cursor / CHUNK as u32 + 1) * CHUNK as u32).min(w.plan.entries);
+        let keys: Vec<Key> = (w.plan.cursor..in_hand).map(|n| Key::Callout(CalloutId::new(w.id, n))).collect();
+        let made = if keys.is_empty() { Vec::new() } else { self.store.load(&keys).await? };
         let mut out = Vec::new();
         for ordinal in w.plan.cursor..w.plan.entries {
+            if made.get((ordinal - w.plan.cursor) as usize).is_some_and(Option::is_some) {
+                continue;
+            }
             if let Some(chunk) = self.chunk(w.id, ordinal / CHUNK as u32).await?
                 && let Some(e) = chunk.entries.get(ordinal as usize % CHUNK)
             {

@@ -58,6 +58,11 @@ impl Engine {
             let change = WarningChange { entry, due: Some(now), ..WarningChange::default() };
             return self.finish(&w, &record, change, now, consumed).await;
         }
+        if !consumed.is_empty() && w.phase != WarningPhase::Accepted {
+            // It was ordered to end before: the letter is read all the same, or it would come again and again.
+            let change = WarningChange { entry: serde_json::json!({"e": "end_absorbed"}), ..WarningChange::default() };
+            return self.finish(&w, &record, change, now, consumed).await;
+        }
         match w.phase {
             WarningPhase::Accepted => self.begin(w, record, now, consumed).await,
             _ if w.end.is_some() => self.walk(w, record, claim.nonce, now).await,
@@ -276,7 +281,7 @@ impl Engine {
     /// Walks the end over the callouts, and over what of the plan is not yet a row.
     async fn walk(&self, mut w: WarningState, record: Record, nonce: u64, now: Time) -> Result<(), StoreError> {
         let Some(end) = w.end.clone() else { return Ok(()) };
-        if w.phase == WarningPhase::Active && end.reason == WarningEnd::Superseded && !self.has_taken_over(end.by).await? {
+        if end.reason == WarningEnd::Superseded && !self.has_taken_over(end.by).await? {
             // The newer message takes its people over first; until then their ladders run on.
             return self.store.release(&[(Key::Warning(w.id), nonce)], now + Span::ms(100)).await;
         }

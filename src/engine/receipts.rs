@@ -12,13 +12,14 @@ use crate::{
             event::Event,
             state::{Callout, Via},
         },
-        ids::AttemptId,
+        ids::{AttemptId, CalloutId},
         line::{AskFacts, LineEvent, Member, ReplyMeaning, reply_meaning},
         phone::Phone,
         time::{Span, Time},
     },
-    store::{Claim, Commit, FeedItem, Head, Key, Lane, StoreError, WriteLane},
+    store::{Claim, Commit, Committed, FeedItem, Head, Key, Lane, StoreError, WriteLane},
 };
+use futures_util::future;
 use serde::{Deserialize, Serialize};
 
 /// A callback as it came.
@@ -55,8 +56,9 @@ impl Engine {
         let body = to_json(&parked);
         let journal = to_json(&serde_json::json!([{"e": "parked", "account": account}]));
         let c = Commit::new(Key::Callback(n), Head::NONE, body, journal, Some(now), Lane::URGENT, now);
-        self.store.commit(WriteLane::Urgent, vec![c]).await?;
-        Ok(a.provider.callback_reply(true))
+        // Only what is kept is thanked for: otherwise the provider pushes it again.
+        let kept = matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done));
+        Ok(a.provider.callback_reply(kept))
     }
 
     pub(super) async fn work_callback(&self, claim: Claim) -> Result<(), StoreError> {
@@ -69,9 +71,7 @@ impl Engine {
         {
             Some(Ok(items)) => {
                 let count = items.len();
-                for item in items {
-                    self.work_item(item, &parked).await?;
-                }
+                self.work_items(items, &parked).await?;
                 format!("{count} items")
             }
             Some(Err(why)) => {
@@ -86,6 +86,36 @@ impl Engine {
         let c = Commit::new(claim.key, record.head, to_json(&parked), journal, None, Lane::URGENT, now);
         self.store.commit(WriteLane::Urgent, vec![c]).await?;
         Ok(())
+    }
+
+    /// Receipts of direct messages in one batch; the others one by one, side by side.
+    async fn work_items(&self, items: Vec<CallbackItem>, parked: &Parked) -> Result<(), StoreError> {
+        let mut plain = Vec::new();
+        let mut others = Vec::new();
+        for item in items {
+            match self.plain_receipt(&item).await? {
+                Some(event) => plain.push(event),
+                None => others.push(item),
+            }
+        }
+        self.apply_many(plain).await?;
+        future::try_join_all(others.into_iter().map(|item| self.work_item(item, parked))).await?;
+        Ok(())
+    }
+
+    /// The event of a receipt for a message that no line made.
+    async fn plain_receipt(&self, item: &CallbackItem) -> Result<Option<(CalloutId, Event)>, StoreError> {
+        let CallbackItem::Receipt { reference: Some(reference), result, .. } = item else { return Ok(None) };
+        let Some(attempt) = self.references.read_attempt(reference) else { return Ok(None) };
+        let (delivered, outcome, number_dead) = match result {
+            ReceiptResult::Delivered => (true, "delivered".to_string(), false),
+            ReceiptResult::Failed { code, detail, number_dead, config: false } => {
+                (false, format!("{code} {detail}").trim().to_string(), *number_dead)
+            }
+            _ => return Ok(None),
+        };
+        let direct = matches!(self.phone_of_attempt(attempt).await?, Some((_, false)));
+        Ok(direct.then_some((attempt.callout, Event::Receipt { n: attempt.n, delivered, outcome, number_dead })))
     }
 
     async fn work_item(&self, item: CallbackItem, parked: &Parked) -> Result<(), StoreError> {
@@ -182,7 +212,7 @@ impl Engine {
                 let asked = line.which_sent.is_some_and(|t| t + WHICH_AGAIN > self.store.now());
                 let first = digits.first().and_then(|d| members(*d).next().cloned());
                 if let (false, Some(m)) = (asked, first) {
-                    self.apply_line(phone, &LineEvent::WhichSent, WriteLane::Urgent).await?;
+                    self.apply_line(phone, &LineEvent::WhichSent { digits: digits.clone() }, WriteLane::Urgent).await?;
                     self.apply_callout(m.attempt.callout, &Event::AskWhich { contact: m.contact }, WriteLane::Urgent).await?;
                 }
             }

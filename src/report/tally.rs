@@ -12,7 +12,7 @@ use crate::{
     store::Face,
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Rates are between 0 and 1; `None` where there is nobody to count.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -193,11 +193,6 @@ impl GroupBy {
 /// The Chinese name of a tier's key, for groups.
 pub fn tier_name(key: &str) -> Option<&'static str> {
     Tier::ALL.iter().find(|t| t.as_str() == key).map(|t| t.name_zh())
-}
-
-/// Divisions that the faces lie in.
-pub fn divisions<'a>(faces: impl IntoIterator<Item = &'a Face>) -> BTreeSet<Division> {
-    faces.into_iter().map(|f| f.division).collect()
 }
 
 #[cfg(test)]

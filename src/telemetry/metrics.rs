@@ -94,6 +94,12 @@ pub fn warning_posted(issuer: &str, hazard: &str, level: Level, result: &'static
     counter!(WARNINGS, "issuer" => issuer.to_string(), "hazard" => hazard, "level" => level.as_str(), "result" => result).increment(1);
 }
 
+/// A post that did not become a warning; `result` is the HTTP status it was refused with.
+pub fn warning_refused(issuer: Option<&str>, status: u16) {
+    let issuer = issuer.unwrap_or("").to_string();
+    counter!(WARNINGS, "issuer" => issuer, "hazard" => "", "level" => "", "result" => status.to_string()).increment(1);
+}
+
 pub fn callouts(state: CalloutState, count: u64) {
     gauge!(CALLOUTS, "state" => state.as_str()).set(count as f64);
 }

@@ -5,4 +5,5 @@ mod http;
 mod ingest;
 mod people;
 mod rules;
+mod simulate;
 mod vendors;

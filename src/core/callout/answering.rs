@@ -130,16 +130,9 @@ impl Work<'_> {
         }
         // What waits for this person is taken back: it would ring a stranger, or a man who said no.
         for i in 0..self.state.attempts.len() {
-            let a = &self.state.attempts[i];
+            let a = self.state.attempts[i].clone();
             if a.contact == contact && a.state == AttemptState::Queued {
-                let n = i as u16 + 1;
-                if a.by_line
-                    && let Some(phone) = self.phone_of(contact, a.number)
-                {
-                    let attempt = self.attempt_id(n);
-                    self.effects.line.push((phone, crate::core::line::LineLetter::Withdraw { attempt }));
-                }
-                self.did(Entry::AttemptIs { n, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
+                self.withdraw(i as u16 + 1, &a);
             }
         }
         self.did(Entry::Declined { contact, not_me, via });

@@ -15,8 +15,7 @@ impl Work<'_> {
         }
         self.withdraw_queued(false);
         self.close_tasks("ended");
-        let told =
-            |k: u8| self.state.attempts.iter().any(|a| a.contact == k && (a.state.reached_out() || a.state == AttemptState::Sending));
+        let told = |k: u8| self.state.attempts.iter().any(|a| a.contact == k && (a.state.reached_out() || a.on_its_way()));
         // Whoever continues in another callout is told by that one.
         let to_tell = match (reason, self.state.successor) {
             (ClosedReason::Superseded, _) | (_, Some(_)) => Vec::new(),
@@ -29,7 +28,7 @@ impl Work<'_> {
     pub(super) fn tell_end(&mut self) {
         let Some(ending) = self.state.ending.clone() else { return };
         for contact in ending.to_tell {
-            let on_its_way = self.state.attempts.iter().any(|a| a.contact == contact && a.state == AttemptState::Sending);
+            let on_its_way = self.state.attempts.iter().any(|a| a.contact == contact && a.on_its_way());
             if on_its_way {
                 continue;
             }
@@ -62,7 +61,11 @@ impl Work<'_> {
         self.withdraw_queued(false);
         self.close_tasks("superseded");
         self.did(Entry::Succeeded { successor });
-        self.did(Entry::Ended { reason: ClosedReason::Superseded, to_tell: Vec::new() });
+        // Called anew from rung 0, the holder hears the newer message; those called in his place may
+        // never, so they are told that this one is over.
+        let told = |k: u8| self.state.attempts.iter().any(|a| a.contact == k && (a.state.reached_out() || a.on_its_way()));
+        let to_tell = if successor.inherits { Vec::new() } else { (1..self.state.contacts.len() as u8).filter(|k| told(*k)).collect() };
+        self.did(Entry::Ended { reason: ClosedReason::Superseded, to_tell });
     }
 
     /// Takes over what the older callout had reached: rung, deadline, contacts, answer.
@@ -91,10 +94,8 @@ impl Work<'_> {
             self.queue_sms(0, AskKind::Renewed);
             // What had not left when the older message ended is asked in the new one's name.
             for (contact, channel, kind) in waiting {
-                if contact != 0
-                    && !answered
-                    && let (Channel::Sms | Channel::Voice, Some(number)) = (channel, self.number(contact, channel, 0))
-                {
+                let phone = matches!(channel, Channel::Sms | Channel::Voice);
+                if let (true, Some(number)) = (contact != 0 && !answered && phone, self.number(contact, channel, 0)) {
                     self.queue_by_line(contact, channel, kind, number);
                 }
             }

@@ -83,6 +83,15 @@ pub enum Entry {
     LookedUp {
         n: u16,
     },
+    /// Nothing more will be heard of it: it stays of unknown fate.
+    GivenUp {
+        n: u16,
+        why: String,
+    },
+    /// The line confirmed that a withdrawn attempt did not leave.
+    Recalled {
+        n: u16,
+    },
     NumberDead {
         contact: u8,
         number: u8,

@@ -27,6 +27,12 @@ pub enum LineNews {
         outcome: String,
         number_dead: bool,
     },
+    /// Nothing more will be heard of it: it stays of unknown fate.
+    GivenUp {
+        why: String,
+    },
+    /// Taken back: it will not leave.
+    Withdrawn,
     /// The receiver pressed these keys.
     Keys {
         keys: String,

@@ -61,12 +61,18 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
             carried.carried_from = Some(*from);
             carried.successor = None;
             carried.ending = None;
-            // What was on its way belongs to the older message; it cannot be waited for here.
+            // What was on its way belongs to the older message and is waited for there, not here; but
+            // whoever it may have reached counts as told.
             for a in &mut carried.attempts {
-                if matches!(a.state, AttemptState::Queued | AttemptState::Sending) {
-                    a.state = AttemptState::Withdrawn;
-                    a.finished = Some(at);
+                match a.state {
+                    AttemptState::Queued => a.state = AttemptState::Withdrawn,
+                    AttemptState::Sending => a.state = AttemptState::Unknown,
+                    _ if a.recalling => a.state = AttemptState::Unknown,
+                    _ => {}
                 }
+                a.recalling = false;
+                a.lookups = u8::MAX;
+                a.finished = a.finished.or(Some(at));
             }
             *c = carried;
         }
@@ -99,11 +105,14 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
             tries: 0,
             lookups: 0,
             digit: None,
+            recalling: false,
             repeats: *repeats,
         }),
         Entry::Sending { n, provider, digit } => {
             if let Some(a) = attempt_mut(c, *n) {
                 a.state = AttemptState::Sending;
+                a.recalling = false;
+                a.finished = None;
                 a.provider = Some(provider.clone());
                 a.digit = digit.or(a.digit);
                 a.sent = Some(at);
@@ -130,7 +139,11 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
                         a.accepted = a.accepted.or(Some(at));
                         a.finished = Some(at);
                     }
-                    AttemptState::Failed | AttemptState::Withdrawn => a.finished = Some(at),
+                    AttemptState::Withdrawn => {
+                        a.finished = Some(at);
+                        a.recalling = a.by_line;
+                    }
+                    AttemptState::Failed => a.finished = Some(at),
                     _ => {}
                 }
                 a.outcome = outcome.clone().or_else(|| a.outcome.take());
@@ -140,6 +153,18 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
         Entry::LookedUp { n } => {
             if let Some(a) = attempt_mut(c, *n) {
                 a.lookups = a.lookups.saturating_add(1);
+            }
+        }
+        Entry::GivenUp { n, why } => {
+            if let Some(a) = attempt_mut(c, *n) {
+                a.state = AttemptState::Unknown;
+                a.outcome = Some(why.clone());
+                a.finished = Some(at);
+            }
+        }
+        Entry::Recalled { n } => {
+            if let Some(a) = attempt_mut(c, *n) {
+                a.recalling = false;
             }
         }
         Entry::NumberDead { contact, number, .. } => {

@@ -168,11 +168,7 @@ impl Work<'_> {
             if calls.next > self.now {
                 continue;
             }
-            let under_way = self.state.attempts.iter().any(|a| {
-                a.contact == contact
-                    && a.channel == Channel::Voice
-                    && matches!(a.state, AttemptState::Queued | AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown)
-            });
+            let under_way = self.state.attempts.iter().any(|a| a.contact == contact && a.rings());
             if under_way {
                 // The last call is not over: the next waits its turn, it is not lost.
                 self.did(Entry::CallsSet { contact, calls: Some(Calls { next: self.now + calls.every, ..calls }) });
@@ -257,10 +253,14 @@ impl Work<'_> {
 
     /// Hands an ask to the number's line, which gathers and keeps one call in flight per number.
     pub(super) fn queue_by_line(&mut self, contact: u8, channel: Channel, kind: AskKind, number: u8) {
+        self.queue_by_line_again(contact, channel, kind, number, None);
+    }
+
+    pub(super) fn queue_by_line_again(&mut self, contact: u8, channel: Channel, kind: AskKind, number: u8, repeats: Option<u16>) {
         let k = &self.state.contacts[usize::from(contact)];
         let (relation, recipient) = (k.relation, k.id);
         let Some(phone) = self.ctx.person(k.person).and_then(|p| p.phones.get(usize::from(number))).cloned() else { return };
-        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before: None, repeats: None });
+        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before: None, repeats });
         let n = self.state.attempts.len() as u16;
         let ask = LineAsk {
             attempt: self.attempt_id(n),
@@ -274,6 +274,8 @@ impl Work<'_> {
             call_timeout: self.ctx.clocks.call_timeout,
             gather: self.ctx.clocks.gather,
             voice_unknown: self.ctx.clocks.voice_unknown,
+            message_unknown: self.ctx.clocks.lookup[2],
+            sending_timeout: self.ctx.sending_timeout,
         };
         self.effects.line.push((phone, LineLetter::Ask(ask)));
     }

@@ -50,7 +50,7 @@ impl Work<'_> {
             }
             _ => return,
         }
-        let ended = self.state.ending.is_some() || !self.wanted(&a);
+        let ended = !self.wanted(&a);
         match outcome {
             Outcome::Accepted { provider_message_id } => self.did(Entry::AttemptIs {
                 n,
@@ -99,10 +99,12 @@ impl Work<'_> {
         Span((base + base * spread / 4096).min(60_000.max(self.ctx.clocks.retry.0)))
     }
 
-    /// Whether sending this attempt (again) still serves a purpose.
+    /// Whether sending this attempt (again) still serves a purpose. After the end only the end itself.
     fn wanted(&self, a: &Attempt) -> bool {
         match a.kind {
-            AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info | AskKind::Which => true,
+            AskKind::End | AskKind::Ended => true,
+            _ if self.state.ending.is_some() => false,
+            AskKind::Renewed | AskKind::Info | AskKind::Which => true,
             AskKind::Feedback => self.state.feedback_clock.is_some(),
             _ => self.state.state.is_open(),
         }
@@ -131,7 +133,7 @@ impl Work<'_> {
             return;
         }
         self.did(Entry::NumberDead { contact: a.contact, number: a.number, why: why.to_string() });
-        if !self.wanted(a) || self.state.ending.is_some() {
+        if !self.wanted(a) {
             return;
         }
         if a.channel == Channel::Sms && self.number(a.contact, Channel::Sms, 0).is_some() {
@@ -152,13 +154,18 @@ impl Work<'_> {
         if a.state != AttemptState::Unknown {
             return;
         }
+        // Asked before its time (twice at once, say): a look-up that found nothing then says nothing.
+        let due = a.sent.zip(self.ctx.clocks.lookup.get(usize::from(a.lookups))).is_some_and(|(s, after)| s + *after <= self.now);
+        if !found && !due {
+            return;
+        }
         if found {
             self.did(Entry::AttemptIs { n, state: AttemptState::Accepted, outcome: Some("found by look-up".into()), provider_id });
             return;
         }
         self.did(Entry::LookedUp { n });
         let last = usize::from(a.lookups) + 1 >= self.ctx.clocks.lookup.len();
-        if last && self.ctx.resends_unknown() && self.wanted(&a) && self.state.ending.is_none() {
+        if last && self.ctx.resends_unknown() && self.wanted(&a) {
             self.did(Entry::Queued {
                 contact: a.contact,
                 channel: a.channel,
@@ -175,14 +182,24 @@ impl Work<'_> {
         let Some(a) = self.state.attempt(n).cloned() else { return };
         match news {
             LineNews::Sending { provider, digit } => {
-                if a.state == AttemptState::Queued {
+                // One that was to be withdrawn may have left at the same moment: what is, is.
+                if a.state == AttemptState::Queued || a.recalling {
                     self.did(Entry::Sending { n, provider: provider.clone(), digit: *digit });
                 }
             }
             LineNews::Outcome { outcome } => self.line_outcome(n, &a, outcome),
-            LineNews::Deferred { until, why } => {
-                if matches!(a.state, AttemptState::Queued | AttemptState::Sending) {
+            LineNews::Deferred { until, why } => match a.state {
+                AttemptState::Queued | AttemptState::Sending | AttemptState::Unknown if self.wanted(&a) => {
                     self.did(Entry::Deferred { n, until: *until, why: why.clone() });
+                }
+                // It did not leave after all, and by now it must not.
+                AttemptState::Queued | AttemptState::Sending | AttemptState::Unknown => self.withdraw(n, &a),
+                _ => {}
+            },
+            LineNews::GivenUp { why } => self.given_up(n, &a, why),
+            LineNews::Withdrawn => {
+                if a.recalling {
+                    self.did(Entry::Recalled { n });
                 }
             }
             LineNews::Finished { ok, outcome, number_dead } => {
@@ -195,6 +212,18 @@ impl Work<'_> {
                 }
             }
             LineNews::Keys { keys, at } => self.keys(n, &a, keys, *at),
+        }
+    }
+
+    /// Nothing more will be heard of it. A call series goes on by its own clock; a message of a red or
+    /// orange warning goes again, once.
+    fn given_up(&mut self, n: u16, a: &Attempt, why: &str) {
+        if !matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown) {
+            return;
+        }
+        self.did(Entry::GivenUp { n, why: why.to_string() });
+        if a.channel == Channel::Sms && a.repeats.is_none() && self.ctx.resends_unknown() && self.wanted(a) {
+            self.queue_by_line_again(a.contact, a.channel, a.kind, a.number, Some(n));
         }
     }
 
@@ -238,14 +267,20 @@ impl Work<'_> {
     /// Mail has no look-up: an unknown one of a red or orange warning goes again at once, by the same
     /// rule as an SMS whose look-ups found nothing.
     pub(super) fn send_again(&mut self) {
-        if !self.ctx.resends_unknown() || self.state.ending.is_some() {
+        if !self.ctx.resends_unknown() {
             return;
         }
         for i in 0..self.state.attempts.len() {
             let n = i as u16 + 1;
             let a = self.state.attempts[i].clone();
             let repeated = self.state.attempts.iter().any(|b| b.repeats == Some(n));
-            if a.channel == Channel::Email && a.state == AttemptState::Unknown && a.repeats.is_none() && !repeated && self.wanted(&a) {
+            if a.channel == Channel::Email
+                && a.state == AttemptState::Unknown
+                && a.finished.is_none()
+                && a.repeats.is_none()
+                && !repeated
+                && self.wanted(&a)
+            {
                 self.did(Entry::Queued {
                     contact: a.contact,
                     channel: a.channel,
@@ -263,17 +298,21 @@ impl Work<'_> {
     pub(super) fn withdraw_queued(&mut self, asks_only: bool) {
         for i in 0..self.state.attempts.len() {
             let n = i as u16 + 1;
-            let a = &self.state.attempts[i];
-            if a.state != AttemptState::Queued || (asks_only && !a.kind.asks()) {
-                continue;
+            let a = self.state.attempts[i].clone();
+            if a.state == AttemptState::Queued && (a.kind.asks() || !asks_only) {
+                self.withdraw(n, &a);
             }
-            if a.by_line
-                && let Some(phone) = self.phone_of(a.contact, a.number)
-            {
-                self.effects.line.push((phone, LineLetter::Withdraw { attempt: self.attempt_id(n) }));
-            }
-            self.did(Entry::AttemptIs { n, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
         }
+    }
+
+    /// Takes one attempt back. A line is asked, and says whether it was in time.
+    pub(super) fn withdraw(&mut self, n: u16, a: &Attempt) {
+        if a.by_line
+            && let Some(phone) = self.phone_of(a.contact, a.number)
+        {
+            self.effects.line.push((phone, LineLetter::Withdraw { attempt: self.attempt_id(n) }));
+        }
+        self.did(Entry::AttemptIs { n, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
     }
 
     pub(super) fn phone_of(&self, contact: u8, number: u8) -> Option<crate::core::phone::Phone> {

@@ -243,6 +243,9 @@ pub struct Attempt {
     /// The digit this ask carries (回1, 回2 …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digit: Option<u8>,
+    /// Withdrawn, but the line has not yet said that it did not leave.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub recalling: bool,
     /// It repeats this attempt, whose fate stayed unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<u16>,
@@ -265,6 +268,10 @@ pub enum AskKind {
     Ended,
 }
 impl AskKind {
+    /// Sent because the warning ended, so its end does not stop it.
+    pub fn tells_end(self) -> bool {
+        matches!(self, AskKind::End | AskKind::Ended)
+    }
     /// Whether an answer to it is an answer of the callout.
     pub fn asks(self) -> bool {
         matches!(self, AskKind::Callout | AskKind::Chase | AskKind::Deputy | AskKind::Takeover | AskKind::Renewed)
@@ -465,6 +472,18 @@ pub struct Callout {
     pub reports: BTreeMap<String, Reported>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
+}
+
+impl Attempt {
+    /// It may be leaving, or be on its way, at this very moment.
+    pub fn on_its_way(&self) -> bool {
+        self.state == AttemptState::Sending || self.recalling
+    }
+    /// A call that is not over.
+    pub fn rings(&self) -> bool {
+        use AttemptState::{Accepted, Queued, Sending, Unknown};
+        self.channel == Channel::Voice && self.finished.is_none() && matches!(self.state, Queued | Sending | Accepted | Unknown)
+    }
 }
 
 impl Callout {

@@ -199,7 +199,7 @@ impl Callout {
             match a.state {
                 AttemptState::Queued if !a.by_line => at(a.not_before.unwrap_or(a.queued)),
                 AttemptState::Sending if !a.by_line => at(a.sent.unwrap_or(a.queued) + ctx.sending_timeout),
-                AttemptState::Unknown if !a.by_line && self.ending.is_none() => {
+                AttemptState::Unknown if !a.by_line && (self.ending.is_none() || a.kind.tells_end()) => {
                     if let (Some(sent), Some(after)) = (a.sent, ctx.clocks.lookup.get(usize::from(a.lookups))) {
                         at(sent + *after);
                     }
@@ -251,7 +251,7 @@ impl Callout {
         self.attempts
             .iter()
             .enumerate()
-            .filter(|(_, a)| a.state == AttemptState::Unknown && !a.by_line && self.ending.is_none() && due(a))
+            .filter(|(_, a)| a.state == AttemptState::Unknown && !a.by_line && (self.ending.is_none() || a.kind.tells_end()) && due(a))
             .map(|(i, _)| i as u16 + 1)
             .collect()
     }

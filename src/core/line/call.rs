@@ -72,6 +72,11 @@ impl Line {
             if out.iter().any(|d| d.group == group) || (group.channel == Channel::Voice && call_taken) {
                 continue;
             }
+            // One gathered message to a contact at a time: another kind of ask is a later rise.
+            let gathers = w.ask.relation != Relation::Holder;
+            if gathers && out.iter().any(|d| d.group.recipient == group.recipient && d.group.channel == group.channel) {
+                continue;
+            }
             call_taken |= group.channel == Channel::Voice;
             let members: Vec<Member> = self
                 .waiting
@@ -81,14 +86,14 @@ impl Line {
                 .collect();
             let Some(lead) = members.first().map(|m| m.attempt) else { continue };
             let asks = group.channel == Channel::Sms && group.kind.asks();
-            let digit = asks.then(|| self.digit_for(&lead.callout, members[0].contact, now));
+            let digit = asks.then(|| self.digit_for(&lead.callout, None, members[0].contact, now));
             out.push(Departure { lead, group, members, digit });
         }
         out
     }
 
     /// When a waiting ask may leave by the gathering rules (not the provider's limits).
-    fn ready_at(&self, w: &super::Waiting) -> Time {
+    pub(super) fn ready_at(&self, w: &super::Waiting) -> Time {
         let mut at = w.not_before.unwrap_or(w.since);
         if w.ask.relation != Relation::Holder {
             at = at.max(w.since + SETTLE.min(w.ask.gather));
@@ -120,6 +125,18 @@ impl Work {
         }
     }
 
+    /// Takes an ask back, and says so: until then its callout cannot know that it has not left. What is
+    /// under way is not taken back; what comes of it is told as ever.
+    pub(super) fn withdraw(&mut self, attempt: AttemptId) {
+        if self.state.is_flying(attempt) {
+            return;
+        }
+        if self.state.waiting.iter().any(|x| x.ask.attempt == attempt) {
+            self.did(LineEntry::Withdrawn { attempt });
+        }
+        self.news.push((attempt, LineNews::Withdrawn));
+    }
+
     pub(super) fn depart(&mut self, lead: AttemptId, provider: &str) {
         let Some(d) = self.state.departure(lead, self.now) else { return };
         let asks: Vec<LineAsk> = self.state.waiting.iter().map(|w| w.ask.clone()).filter(|a| a.attempt == lead).collect();
@@ -135,6 +152,7 @@ impl Work {
             at: self.now,
             accepted: false,
             unknown: false,
+            heard_by: self.now + asks.first().map_or(Span::secs(15), |a| a.sending_timeout),
             over_by: self.now + timeout,
         };
         self.did(LineEntry::Left { flight, digit: d.digit });
@@ -163,11 +181,7 @@ impl Work {
                 self.did(LineEntry::FlightIs { lead, accepted: true, unknown: false, over_by: f.over_by });
                 self.tell(&f.members, &LineNews::Outcome { outcome: outcome.clone() });
             }
-            Outcome::Unknown { .. } => {
-                let wait = self.state.waiting.iter().find(|w| w.ask.attempt == lead).map_or(Span::secs(60), |w| w.ask.voice_unknown);
-                self.did(LineEntry::FlightIs { lead, accepted: false, unknown: true, over_by: self.now + wait });
-                self.tell(&f.members, &LineNews::Outcome { outcome: outcome.clone() });
-            }
+            Outcome::Unknown { .. } => self.unknown(&f, outcome),
             Outcome::Throttled { after, detail, .. } if tries < MAX_TRIES => {
                 let until = self.now + after.unwrap_or(Span::secs(30));
                 self.back(&f, until, &format!("throttled: {detail}"));
@@ -186,6 +200,16 @@ impl Work {
                 self.tell(&f.members, &finished);
             }
         }
+    }
+
+    fn unknown(&mut self, f: &Flight, outcome: &Outcome) {
+        let ask = self.state.waiting.iter().find(|w| w.ask.attempt == f.lead).map(|w| &w.ask);
+        let wait = match f.channel {
+            Channel::Voice => ask.map_or(Span::secs(60), |a| a.voice_unknown),
+            _ => ask.map_or(Span::secs(120), |a| a.message_unknown),
+        };
+        self.did(LineEntry::FlightIs { lead: f.lead, accepted: false, unknown: true, over_by: self.now + wait });
+        self.tell(&f.members, &LineNews::Outcome { outcome: outcome.clone() });
     }
 
     /// Known not to have been sent: its members wait again, and callouts see it queued again.
@@ -212,16 +236,23 @@ impl Work {
 
     /// Flights whose time is over.
     pub(super) fn clockwork(&mut self) {
+        let silent: Vec<Flight> =
+            self.state.flights.iter().filter(|f| !f.accepted && !f.unknown && f.heard_by <= self.now).cloned().collect();
+        for f in silent {
+            self.unknown(&f, &Outcome::Unknown { detail: "no outcome was recorded".into() });
+        }
         let over: Vec<Flight> = self.state.flights.iter().filter(|f| f.over_by <= self.now).cloned().collect();
         for f in over {
-            let outcome = match (f.channel, f.accepted) {
+            let why = match (f.channel, f.accepted) {
                 (Channel::Voice, true) => "no report of the call's end",
-                (Channel::Voice, false) => "unknown fate, awaited in vain",
+                (_, false) => "unknown fate, awaited in vain",
                 _ => "no receipt",
             };
-            self.did(LineEntry::Over { lead: f.lead, outcome: outcome.to_string() });
-            if f.channel == Channel::Voice {
-                self.tell(&f.members, &LineNews::Finished { ok: false, outcome: outcome.to_string(), number_dead: false });
+            self.did(LineEntry::Over { lead: f.lead, outcome: why.to_string() });
+            // It may have been heard: nobody knows, so it does not count as failed. A message that was
+            // accepted has no use for more news.
+            if f.channel == Channel::Voice || !f.accepted {
+                self.tell(&f.members, &LineNews::GivenUp { why: why.to_string() });
             }
         }
     }

@@ -50,6 +50,10 @@ pub struct LineAsk {
     pub gather: Span,
     /// A call of unknown fate is awaited this long.
     pub voice_unknown: Span,
+    /// A message of unknown fate is awaited this long.
+    pub message_unknown: Span,
+    /// A request without an outcome after this long is of unknown fate (a crash, a lost reply).
+    pub sending_timeout: Span,
 }
 
 /// Letters to a line.
@@ -100,10 +104,14 @@ pub enum LineEvent {
     /// A direct SMS of a callout leaves: it takes a digit and counts against the limits.
     DirectSms {
         member: Member,
+        /// The callout this one continues: its ask is the same ask.
+        carried: Option<CalloutId>,
         provider: String,
     },
     /// One message asked which of several asks a bare reply meant.
-    WhichSent,
+    WhichSent {
+        digits: Vec<u8>,
+    },
 }
 
 /// One callout's share in an ask.
@@ -137,8 +145,16 @@ pub struct Flight {
     pub at: Time,
     pub accepted: bool,
     pub unknown: bool,
+    /// Without an outcome by then its fate is unknown.
+    pub heard_by: Time,
     /// Over by then, whatever is heard.
     pub over_by: Time,
+}
+impl Flight {
+    /// When something must be decided about it.
+    fn due(&self) -> Time {
+        if self.accepted || self.unknown { self.over_by } else { self.over_by.min(self.heard_by) }
+    }
 }
 
 /// A flight that is over, for keys that come late.
@@ -191,6 +207,9 @@ pub struct Line {
     pub gathered: Vec<(RecipientId, Channel, Time)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub which_sent: Option<Time>,
+    /// The digits it offered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub which: Vec<u8>,
 }
 
 /// What happened to a line, one fact each.
@@ -214,7 +233,8 @@ pub enum LineEntry {
     },
     Direct {
         member: Member,
-        digit: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digit: Option<u8>,
         provider: String,
     },
     FlightIs {
@@ -237,7 +257,9 @@ pub enum LineEntry {
         attempts: Vec<AttemptId>,
         why: String,
     },
-    Which,
+    Which {
+        digits: Vec<u8>,
+    },
     /// Records past their use were let go.
     Swept,
 }
@@ -278,9 +300,7 @@ pub fn step(state: &Line, event: &LineEvent, now: Time) -> LineStepped {
         LineEvent::Tick => {}
         LineEvent::Letter(LineLetter::Ask(ask)) => w.waits(ask),
         LineEvent::Letter(LineLetter::Withdraw { attempt }) => {
-            if w.state.waiting.iter().any(|x| x.ask.attempt == *attempt) {
-                w.did(LineEntry::Withdrawn { attempt: *attempt });
-            }
+            w.withdraw(*attempt);
         }
         LineEvent::Depart { lead, provider } => w.depart(*lead, provider),
         LineEvent::Hold { lead, until, why } => w.hold(*lead, *until, why),
@@ -288,12 +308,13 @@ pub fn step(state: &Line, event: &LineEvent, now: Time) -> LineStepped {
         LineEvent::Outcome { lead, outcome } => w.outcome(*lead, outcome),
         LineEvent::Finished { lead, ok, outcome, number_dead } => w.finished(*lead, *ok, outcome, *number_dead),
         LineEvent::Keys { lead, keys, at } => w.keys(*lead, keys, *at),
-        LineEvent::DirectSms { member, provider } => {
-            let digit = w.state.digit_for(&member.attempt.callout, member.contact, now);
+        LineEvent::DirectSms { member, carried, provider } => {
+            // Only an ask carries a digit: an end or a notice must not use one up.
+            let digit = member.kind.asks().then(|| w.state.digit_for(&member.attempt.callout, *carried, member.contact, now));
             w.did(LineEntry::Direct { member: member.clone(), digit, provider: provider.clone() });
-            w.digit = Some(digit);
+            w.digit = digit;
         }
-        LineEvent::WhichSent => w.did(LineEntry::Which),
+        LineEvent::WhichSent { digits } => w.did(LineEntry::Which { digits: digits.clone() }),
     }
     w.clockwork();
     if w.state.has_stale(now) {
@@ -340,8 +361,10 @@ impl Line {
             }
             LineEntry::Direct { member, digit, provider } => {
                 self.log.push(Sent { at, provider: provider.clone(), drill: member.drill });
+                let Some(digit) = digit else { return };
+                self.asks.retain(|a| a.at + DIGIT_REST > at);
                 match self.asks.iter_mut().find(|a| a.digit == *digit) {
-                    // A chase of the same ask: the newest attempt stands for it.
+                    // A chase of the same ask: the newest attempt stands beside the older ones.
                     Some(a) => {
                         a.at = at;
                         a.members.push(member.clone());
@@ -375,7 +398,10 @@ impl Line {
                     w.not_before = Some(*until);
                 }
             }
-            LineEntry::Which => self.which_sent = Some(at),
+            LineEntry::Which { digits } => {
+                self.which_sent = Some(at);
+                self.which = digits.clone();
+            }
             LineEntry::Swept => {
                 let fresh = |t: Time| t + DIGIT_REST > at;
                 self.asks.retain(|a| fresh(a.at));
@@ -391,11 +417,12 @@ impl Line {
         self.asks.iter().any(|a| stale(a.at)) || self.log.iter().any(|s| stale(s.at)) || self.gathered.iter().any(|g| stale(g.2))
     }
 
-    /// The digit of this callout's contact on this number: its own again for a chase, else the
-    /// smallest that rested 24 h.
-    pub fn digit_for(&self, callout: &CalloutId, contact: u8, now: Time) -> u8 {
-        let mine = |a: &&DigitAsk| a.members.iter().any(|m| m.attempt.callout == *callout && m.contact == contact);
-        if let Some(a) = self.asks.iter().filter(|a| a.at + DIGIT_REST > now).find(mine) {
+    /// The digit of this callout's contact on this number: its own again for a chase, the older
+    /// message's for a callout that carries it on, else the smallest that rested 24 h.
+    pub fn digit_for(&self, callout: &CalloutId, carried: Option<CalloutId>, contact: u8, now: Time) -> u8 {
+        let mine = |m: &Member| (m.attempt.callout == *callout || Some(m.attempt.callout) == carried) && m.contact == contact;
+        let fresh = |a: &&DigitAsk| a.at + DIGIT_REST > now;
+        if let Some(a) = self.asks.iter().filter(fresh).find(|a| a.members.iter().any(mine)) {
             return a.digit;
         }
         (1..=99).find(|d| !self.asks.iter().any(|a| a.digit == *d && a.at + DIGIT_REST > now)).unwrap_or(99)
@@ -403,8 +430,11 @@ impl Line {
 
     /// When the line must next be looked at; `None` when nothing waits and nothing is under way.
     pub fn due(&self) -> Option<Time> {
-        let waiting = self.waiting.iter().filter(|w| !self.is_flying(w.ask.attempt)).map(|w| w.not_before.unwrap_or(w.since));
-        waiting.chain(self.flights.iter().map(|f| f.over_by)).min()
+        // A call that waits for the one in flight has no clock of its own: the flight's end wakes it.
+        let ringing = self.flights.iter().any(|f| f.channel == Channel::Voice);
+        let blocked = |w: &&Waiting| self.is_flying(w.ask.attempt) || (ringing && w.ask.channel == Channel::Voice);
+        let waiting = self.waiting.iter().filter(|w| !blocked(w)).map(|w| self.ready_at(w));
+        waiting.chain(self.flights.iter().map(Flight::due)).min()
     }
 
     fn is_flying(&self, attempt: AttemptId) -> bool {

@@ -98,7 +98,8 @@ fn tell(parts: &CalloutParts, entry: &Entry) -> Option<(String, Option<String>)>
             let name = parts.person(*person).map_or("", |p| p.name.as_str());
             plain(format!("加叫{}{name}", relation_zh(relation.as_str())))
         }
-        Entry::CallsSet { .. } | Entry::LookedUp { .. } | Entry::EndTold { .. } => None,
+        Entry::CallsSet { .. } | Entry::LookedUp { .. } | Entry::EndTold { .. } | Entry::Recalled { .. } => None,
+        Entry::GivenUp { n, why } => plain(format!("{}结果不明，不再等待：{why}", attempt(*n))),
         Entry::Queued { contact, channel, kind, .. } => {
             plain(format!("{}：向{}发{}", kind_zh(*kind), name_of(parts, *contact), channel_zh(channel.as_str())))
         }

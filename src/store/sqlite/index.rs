@@ -56,7 +56,8 @@ impl Mark {
         if self.due != NEVER { 1 } else { 2 * u8::from(self.open()) }
     }
     fn open(&self) -> bool {
-        self.face.state().is_some_and(CalloutState::is_open)
+        // Who is only told owes nothing: nothing need be looked at again.
+        self.face.state().is_some_and(CalloutState::is_open) && !self.face.told_only()
     }
 }
 

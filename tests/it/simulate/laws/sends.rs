@@ -1,0 +1,169 @@
+//! What leaves the house: its intent is durable, no reference is taken twice, nothing of unknown fate is
+//! sent again under it; an end overtakes nothing and reaches everybody who was told; a drill is marked;
+//! one call rings at a time.
+
+use super::{Law, Laws};
+use crate::simulate::world::World;
+use jiaoying::{
+    channel::{Address, MessageKind},
+    core::{
+        callout::state::{AttemptState, ClosedReason},
+        ids::{AttemptId, CalloutId},
+        phone::Phone,
+        send::Channel,
+        time::Time,
+    },
+    engine::dispatcher::{Job, JobFor},
+};
+use std::collections::BTreeMap;
+
+/// What became of a request, as the one who carries it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// On its way.
+    Going,
+    /// Known not to have been sent, and so reported.
+    Back,
+    /// Taken, or of unknown fate: never to be sent again under this reference.
+    Gone,
+}
+
+/// One request, by our reference.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub fate: Fate,
+    pub kind: MessageKind,
+    pub members: Vec<(CalloutId, u8)>,
+    /// The provider has it.
+    pub taken: bool,
+    /// It reached the person: on the handset, in the ear.
+    pub heard: bool,
+}
+
+#[derive(Default)]
+pub struct Sends {
+    pub all: BTreeMap<String, Sent>,
+    /// Until when a call rings at a number, really.
+    pub ringing: BTreeMap<Phone, Time>,
+    /// References of ends, by whom they tell.
+    ends: BTreeMap<(CalloutId, u8), Vec<AttemptId>>,
+}
+
+pub fn asks(kind: MessageKind) -> bool {
+    use MessageKind::{Callout, Chase, Deputy, Renewed, Takeover};
+    matches!(kind, Callout | Chase | Deputy | Takeover | Renewed)
+}
+
+impl Laws {
+    /// A job was handed out: it leaves now. Answers whom it concerns.
+    pub fn leaves(&mut self, w: &World, job: &Job) -> Vec<(CalloutId, u8)> {
+        let reference = job.request.reference.clone();
+        let kind = job.request.message.kind;
+        let lead = match &job.whose {
+            JobFor::Callout(id, n) => AttemptId { callout: *id, n: *n },
+            JobFor::Line(_, lead) => *lead,
+        };
+        if let Some(s) = self.sends.all.get(&reference) {
+            let (fate, taken) = (s.fate, s.taken);
+            self.demand(Law::Intent, fate == Fate::Back && !taken, || format!("{lead} is sent again although {fate:?}, taken: {taken}"));
+        }
+        let members = self.durable(w, job, lead);
+        self.in_order(w, kind, lead, &members);
+        self.marked(w, job, &members);
+        if let (Channel::Voice, Address::Phone(phone)) = (job.account.provider.channel(), &job.request.to) {
+            let rings = self.sends.ringing.get(phone).is_some_and(|until| *until > w.now());
+            self.demand(Law::OneCall, !rings, || format!("{lead} rings {phone} while another call is in flight there"));
+        }
+        self.sends.all.insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false, heard: false });
+        members
+    }
+
+    fn durable(&mut self, w: &World, job: &Job, lead: AttemptId) -> Vec<(CalloutId, u8)> {
+        match &job.whose {
+            JobFor::Callout(id, n) => {
+                let stored = w.callout(*id).and_then(|c| c.attempt(*n).cloned());
+                let state = stored.as_ref().map(|a| a.state);
+                self.demand(Law::Intent, state == Some(AttemptState::Sending), || format!("{lead} leaves, but is stored as {state:?}"));
+                stored.map(|a| (*id, a.contact)).into_iter().collect()
+            }
+            JobFor::Line(phone, lead) => {
+                let key = jiaoying::store::Key::Line(phone.clone());
+                let record =
+                    super::super::poll::now(jiaoying::store::Store::load(&*w.store.inner, &[key])).ok().and_then(|mut r| r.pop().flatten());
+                let line: Option<jiaoying::core::line::Line> = record.and_then(|r| serde_json::from_slice(&r.body).ok());
+                let flight = line.and_then(|l| l.flights.iter().find(|f| f.lead == *lead).cloned());
+                self.demand(Law::Intent, flight.is_some(), || format!("{lead} leaves, but its line does not know"));
+                flight.map(|f| f.members.iter().map(|m| (m.attempt.callout, m.contact)).collect()).unwrap_or_default()
+            }
+        }
+    }
+
+    fn in_order(&mut self, w: &World, kind: MessageKind, lead: AttemptId, members: &[(CalloutId, u8)]) {
+        for who in members {
+            if kind == MessageKind::End {
+                let going = self.sends.all.values().any(|s| s.fate == Fate::Going && asks(s.kind) && s.members.contains(who));
+                self.demand(Law::Order, !going, || {
+                    format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0)
+                });
+                let repeats = w.callout(lead.callout).and_then(|c| c.attempt(lead.n).and_then(|a| a.repeats)).is_some();
+                let told = self.sends.ends.entry(*who).or_default();
+                if !repeats && !told.contains(&lead) {
+                    told.push(lead);
+                }
+                let times = told.len();
+                self.demand(Law::Order, times <= 1, || format!("contact {} of {} is told the end {times} times", who.1, who.0));
+            } else if asks(kind) {
+                let ended = self.sends.ends.contains_key(who);
+                self.demand(Law::Order, !ended, || format!("{lead}: contact {} of {} is asked after he was told the end", who.1, who.0));
+            }
+        }
+    }
+
+    fn marked(&mut self, w: &World, job: &Job, members: &[(CalloutId, u8)]) {
+        let warnings = w.warnings();
+        for (id, _) in members {
+            let drill = warnings.iter().find(|x| x.id == id.warning).is_some_and(|x| x.drill);
+            let m = &job.request.message;
+            let marked = m.text.contains("演练") || m.subject.as_deref().is_some_and(|s| s.contains("演练"));
+            self.demand(Law::Drill, m.drill == drill && marked == drill, || {
+                format!("{id} is a drill: {drill}, its message says {}: {}", m.drill, m.text)
+            });
+        }
+    }
+
+    /// Everybody a warning reached is told its end, once.
+    pub(super) fn check_ends_told(&mut self, w: &World) {
+        let callouts: Vec<_> = self.all_callouts().cloned().collect();
+        for c in &callouts {
+            let Some(ending) = &c.ending else { continue };
+            let inherited = c.successor.is_some_and(|s| s.inherits);
+            let Some(plan) = self.plan(w, c.id) else { continue };
+            for (k, contact) in c.contacts.iter().enumerate() {
+                let who = (c.id, k as u8);
+                let family: Vec<(CalloutId, u8)> = self.lineage(c.id).into_iter().map(|id| (id, k as u8)).collect();
+                let asked = |s: &Sent| {
+                    s.heard && s.kind != MessageKind::End && s.kind != MessageKind::Ended && s.members.iter().any(|m| family.contains(m))
+                };
+                let reached = self.sends.all.values().any(asked);
+                let mobile = plan.phones(contact.id).iter().enumerate().any(|(i, p)| p.is_mobile() && contact.dead & (1 << i.min(7)) == 0);
+                // One of unknown fate was as good as sent; one that failed was tried.
+                let tried = |a: &jiaoying::core::callout::state::Attempt| {
+                    usize::from(a.contact) == k
+                        && a.kind == jiaoying::core::callout::state::AskKind::End
+                        && matches!(a.state, AttemptState::Unknown | AttemptState::Failed)
+                };
+                let told = self.sends.ends.contains_key(&who) || c.attempts.iter().any(tried);
+                // Who goes on in a newer callout hears of the end there.
+                let goes_on = inherited || (c.successor.is_some() && k == 0);
+                let due = reached
+                    && mobile
+                    && !goes_on
+                    && contact.dead != u8::MAX
+                    && (ending.reason != ClosedReason::Superseded || c.successor.is_some());
+                self.demand(Law::Order, !due || told, || {
+                    format!("contact {k} of {} was told of the warning but not of its end: {}", c.id, super::brief(c))
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Futures without a runtime. The store's futures are ready at once, or yield once where the spy wants
+//! other work to come between: so a seed is a trace.
+
+use super::rng::Rng;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+pub type Task<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// More polls than any honest piece of work needs.
+const ENOUGH: usize = 1_000_000;
+
+/// Polls one future to its end.
+pub fn now<F: Future>(f: F) -> F::Output {
+    let mut f = std::pin::pin!(f);
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..ENOUGH {
+        if let Poll::Ready(out) = f.as_mut().poll(&mut cx) {
+            return out;
+        }
+    }
+    panic!("a future waits for something that no simulation gives it");
+}
+
+/// Polls several to their ends, one poll of a chosen one at a time. Results in the order given.
+pub fn together<T>(tasks: Vec<Task<T>>, rng: &mut Rng) -> Vec<T> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut open: Vec<(usize, Task<T>)> = tasks.into_iter().enumerate().collect();
+    let mut done: Vec<(usize, T)> = Vec::with_capacity(open.len());
+    for _ in 0..ENOUGH {
+        if open.is_empty() {
+            done.sort_by_key(|d| d.0);
+            return done.into_iter().map(|d| d.1).collect();
+        }
+        let i = rng.below(open.len() as u64) as usize;
+        if let Poll::Ready(out) = open[i].1.as_mut().poll(&mut cx) {
+            done.push((open.swap_remove(i).0, out));
+        }
+    }
+    panic!("work at one instant does not end");
+}
+
+/// Lets others go first, once.
+pub async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|_| if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
