@@ -11,8 +11,6 @@
 mod call;
 mod quota;
 mod reply;
-#[cfg(test)]
-mod tests;
 
 pub use call::{Departure, Group};
 pub use quota::CalleeRule;

@@ -32,18 +32,55 @@ use std::collections::BTreeMap;
 
 /// Something that happens at a moment.
 pub enum Act {
-    Outcome { epoch: u32, reference: String, done: Done, slot: InFlight },
-    Callback { account: String, items: Vec<CallbackItem> },
-    Lookup { epoch: u32, job: LookupJob },
-    Link { id: CalloutId, contact: u8, action: TokenAction },
-    Report { id: CalloutId, contact: u8 },
-    Post { issuer: &'static str, content: Box<Content> },
-    Drill { content: Box<Content> },
-    Cancel { id: WarningId },
-    Extend { id: WarningId },
-    Claim { task: String, officer: &'static str },
-    Complete { task: String, officer: &'static str, outcome: &'static str, reached: Option<String> },
-    Manual { id: CalloutId },
+    Outcome {
+        epoch: u32,
+        reference: String,
+        done: Done,
+        slot: InFlight,
+    },
+    Callback {
+        account: String,
+        items: Vec<CallbackItem>,
+    },
+    Lookup {
+        epoch: u32,
+        job: LookupJob,
+    },
+    Link {
+        id: CalloutId,
+        contact: u8,
+        action: TokenAction,
+    },
+    Report {
+        id: CalloutId,
+        contact: u8,
+    },
+    Post {
+        issuer: &'static str,
+        content: Box<Content>,
+    },
+    Drill {
+        content: Box<Content>,
+    },
+    Cancel {
+        id: WarningId,
+    },
+    Extend {
+        id: WarningId,
+    },
+    Claim {
+        task: String,
+        officer: &'static str,
+    },
+    Complete {
+        task: String,
+        officer: &'static str,
+        outcome: &'static str,
+        reached: Option<String>,
+    },
+    Manual {
+        id: CalloutId,
+    },
     /// Officers look at their list.
     Officers,
     Crash,
@@ -206,9 +243,10 @@ impl Play {
                         matches!(a.state, Queued | Sending)
                     })
             })
-            && self.laws.all_lines().all(|(_, l)| {
-                l.waiting.iter().all(|x| l.flight_of(x.ask.attempt).is_some()) && l.flights.iter().all(|f| f.accepted)
-            })
+            && self
+                .laws
+                .all_lines()
+                .all(|(_, l)| l.waiting.iter().all(|x| l.flight_of(x.ask.attempt).is_some()) && l.flights.iter().all(|f| f.accepted))
             && self.w.none_due()
     }
 
@@ -225,7 +263,15 @@ impl Play {
             let spins = self.at_instant.1;
             if spins >= 2_000 {
                 let touched = self.w.store.take_touched();
-                let tail = |key| now(self.w.store.inner.journal(key)).unwrap_or_default().into_iter().rev().take(3).map(|r| String::from_utf8_lossy(&r.entries).into_owned()).collect::<Vec<_>>();
+                let tail = |key| {
+                    now(self.w.store.inner.journal(key))
+                        .unwrap_or_default()
+                        .into_iter()
+                        .rev()
+                        .take(3)
+                        .map(|r| String::from_utf8_lossy(&r.entries).into_owned())
+                        .collect::<Vec<_>>()
+                };
                 let what: Vec<_> = self.last.iter().chain(&touched).map(|k| (k.clone(), tail(k))).collect();
                 self.laws.demand(Law::Clock, false, || format!("it spins at {time}: {what:?}"));
             }
