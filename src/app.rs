@@ -132,6 +132,7 @@ async fn reference_key(store: &Arc<dyn Store>) -> Result<[u8; 32], AppError> {
             return bytes.try_into().map_err(|_| StoreError::Corrupt("the reference key has not 32 bytes".into()).into());
         }
         let mut key = [0u8; 32];
+        #[expect(clippy::disallowed_methods, reason = "the key of references is drawn once, here")]
         getrandom::fill(&mut key).map_err(|e| AppError::Other(format!("the system has no randomness: {e}")))?;
         let body = serde_json::to_vec(&key.to_vec()).map_err(|e| AppError::Other(e.to_string()))?;
         if store.docs_apply(KIND, version, vec![Doc { id: "references".into(), body }], Vec::new()).await?.is_some() {
@@ -177,6 +178,7 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
 
 /// Runs a gateway until `stop`: the engine's loops and the HTTP side. Requests under way are finished
 /// and recorded first, within the configured grace.
+#[expect(clippy::disallowed_methods, reason = "the two roots of a gateway, both waited for below")]
 pub async fn run(
     config: &Config,
     engine: Arc<Engine>,

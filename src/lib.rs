@@ -8,7 +8,8 @@
 //! ```
 //!
 //! * [`core`]: everything that decides, pure.
-//! * [`ingest`]: bytes from outside → core types (warnings, sheets of persons).
+//! * [`ingest`]: bytes from outside → core types (warnings, sheets of persons). [`sample`]: an invented
+//!   directory of a real city, for the demo and for tests.
 //! * [`store`]: durable state, several engines behind one promise.
 //! * [`channel`]: providers behind one seam; [`standin`] speaks the providers' side for demo and tests.
 //! * [`render`]: message texts and pages.
@@ -16,7 +17,7 @@
 //! * [`report`]: tallies and views for people and programs.
 //! * [`http`]: the API, callbacks, the answer page, the status page.
 //! * [`config`], [`telemetry`], [`cli`], [`app`]: how it is put together; only `app` names concrete
-//!   stores and providers.
+//!   stores; provider kinds stand in one list, `channel/settings.rs`.
 
 pub mod app;
 pub mod channel;

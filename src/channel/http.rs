@@ -34,6 +34,7 @@ impl Default for ClientSettings {
 
 /// Builds the shared client: HTTP/1.1 with keep-alive, no redirects, no retries, no proxy from the
 /// environment (a proxy would blur whether a request left).
+#[expect(clippy::disallowed_methods, reason = "the one place where HTTP clients are made")]
 pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, String> {
     reqwest::Client::builder()
         .no_proxy()

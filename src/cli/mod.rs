@@ -99,6 +99,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Resolves when the process is asked to stop (SIGINT, SIGTERM); a second signal ends it at once.
+#[expect(clippy::disallowed_methods, reason = "ends with the process")]
 pub(crate) fn stop_on_signal() -> tokio_util::sync::CancellationToken {
     let stop = tokio_util::sync::CancellationToken::new();
     let token = stop.clone();
@@ -107,6 +108,7 @@ pub(crate) fn stop_on_signal() -> tokio_util::sync::CancellationToken {
         let mut asked = false;
         loop {
             tokio::select! {
+                biased;
                 _ = tokio::signal::ctrl_c() => {}
                 _ = term.recv() => {}
             }

@@ -69,6 +69,11 @@ impl Engine {
                 continue;
             }
             join(&mut all, &LineEvent::Depart { lead: d.lead, provider: account.name().to_string() }, now);
+            // Law 3: without a flight on record nothing leaves.
+            if !all.state.flights.iter().any(|f| f.lead == d.lead) {
+                tracing::error!(attempt = %d.lead, "a departure was offered that the line does not make");
+                continue;
+            }
             let reference = self.references.attempt(d.lead);
             leaving.push((d, account, slot, SendRequest { reference, to: Address::Phone(phone.clone()), message }));
         }

@@ -58,6 +58,11 @@ impl Engine {
             let change = WarningChange { entry, due: Some(now), ..WarningChange::default() };
             return self.finish(&w, &record, change, now, consumed).await;
         }
+        if !consumed.is_empty() && w.phase != WarningPhase::Accepted {
+            // It was ordered to end before: the letter is read all the same, or it would come again and again.
+            let change = WarningChange { entry: serde_json::json!({"e": "end_absorbed"}), ..WarningChange::default() };
+            return self.finish(&w, &record, change, now, consumed).await;
+        }
         match w.phase {
             WarningPhase::Accepted => self.begin(w, record, now, consumed).await,
             _ if w.end.is_some() => self.walk(w, record, claim.nonce, now).await,

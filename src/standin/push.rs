@@ -1,6 +1,8 @@
 //! Callbacks out, as Aliyun pushes them: JSON arrays of up to 100, an answer wanted within 700 ms,
 //! pushed again after 1, 5 and 10 minutes, then never.
 
+#![expect(clippy::disallowed_methods, reason = "a provider has a clock of its own; it follows tokio's, which tests can stop")]
+
 use super::settings::StandinSettings;
 use crate::core::time::{Span, Time};
 use serde::Serialize;

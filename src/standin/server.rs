@@ -66,6 +66,7 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, cancel: Canc
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     };
     tokio::select! {
+        biased;
         result = serving => {
             if let Err(e) = result {
                 tracing::error!("the stand-in stopped serving: {e}");

@@ -1,4 +1,5 @@
 //! All integration tests, one binary. Each file is a room with one subject.
+mod architecture;
 mod conformance;
 mod http;
 mod ingest;

@@ -101,6 +101,7 @@ impl Rpc {
         };
         header(&endpoint.access_key_id, "access_key_id")?;
         let mut seed = [0; 8];
+        #[expect(clippy::disallowed_methods, reason = "where the nonces of this account begin; a provider refuses a nonce it has seen")]
         getrandom::fill(&mut seed).map_err(|e| format!("the system gives no random numbers for nonces: {e}"))?;
         Ok(Rpc {
             client,

@@ -10,6 +10,7 @@ mod world;
 use super::Failure;
 use crate::{
     app,
+    channel::http::{ClientSettings, client},
     core::warning::Content,
     ingest::{self, sheet},
     sample, standin,
@@ -53,6 +54,7 @@ pub(super) struct Options {
     print_directory: bool,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the gateway task is waited for at the end")]
 pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let county = o.county.parse().map_err(|e: String| Failure::Usage(format!("--county: {e}")))?;
     if !(o.speed >= 1.0 && o.speed <= 1000.0) {
@@ -102,7 +104,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     say.greeting(&base, people, &secrets, o.speed, county);
 
     let content: Content = setup::warning(&engine, county);
-    let http = reqwest::Client::builder().no_proxy().build().context("HTTP client")?;
+    let http = client(&ClientSettings::default()).map_err(Failure::Failed)?;
     let posted = http
         .post(format!("{base}/api/v1/warnings"))
         .bearer_auth(&secrets.issuer)

@@ -1,6 +1,8 @@
 //! What the demo is made of: keys, a configuration as a bureau would write it, the stand-in's
 //! settings, and the warning.
 
+#![expect(clippy::disallowed_methods, reason = "fresh keys and a folder of its own for every demo")]
+
 use super::Options;
 use crate::{
     app,

@@ -120,6 +120,7 @@ pub(super) async fn follow(world: &World, say: &Voice, stop: &CancellationToken)
             counter.show(say, &item);
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
         }

@@ -1,6 +1,8 @@
 //! The people of the demo beyond what the stand-in plays: they open links in mails, report what they
 //! did, and officers work through their tasks. Everything goes by HTTP, as it would in life.
 
+#![expect(clippy::disallowed_methods, reason = "simulated people and officers come and go with the demo")]
+
 use super::setup::Secrets;
 use crate::{
     core::{callout::state::CalloutState, ids::CalloutId},
@@ -56,6 +58,7 @@ pub(super) fn start(world: World, mails: broadcast::Receiver<MailMessage>, stop:
 
 async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     tokio::select! {
+        biased;
         () = stop.cancelled() => {}
         () = work => {}
     }
@@ -114,10 +117,16 @@ async fn report(world: World, id: CalloutId) {
     }
     let by = parts.callout.acknowledgement.as_ref().and_then(|a| a.by.id);
     let contact = parts.callout.contacts.iter().position(|k| Some(k.id) == by).unwrap_or(0) as u8;
-    let to_move = (world.roll(&who, "people") * 40.0) as u32;
-    let moved = if world.roll(&who, "done") < 0.7 { to_move } else { to_move / 2 };
-    let body = json!({"place": "", "on_post": true, "to_move": to_move, "moved": moved, "note": ""});
-    let _ = world.http.post(format!("{}/feedback", world.engine.link(id, contact))).json(&body).send().await;
+    let Ok(shown) = world.get(&format!("/api/v1/callouts/{who}")).await else { return };
+    // A report names a place; who answers for several reports each.
+    let mut places: Vec<&str> = shown["posts"].as_array().into_iter().flatten().filter_map(|p| p["place"].as_str()).collect();
+    places.dedup();
+    for place in places {
+        let to_move = (world.roll(&format!("{who} {place}"), "people") * 40.0) as u32;
+        let moved = if world.roll(&who, "done") < 0.7 { to_move } else { to_move / 2 };
+        let body = json!({"place": place, "on_post": true, "to_move": to_move, "moved": moved, "note": ""});
+        let _ = world.http.post(format!("{}/feedback", world.engine.link(id, contact))).json(&body).send().await;
+    }
 }
 
 /// Officers take tasks one after the other: claim, call, sign.

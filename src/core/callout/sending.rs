@@ -274,7 +274,13 @@ impl Work<'_> {
             let n = i as u16 + 1;
             let a = self.state.attempts[i].clone();
             let repeated = self.state.attempts.iter().any(|b| b.repeats == Some(n));
-            if a.channel == Channel::Email && a.state == AttemptState::Unknown && a.finished.is_none() && a.repeats.is_none() && !repeated && self.wanted(&a) {
+            if a.channel == Channel::Email
+                && a.state == AttemptState::Unknown
+                && a.finished.is_none()
+                && a.repeats.is_none()
+                && !repeated
+                && self.wanted(&a)
+            {
                 self.did(Entry::Queued {
                     contact: a.contact,
                     channel: a.channel,

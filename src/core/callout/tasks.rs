@@ -122,7 +122,10 @@ impl Work<'_> {
                 self.did(Entry::TaskLapsed { n: t.n, due: again });
             } else {
                 self.did(Entry::TaskReminded { n: t.n, due: again });
-                self.ring_shift_leader();
+                // After the end there is nothing to take over; the task is shown again.
+                if self.state.ending.is_none() {
+                    self.ring_shift_leader();
+                }
             }
             self.task_changed(t.n);
         }

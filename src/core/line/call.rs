@@ -72,6 +72,11 @@ impl Line {
             if out.iter().any(|d| d.group == group) || (group.channel == Channel::Voice && call_taken) {
                 continue;
             }
+            // One gathered message to a contact at a time: another kind of ask is a later rise.
+            let gathers = w.ask.relation != Relation::Holder;
+            if gathers && out.iter().any(|d| d.group.recipient == group.recipient && d.group.channel == group.channel) {
+                continue;
+            }
             call_taken |= group.channel == Channel::Voice;
             let members: Vec<Member> = self
                 .waiting
@@ -88,7 +93,7 @@ impl Line {
     }
 
     /// When a waiting ask may leave by the gathering rules (not the provider's limits).
-    fn ready_at(&self, w: &super::Waiting) -> Time {
+    pub(super) fn ready_at(&self, w: &super::Waiting) -> Time {
         let mut at = w.not_before.unwrap_or(w.since);
         if w.ask.relation != Relation::Holder {
             at = at.max(w.since + SETTLE.min(w.ask.gather));

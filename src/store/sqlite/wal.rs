@@ -36,6 +36,7 @@ pub(super) struct Wal {
 
 impl Wal {
     /// The checkpoint thread, on a connection of its own.
+    #[expect(clippy::disallowed_methods, reason = "joined when the store is dropped")]
     pub fn start(self: &Arc<Wal>, connection: Connection) -> std::io::Result<thread::JoinHandle<()>> {
         let wal = Arc::clone(self);
         thread::Builder::new().name("store-checkpoint".to_string()).spawn(move || wal.run(&connection))

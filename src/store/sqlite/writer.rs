@@ -55,6 +55,7 @@ pub(super) struct Writer {
 }
 
 /// Starts the thread and waits until it can write. It ends when the queue is closed and empty.
+#[expect(clippy::disallowed_methods, reason = "joined when the store is dropped")]
 pub(super) fn start(shared: Arc<Shared>, connection: Connection) -> Result<thread::JoinHandle<()>, StoreError> {
     let counters = counters(&connection).map_err(super::unavailable)?;
     let writer = Writer { shared, counters, sequences: BTreeMap::new() };

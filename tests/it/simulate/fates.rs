@@ -103,20 +103,21 @@ impl Play {
         match job.account.provider.channel() {
             Channel::Voice => self.rings(job, &reference, members, outcome_in),
             Channel::Sms => self.texts(job, &reference, members, outcome_in),
-            _ => {}
+            _ => self.heard(&reference),
         }
     }
 
     fn rings(&mut self, job: &Job, reference: &str, members: &[(CalloutId, u8)], outcome_in: i64) {
         let Address::Phone(phone) = &job.request.to else { return };
         let lasts = self.rng.between(4, 40) * 1000;
-        let end = self.w.now() + Span(lasts);
-        self.laws.sends.ringing.insert(phone.clone(), end);
         let dead = self.dead_numbers.iter().any(|d| d == phone.reveal());
         let heard = !dead && (self.calm || self.rng.chance(50));
         let keys = if heard { self.presses(members) } else { None };
         let in_mid_call = keys.is_some() && self.rng.chance(50);
         let account = job.account.name().to_string();
+        if heard {
+            self.heard(reference);
+        }
         if let (Some(keys), true) = (keys, in_mid_call) {
             let item = CallbackItem::Key { reference: Some(reference.into()), provider_message_id: None, at: None, keys: keys.into() };
             let at = self.rng.between(1000, lasts);
@@ -124,7 +125,10 @@ impl Play {
         }
         let keys = keys.filter(|_| !in_mid_call || self.rng.chance(50));
         let item = call_ended(reference, heard, keys, dead);
-        self.told(account, item, lasts, outcome_in);
+        // A call whose end is reported early was a short one.
+        let first = self.told(account, item, lasts, outcome_in);
+        let end = self.w.now() + Span(lasts.min(first));
+        self.laws.sends.ringing.insert(phone.clone(), end);
     }
 
     fn texts(&mut self, job: &Job, reference: &str, members: &[(CalloutId, u8)], outcome_in: i64) {
@@ -143,13 +147,21 @@ impl Play {
         let lasts = self.rng.between(300, 20_000);
         self.told(job.account.name().to_string(), item, lasts, outcome_in);
         if !fails {
+            self.heard(reference);
             let (kind, text) = (job.request.message.kind, job.request.message.text.clone());
             self.reads(phone, kind, &text, members);
         }
     }
 
-    /// A receipt: on time, before its outcome, twice, or never.
-    fn told(&mut self, account: String, item: CallbackItem, lasts: i64, outcome_in: i64) {
+    fn heard(&mut self, reference: &str) {
+        if let Some(s) = self.laws.sends.all.get_mut(reference) {
+            s.heard = true;
+        }
+    }
+
+    /// A receipt: on time, before its outcome, twice, or never. Answers after how long the first comes.
+    fn told(&mut self, account: String, item: CallbackItem, lasts: i64, outcome_in: i64) -> i64 {
+        let mut first = i64::MAX;
         let fate = if self.calm { 99 } else { self.rng.below(100) };
         let copies = match fate {
             0..8 => 0,
@@ -158,11 +170,12 @@ impl Play {
         };
         for n in 0..copies {
             let wait = match fate {
-                // A call's end cannot come before the call.
                 20..30 => lasts.min(outcome_in / 2),
                 _ => lasts.max(outcome_in + 1) + n * self.rng.between(1, 30_000),
             };
+            first = first.min(wait);
             self.after(Span(wait), Act::Callback { account: account.clone(), items: vec![item.clone()] });
         }
+        first
     }
 }

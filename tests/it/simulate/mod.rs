@@ -2,7 +2,8 @@
 //! providers, people, bureaus, officers and accidents. A seed is a night, the same night every time; after
 //! every step each law of the design is checked (`laws`), and a planted bug of each kind is caught (`bugs`).
 //!
-//! `JIAOYING_SEEDS=10000` plays so many nights; `JIAOYING_SEED=17` plays just that one.
+//! `JIAOYING_SEEDS=10000` plays so many nights; `JIAOYING_SEED=17` plays just that one,
+//! and with `JIAOYING_ALOUD=1` tells every step of it.
 
 mod bugs;
 mod carrier;
@@ -44,7 +45,10 @@ fn every_law_holds_in_every_night() {
         all.conflicts += night.counts.conflicts;
         if let Some(b) = night.broken {
             let what: String = b.what.chars().take(3_000).collect();
-            broken.push(format!("seed {seed} breaks {:?}: {what}\n  again: JIAOYING_SEED={seed} cargo test --test it every_law_holds", b.law));
+            broken.push(format!(
+                "seed {seed} breaks {:?}: {what}\n  again: JIAOYING_SEED={seed} cargo test --test it every_law_holds",
+                b.law
+            ));
             if broken.len() >= 5 {
                 break;
             }

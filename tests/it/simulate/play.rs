@@ -25,25 +25,62 @@ use jiaoying::{
         dispatcher::{Done, LookupJob},
         limits::InFlight,
     },
-    store::{Reports, Store, StoreError},
+    store::{Key, Reports, Store, StoreError},
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Something that happens at a moment.
 pub enum Act {
-    Outcome { epoch: u32, reference: String, done: Done, slot: InFlight },
-    Callback { account: String, items: Vec<CallbackItem> },
-    Lookup { epoch: u32, job: LookupJob },
-    Link { id: CalloutId, contact: u8, action: TokenAction },
-    Report { id: CalloutId, contact: u8 },
-    Post { issuer: &'static str, content: Box<Content> },
-    Drill { content: Box<Content> },
-    Cancel { id: WarningId },
-    Extend { id: WarningId },
-    Claim { task: String, officer: &'static str },
-    Complete { task: String, officer: &'static str, outcome: &'static str, reached: Option<String> },
-    Manual { id: CalloutId },
+    Outcome {
+        epoch: u32,
+        reference: String,
+        done: Done,
+        slot: InFlight,
+    },
+    Callback {
+        account: String,
+        items: Vec<CallbackItem>,
+    },
+    Lookup {
+        epoch: u32,
+        job: LookupJob,
+    },
+    Link {
+        id: CalloutId,
+        contact: u8,
+        action: TokenAction,
+    },
+    Report {
+        id: CalloutId,
+        contact: u8,
+    },
+    Post {
+        issuer: &'static str,
+        content: Box<Content>,
+    },
+    Drill {
+        content: Box<Content>,
+    },
+    Cancel {
+        id: WarningId,
+    },
+    Extend {
+        id: WarningId,
+    },
+    Claim {
+        task: String,
+        officer: &'static str,
+    },
+    Complete {
+        task: String,
+        officer: &'static str,
+        outcome: &'static str,
+        reached: Option<String>,
+    },
+    Manual {
+        id: CalloutId,
+    },
     /// Officers look at their list.
     Officers,
     Crash,
@@ -89,6 +126,10 @@ pub struct Play {
     owed: Vec<CalloutId>,
     seq: u64,
     trace: Sha256,
+    /// Tells every step, for one night alone.
+    aloud: bool,
+    /// What the last step changed.
+    last: Vec<Key>,
     at_instant: (Time, u32),
 }
 
@@ -143,6 +184,8 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         owed: Vec::new(),
         seq: 0,
         trace: Sha256::new(),
+        aloud: std::env::var_os("JIAOYING_ALOUD").is_some(),
+        last: Vec::new(),
         at_instant: (at, 0),
         rng,
     };
@@ -200,7 +243,11 @@ impl Play {
                         matches!(a.state, Queued | Sending)
                     })
             })
-            && self.laws.all_lines().all(|(_, l)| l.waiting.iter().all(|x| l.flight_of(x.ask.attempt).is_some()))
+            && self
+                .laws
+                .all_lines()
+                .all(|(_, l)| l.waiting.iter().all(|x| l.flight_of(x.ask.attempt).is_some()) && l.flights.iter().all(|f| f.accepted))
+            && self.w.none_due()
     }
 
     /// One instant. False when nothing will ever happen.
@@ -214,7 +261,20 @@ impl Play {
         if self.at_instant.0 == time {
             self.at_instant.1 += 1;
             let spins = self.at_instant.1;
-            self.laws.demand(Law::Clock, spins < 2_000, || format!("it spins at {time}"));
+            if spins >= 2_000 {
+                let touched = self.w.store.take_touched();
+                let tail = |key| {
+                    now(self.w.store.inner.journal(key))
+                        .unwrap_or_default()
+                        .into_iter()
+                        .rev()
+                        .take(3)
+                        .map(|r| String::from_utf8_lossy(&r.entries).into_owned())
+                        .collect::<Vec<_>>()
+                };
+                let what: Vec<_> = self.last.iter().chain(&touched).map(|k| (k.clone(), tail(k))).collect();
+                self.laws.demand(Law::Clock, false, || format!("it spins at {time}: {what:?}"));
+            }
         } else {
             self.at_instant = (time, 0);
         }
@@ -247,7 +307,12 @@ impl Play {
             self.forget_going();
         }
         self.laws.check_step(&self.w, &touched);
-        self.trace.update(format!("{} {:?} {}\n", time.0, touched, self.counts.requests));
+        self.last.clone_from(&touched);
+        let line = format!("{} {touched:?} {}", time.rfc3339(), self.counts.requests);
+        if self.aloud {
+            println!("{line}");
+        }
+        self.trace.update(line);
         self.look_when_idle();
         true
     }

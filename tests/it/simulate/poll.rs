@@ -46,8 +46,5 @@ pub fn together<T>(tasks: Vec<Task<T>>, rng: &mut Rng) -> Vec<T> {
 /// Lets others go first, once.
 pub async fn yield_now() {
     let mut yielded = false;
-    std::future::poll_fn(|_| {
-        if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    std::future::poll_fn(|_| if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }

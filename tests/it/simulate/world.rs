@@ -21,9 +21,9 @@ use jiaoying::{
     },
     engine::{Engine, Issuer, Parts, Settings},
     render::{RenderOptions, Renderer},
-    store::{Key, Reports, Store, clock::ManualClock, memory::MemoryStore},
+    store::{Head, Key, Reports, Store, clock::ManualClock, memory::MemoryStore},
 };
-use std::sync::Arc;
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 pub struct World {
     pub clock: Arc<ManualClock>,
@@ -33,6 +33,7 @@ pub struct World {
     /// Raised by every restart: what an older engine had under way is nobody's.
     pub epoch: u32,
     make: Make,
+    read: RefCell<BTreeMap<WarningId, (Head, Arc<WarningState>)>>,
 }
 
 #[derive(Clone)]
@@ -65,7 +66,7 @@ impl World {
         let engine = engine(&make, &store, &carrier);
         let taken = now(engine.replace_directory(0, make.directory.clone())).unwrap();
         assert!(taken, "the directory is taken");
-        World { clock, store, carrier, engine, epoch: 0, make }
+        World { clock, store, carrier, engine, epoch: 0, make, read: RefCell::default() }
     }
 
     pub fn now(&self) -> Time {
@@ -79,16 +80,20 @@ impl World {
         self.epoch += 1;
     }
 
-    pub fn warnings(&self) -> Vec<WarningState> {
-        let mut all: Vec<WarningState> = now(self.store.inner.warnings(None, 1000))
-            .unwrap()
-            .iter()
-            .map(|r| serde_json::from_slice(&r.body).unwrap())
-            .collect();
-        all.reverse();
+    /// Straight from the store, oldest first; read again only where something changed.
+    pub fn warnings(&self) -> Vec<Arc<WarningState>> {
+        let mut read = self.read.borrow_mut();
+        let mut all = Vec::new();
+        for r in now(self.store.inner.warnings(None, 1000)).unwrap().iter().rev() {
+            let Key::Warning(id) = r.key else { continue };
+            let known = read.get(&id).filter(|(head, _)| *head == r.head).map(|(_, w)| w.clone());
+            let state = known.unwrap_or_else(|| Arc::new(serde_json::from_slice(&r.body).unwrap()));
+            read.insert(id, (r.head, state.clone()));
+            all.push(state);
+        }
         all
     }
-    pub fn warning(&self, id: WarningId) -> WarningState {
+    pub fn warning(&self, id: WarningId) -> Arc<WarningState> {
         self.warnings().into_iter().find(|w| w.id == id).unwrap_or_else(|| panic!("no {id}"))
     }
     /// Straight from the store, past every planted bug.
@@ -96,6 +101,10 @@ impl World {
         let key = Key::Callout(id);
         let record = now(self.store.inner.load(std::slice::from_ref(&key))).unwrap().pop().flatten()?;
         Some(serde_json::from_slice(&record.body).unwrap())
+    }
+    /// No callout must be looked at again.
+    pub fn none_due(&self) -> bool {
+        now(self.store.inner.callouts(None, &Default::default(), None, usize::MAX)).unwrap().iter().all(|(r, _)| r.due.is_none())
     }
     pub fn callouts(&self, warning: WarningId) -> Vec<Callout> {
         let all = now(self.store.inner.callouts(Some(warning), &Default::default(), None, usize::MAX)).unwrap();

@@ -1,6 +1,6 @@
 //! Our clients against the stand-in: each way a request can fare, and the outcome it must have.
 
-use super::kit::{NOW, ask, closed_port, phone, provider, sms, sms_table, soon, standin, voice};
+use super::kit::{NOW, ask, closed_port, phone, provider, served, sms, sms_table, soon, standin, voice};
 use jiaoying::{
     channel::{Address, Lookup, MessageKind, ReceiptResult},
     core::{
@@ -199,9 +199,9 @@ async fn the_same_reference_sent_twice_shows_in_the_stand_ins_own_count() {
     let counts = s.counts();
     assert_eq!(counts["by_out_id"]["distinct"], 2);
     assert_eq!(counts["by_out_id"]["duplicates"], serde_json::json!({"twice": 2}));
-    let served: serde_json::Value = reqwest::get(format!("{}/_standin/counts", s.url())).await.unwrap().json().await.unwrap();
-    assert_eq!(served["accepted"], 3);
-    let list: serde_json::Value = reqwest::get(format!("{}/_standin/sent?out_id=twice", s.url())).await.unwrap().json().await.unwrap();
+    let counted = served(&s, "/_standin/counts").await;
+    assert_eq!(counted["accepted"], 3);
+    let list = served(&s, "/_standin/sent?out_id=twice").await;
     assert_eq!(list.as_array().unwrap().len(), 2);
 }
 
@@ -231,6 +231,6 @@ async fn requests_of_every_kind_are_captured_for_the_judges() {
     let text = std::fs::read_to_string(capture.join(&names[0])).unwrap();
     let captured: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(captured["url"].as_str().unwrap().contains("/?OutId=captured1&PhoneNumbers=15400000001"));
-    let log: serde_json::Value = reqwest::get(format!("{}/_standin/log?action=IvrCall", s.url())).await.unwrap().json().await.unwrap();
+    let log = served(&s, "/_standin/log?action=IvrCall").await;
     assert_eq!(log.as_array().unwrap().len(), 1);
 }

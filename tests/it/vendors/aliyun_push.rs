@@ -31,6 +31,7 @@ async fn receiver(refusals: usize) -> (String, mpsc::UnboundedReceiver<(String, 
     let app = Router::new().route("/callbacks/{account}/{secret}", post(take));
     let listener = loopback().await;
     let base = format!("http://{}/callbacks", listener.local_addr().unwrap());
+    #[expect(clippy::disallowed_methods, reason = "ends with the test")]
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     (base, rx)
 }

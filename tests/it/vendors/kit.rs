@@ -33,6 +33,12 @@ pub async fn standin(settings: StandinSettings) -> StandinHandle {
     standin::serve(settings, loopback().await, clock()).await.unwrap()
 }
 
+/// What the stand-in serves about itself.
+pub async fn served(s: &StandinHandle, path: &str) -> serde_json::Value {
+    let client = http::client(&ClientSettings::default()).unwrap();
+    client.get(format!("{}{path}", s.url())).send().await.unwrap().json().await.unwrap()
+}
+
 pub fn provider(name: &str, table: &str) -> Arc<dyn Provider> {
     let client = http::client(&ClientSettings::default()).unwrap();
     ProviderSettings::from_table(name, table.parse().unwrap()).unwrap().provider(client, clock()).unwrap()

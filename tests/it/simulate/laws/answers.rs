@@ -31,15 +31,16 @@ impl Laws {
         let Some(plan) = self.plan(w, id) else { return };
         match entry {
             Entry::PostsAnswered { posts, by, via } => {
-                self.evidenced(&plan, id, by, *via);
+                self.evidenced(&plan, before, id, by, *via);
                 for p in posts {
                     let ok = entitled(&plan, *p, by, *via);
                     self.demand(Law::Evidence, ok, || format!("{id}: post {p} is answered by {by:?}, who may not"));
                 }
             }
             Entry::Answered { via, by, .. } => {
-                self.evidenced(&plan, id, by, *via);
-                let left = (0..plan.entry().posts.len() as u16).filter(|p| !before.answered.contains(p) && !before.struck.contains(p)).count();
+                self.evidenced(&plan, before, id, by, *via);
+                let left =
+                    (0..plan.entry().posts.len() as u16).filter(|p| !before.answered.contains(p) && !before.struck.contains(p)).count();
                 self.demand(Law::Evidence, left == 0, || format!("{id} is answered with {left} posts open"));
                 let mere = matches!(by.relation.as_str(), "superior" | "duty_desk");
                 self.demand(Law::Evidence, !mere, || format!("{id} is answered by {by:?}: taking over is no answer"));
@@ -53,7 +54,7 @@ impl Laws {
         }
     }
 
-    fn evidenced(&mut self, plan: &Plan, id: CalloutId, by: &AnsweredBy, via: Via) {
+    fn evidenced(&mut self, plan: &Plan, before: &Callout, id: CalloutId, by: &AnsweredBy, via: Via) {
         let lineage = self.lineage(id);
         let phones = by.id.map(|p| plan.phones(p).to_vec()).unwrap_or_default();
         let l = &self.ledger;
@@ -63,16 +64,17 @@ impl Laws {
             Via::Manual => l.officers.iter().any(|c| lineage.contains(c)),
             Via::Reply => l.replies.iter().any(|(from, digit, _)| {
                 let asked_so = |d: u8| {
-                    lineage.iter().filter_map(|c| self.shadow(*c)).any(|c| {
-                        c.attempts.iter().any(|a| {
-                            a.digit == Some(d) && c.contacts.get(usize::from(a.contact)).is_some_and(|k| Some(k.id) == by.id)
-                        })
+                    lineage.iter().filter_map(|c| self.shadow(*c)).chain([before]).any(|c| {
+                        c.attempts
+                            .iter()
+                            .any(|a| a.digit == Some(d) && c.contacts.get(usize::from(a.contact)).is_some_and(|k| Some(k.id) == by.id))
                     })
                 };
                 phones.contains(from) && digit.is_none_or(asked_so)
             }),
         };
-        self.demand(Law::Evidence, found, || format!("{id}: {by:?} is said to have answered by {via:?}, but did not"));
+        let said: Vec<_> = self.ledger.replies.iter().filter(|r| phones.contains(&r.0)).map(|r| (r.1, r.2)).collect();
+        self.demand(Law::Evidence, found, || format!("{id}: {by:?} is said to have answered by {via:?}, but did not; replied {said:?}"));
     }
 }
 

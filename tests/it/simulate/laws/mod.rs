@@ -90,6 +90,38 @@ impl Plan {
     }
 }
 
+/// A callout in a few lines, for people who look for what went wrong.
+pub fn brief(c: &Callout) -> String {
+    let mut out = format!(
+        "{} {:?} {:?} rung {:?} next {:?} ending {:?} successor {:?}",
+        c.id, c.state, c.closed_reason, c.rung, c.next_rung, c.ending, c.successor
+    );
+    for (i, k) in c.contacts.iter().enumerate() {
+        out += &format!("\n  contact {i}: {:?} {} since {} dead {} handed {} {:?}", k.relation, k.id, k.since, k.dead, k.handed, k.calls);
+    }
+    for (i, a) in c.attempts.iter().enumerate() {
+        out += &format!(
+            "\n  {}: to {} {:?} {:?} {:?} line {} queued {} sent {:?} over {:?} {} {:?} repeats {:?}",
+            i + 1,
+            a.contact,
+            a.channel,
+            a.kind,
+            a.state,
+            a.by_line,
+            a.queued,
+            a.sent.map(|t| t.rfc3339()),
+            a.finished.map(|t| t.rfc3339()),
+            a.outcome.as_deref().unwrap_or(""),
+            a.digit,
+            a.repeats
+        );
+    }
+    for t in &c.tasks {
+        out += &format!("\n  {t:?}");
+    }
+    out
+}
+
 impl Laws {
     pub fn only(only: Option<Law>) -> Laws {
         Laws { only, ..Laws::default() }

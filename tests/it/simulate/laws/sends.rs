@@ -36,6 +36,8 @@ pub struct Sent {
     pub members: Vec<(CalloutId, u8)>,
     /// The provider has it.
     pub taken: bool,
+    /// It reached the person: on the handset, in the ear.
+    pub heard: bool,
 }
 
 #[derive(Default)]
@@ -72,7 +74,7 @@ impl Laws {
             let rings = self.sends.ringing.get(phone).is_some_and(|until| *until > w.now());
             self.demand(Law::OneCall, !rings, || format!("{lead} rings {phone} while another call is in flight there"));
         }
-        self.sends.all.insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false });
+        self.sends.all.insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false, heard: false });
         members
     }
 
@@ -86,7 +88,8 @@ impl Laws {
             }
             JobFor::Line(phone, lead) => {
                 let key = jiaoying::store::Key::Line(phone.clone());
-                let record = super::super::poll::now(jiaoying::store::Store::load(&*w.store.inner, &[key])).ok().and_then(|mut r| r.pop().flatten());
+                let record =
+                    super::super::poll::now(jiaoying::store::Store::load(&*w.store.inner, &[key])).ok().and_then(|mut r| r.pop().flatten());
                 let line: Option<jiaoying::core::line::Line> = record.and_then(|r| serde_json::from_slice(&r.body).ok());
                 let flight = line.and_then(|l| l.flights.iter().find(|f| f.lead == *lead).cloned());
                 self.demand(Law::Intent, flight.is_some(), || format!("{lead} leaves, but its line does not know"));
@@ -99,7 +102,9 @@ impl Laws {
         for who in members {
             if kind == MessageKind::End {
                 let going = self.sends.all.values().any(|s| s.fate == Fate::Going && asks(s.kind) && s.members.contains(who));
-                self.demand(Law::Order, !going, || format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0));
+                self.demand(Law::Order, !going, || {
+                    format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0)
+                });
                 let repeats = w.callout(lead.callout).and_then(|c| c.attempt(lead.n).and_then(|a| a.repeats)).is_some();
                 let told = self.sends.ends.entry(*who).or_default();
                 if !repeats && !told.contains(&lead) {
@@ -120,7 +125,9 @@ impl Laws {
             let drill = warnings.iter().find(|x| x.id == id.warning).is_some_and(|x| x.drill);
             let m = &job.request.message;
             let marked = m.text.contains("演练") || m.subject.as_deref().is_some_and(|s| s.contains("演练"));
-            self.demand(Law::Drill, m.drill == drill && marked == drill, || format!("{id} is a drill: {drill}, its message says {}: {}", m.drill, m.text));
+            self.demand(Law::Drill, m.drill == drill && marked == drill, || {
+                format!("{id} is a drill: {drill}, its message says {}: {}", m.drill, m.text)
+            });
         }
     }
 
@@ -135,15 +142,27 @@ impl Laws {
                 let who = (c.id, k as u8);
                 let family: Vec<(CalloutId, u8)> = self.lineage(c.id).into_iter().map(|id| (id, k as u8)).collect();
                 let asked = |s: &Sent| {
-                    s.taken && s.kind != MessageKind::End && s.kind != MessageKind::Ended && s.members.iter().any(|m| family.contains(m))
+                    s.heard && s.kind != MessageKind::End && s.kind != MessageKind::Ended && s.members.iter().any(|m| family.contains(m))
                 };
                 let reached = self.sends.all.values().any(asked);
                 let mobile = plan.phones(contact.id).iter().enumerate().any(|(i, p)| p.is_mobile() && contact.dead & (1 << i.min(7)) == 0);
-                let told = self.sends.ends.contains_key(&who);
+                // One of unknown fate was as good as sent; one that failed was tried.
+                let tried = |a: &jiaoying::core::callout::state::Attempt| {
+                    usize::from(a.contact) == k
+                        && a.kind == jiaoying::core::callout::state::AskKind::End
+                        && matches!(a.state, AttemptState::Unknown | AttemptState::Failed)
+                };
+                let told = self.sends.ends.contains_key(&who) || c.attempts.iter().any(tried);
                 // Who goes on in a newer callout hears of the end there.
                 let goes_on = inherited || (c.successor.is_some() && k == 0);
-                let due = reached && mobile && !goes_on && contact.dead != u8::MAX && (ending.reason != ClosedReason::Superseded || c.successor.is_some());
-                self.demand(Law::Order, !due || told, || format!("contact {k} of {} was told of the warning but not of its end: {c:?}", c.id));
+                let due = reached
+                    && mobile
+                    && !goes_on
+                    && contact.dead != u8::MAX
+                    && (ending.reason != ClosedReason::Superseded || c.successor.is_some());
+                self.demand(Law::Order, !due || told, || {
+                    format!("contact {k} of {} was told of the warning but not of its end: {}", c.id, super::brief(c))
+                });
             }
         }
     }

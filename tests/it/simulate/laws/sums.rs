@@ -4,7 +4,11 @@
 use super::{Law, Laws};
 use crate::simulate::{poll::now, world::World};
 use jiaoying::{
-    core::{callout::state::Callout, ids::WarningId, plan::CHUNK, warning_life::{WarningPhase, WarningState}},
+    core::{
+        ids::WarningId,
+        plan::CHUNK,
+        warning_life::{WarningPhase, WarningState},
+    },
     report::tally::Tally,
     store::{Face, FaceCounts, Key, Reports},
 };
@@ -33,15 +37,9 @@ impl Laws {
         if warning.phase == WarningPhase::Accepted {
             return;
         }
-        let rows = now(w.store.inner.callouts(Some(id), &Default::default(), None, usize::MAX)).unwrap_or_default();
+        let rows = now(w.store.inner.faces(id)).unwrap_or_default();
         let planned = u64::from(warning.plan.expected) + u64::from(warning.plan.told);
-        let ordinals: BTreeSet<u32> = rows
-            .iter()
-            .filter_map(|(r, _)| match &r.key {
-                Key::Callout(c) => Some(c.ordinal),
-                _ => None,
-            })
-            .collect();
+        let ordinals: BTreeSet<u32> = rows.iter().map(|(c, _)| c.ordinal).collect();
         // Before the cursor everybody of the plan is a row; behind it each is one or will be.
         let missing = (0..warning.plan.cursor.min(CHUNK as u32)).filter(|n| *n < warning.plan.entries && !ordinals.contains(n)).count();
         self.demand(Law::Sum, missing == 0, || format!("{id}: {missing} persons of the plan are no rows"));
@@ -50,8 +48,9 @@ impl Laws {
         }
         let mut own = FaceCounts::default();
         let mut people = BTreeSet::new();
-        for (record, face) in &rows {
-            let Ok(c) = serde_json::from_slice::<Callout>(&record.body) else { continue };
+        for (callout, face) in &rows {
+            // The state as the journal tells it.
+            let Some(c) = self.shadow(*callout).cloned() else { continue };
             self.demand(Law::Sum, c.state == face.state && c.told_only == face.told_only, || {
                 format!("{}: the face says {:?}, the state {:?}", c.id, face.state, c.state)
             });

@@ -1,7 +1,7 @@
 //! The journal folds to the row and its heads chain; an answer stands; a deadline stands; nothing open is
 //! without a clock; lines and callouts agree about what waits.
 
-use super::{Law, Laws, Shadow};
+use super::{Law, Laws, Shadow, brief};
 use crate::simulate::{poll::now, world::World};
 use jiaoying::{
     core::{
@@ -105,11 +105,14 @@ impl Laws {
 
     fn check_clock(&mut self, c: &Callout, record: &Record) {
         let id = c.id;
-        self.demand(Law::Clock, !c.state.is_open() || c.told_only || record.due.is_some(), || format!("{id} is {:?} without a clock", c.state));
-        let leaving = |a: &jiaoying::core::callout::state::Attempt| {
-            !a.by_line && matches!(a.state, AttemptState::Queued | AttemptState::Sending)
-        };
-        self.demand(Law::Clock, !c.attempts.iter().any(leaving) || record.due.is_some(), || format!("{id}: an attempt waits without a clock"));
+        self.demand(Law::Clock, !c.state.is_open() || c.told_only || record.due.is_some(), || {
+            format!("{id} is {:?} without a clock", c.state)
+        });
+        let leaving =
+            |a: &jiaoying::core::callout::state::Attempt| !a.by_line && matches!(a.state, AttemptState::Queued | AttemptState::Sending);
+        self.demand(Law::Clock, !c.attempts.iter().any(leaving) || record.due.is_some(), || {
+            format!("{id}: an attempt waits without a clock")
+        });
         for t in c.tasks.iter().filter(|t| t.is_open()) {
             self.demand(Law::Clock, record.due.is_some_and(|d| d <= t.due), || format!("{id}: task {} waits past its time", t.n));
         }
@@ -153,9 +156,10 @@ impl Laws {
                 }
                 let n = i as u16 + 1;
                 let attempt = jiaoying::core::ids::AttemptId { callout: c.id, n };
-                let phone = c.contacts.get(usize::from(a.contact)).and_then(|k| {
-                    self.plan(w, c.id).and_then(|p| p.phones(k.id).get(usize::from(a.number)).cloned())
-                });
+                let phone = c
+                    .contacts
+                    .get(usize::from(a.contact))
+                    .and_then(|k| self.plan(w, c.id).and_then(|p| p.phones(k.id).get(usize::from(a.number)).cloned()));
                 let Some(phone) = phone else { continue };
                 let line = self.lines.get(&phone).map(|s| &s.state);
                 let waits = line.is_some_and(|l| l.waiting.iter().any(|w| w.ask.attempt == attempt));
@@ -188,8 +192,8 @@ impl Laws {
             .filter_map(|c| {
                 let going = c.attempts.iter().position(|a| matches!(a.state, AttemptState::Queued | AttemptState::Sending));
                 match (c.state.is_open() && !c.told_only, going) {
-                    (true, _) => Some(format!("{} stays {:?}: {c:?}", c.id, c.state)),
-                    (_, Some(i)) => Some(format!("{}: attempt {} stays {:?}: {c:?}", c.id, i + 1, c.attempts[i].state)),
+                    (true, _) => Some(format!("{} stays {:?}: {}", c.id, c.state, brief(c))),
+                    (_, Some(i)) => Some(format!("{}: attempt {} stays {:?}: {}", c.id, i + 1, c.attempts[i].state, brief(c))),
                     _ => None,
                 }
             })
