@@ -15,6 +15,9 @@ OPEN = {"queued", "calling", "overdue", "handed_over", "unreachable"}
 ONCE = {"callout", "renewed", "end", "info"}
 # Messages that still want the answer of somebody who was called out.
 ASKS = {"callout", "chase", "deputy"}
+# The same in the words of the timeline, which has one such line for every attempt, in their order.
+QUEUED = re.compile(r"^(叫应|催办|请代理人应答|请求接办|预警更新|反馈提醒|结束通知|告知|询问是哪一条|告知已结束)：向.*发")
+ONCE_ZH = {"叫应", "预警更新", "结束通知", "告知"}
 UNKNOWN = re.compile(r"^第(\d+)条（.*?）结果未知")
 ANSWERED = re.compile(r"^已叫应（")
 EVIDENCE = re.compile(r"^(应答：|已叫应（|再次应答，留存（)")
@@ -190,7 +193,6 @@ class Audit:
         for reference, n in self.mail_attempts.items():
             if n > 1:
                 self.twice.append(f"attempt {attempt_of(reference)} was taken {n} times by the mail server")
-        self.resent = 0
         for id, taken in self.taken.items():
             groups = defaultdict(list)
             for n, kind, channel, when, address in sorted(taken):
@@ -198,10 +200,23 @@ class Audit:
                     groups[kind, address].append(n)
             for (kind, address), numbers in groups.items():
                 for before, n in zip(numbers, numbers[1:]):
-                    if (id, before) in self.unknown:
-                        self.resent += 1
-                    else:
+                    if (id, before) not in self.unknown:
                         self.twice.append(f"{id}: {kind} to {address[:3]}****{address[-4:]} as attempt {n} after {before}, which was never of unknown fate")
+        self.resent = sum(self.resends(id, c) for id, c in self.everybody())
+
+    def resends(self, id, c):
+        """Messages that went again because an earlier one of the same kind was of unknown fate."""
+        queued = [m.group(1) for line in c["timeline"] if (m := QUEUED.match(line["what"]))]
+        # A callout that continues another begins with the other's attempts.
+        first = len(c["attempts"]) - len(queued) + 1
+        last, n_again = {}, 0
+        for n, kind in enumerate(queued, first):
+            a = c["attempts"][n - 1]
+            if kind in ONCE_ZH and a["channel"] != "voice":
+                key = kind, a["channel"], a["contact"]
+                n_again += (id, last.get(key)) in self.unknown
+                last[key] = n
+        return n_again
 
     def witness(self):
         """Where gateway and provider disagree about one attempt."""
