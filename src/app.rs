@@ -222,3 +222,70 @@ pub fn load_config(path: Option<&Path>) -> Result<Config, AppError> {
 
 /// Read when `--config` is not given.
 pub const DEFAULT_CONFIG: &str = "config/jiaoying.toml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        channel::{MessageKind, template::TemplateSet},
+        config::Environment,
+        core::send::Channel,
+    };
+    use std::collections::BTreeMap;
+
+    const EXAMPLE: &str = include_str!("../config/example.toml");
+
+    fn example() -> Config {
+        let secrets = [
+            "QIXIANG_KEY",
+            "DUTY_ROOM_TOKEN",
+            "MONITORING_TOKEN",
+            "ALIYUN_ACCESS_KEY_ID",
+            "ALIYUN_ACCESS_KEY_SECRET",
+            "ALIYUN_SMS_CALLBACK",
+            "ALIYUN_VOICE_CALLBACK",
+            "MAIL_PASSWORD",
+        ];
+        for name in secrets {
+            assert!(EXAMPLE.lines().any(|l| l.starts_with('#') && l.contains(name)), "{name} is explained at the head of the file");
+        }
+        let env = Environment::new(secrets.map(|n| (n.to_string(), format!("{n}-0123456789-0123456789"))));
+        Config::from_text("config/example.toml", EXAMPLE, &env).unwrap_or_else(|f| panic!("{f}"))
+    }
+
+    #[test]
+    fn the_example_configuration_has_no_fault() {
+        assert_eq!(faults(&example()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_example_declares_for_every_message_just_the_variables_of_its_template() {
+        let config = example();
+        let renderer = renderer(&config).unwrap();
+        let mut seen = 0;
+        let mut check = |channel: Channel, set: &TemplateSet| {
+            let wanted: BTreeMap<_, _> = MessageKind::ALL
+                .into_iter()
+                .filter(|k| renderer.approved_text(*k, channel, false).is_some())
+                .map(|k| (k, renderer.provider_variables(k, channel)))
+                .collect();
+            let given: BTreeMap<_, _> = set.0.iter().map(|(k, t)| (*k, t.variables.clone())).collect();
+            assert_eq!(given, wanted, "{channel}");
+            seen += 1;
+        };
+        for (account, table) in &config.providers {
+            match ProviderSettings::from_table(account, table.0.clone()).unwrap() {
+                ProviderSettings::AliyunSms(s) => {
+                    check(Channel::Sms, &s.templates);
+                    check(Channel::Sms, s.drill_templates.as_ref().unwrap());
+                }
+                ProviderSettings::AliyunVoice(s) => {
+                    check(Channel::Voice, &s.templates);
+                    check(Channel::Voice, s.drill_templates.as_ref().unwrap());
+                }
+                ProviderSettings::Email(_) => {}
+            }
+        }
+        assert_eq!(seen, 4);
+    }
+}

@@ -72,8 +72,19 @@ struct LineInHand {
 impl Engine {
     /// Works through up to `limit` due records.
     pub async fn turn(&self, limit: usize) -> Result<Turn, StoreError> {
+        let (turn, plans) = self.turn_without_plans(limit).await?;
+        for claim in plans {
+            self.work_plan(claim).await?;
+        }
+        Ok(turn)
+    }
+
+    /// A turn that leaves warnings to the caller ([`Engine::work_plan`]): making rows of a plan takes
+    /// tens of milliseconds, and nobody's call waits for somebody else's row.
+    pub async fn turn_without_plans(&self, limit: usize) -> Result<(Turn, Vec<Claim>), StoreError> {
         let claims = self.store.claim(limit, self.settings.lease).await?;
         let claimed = claims.len();
+        let (plans, claims): (Vec<Claim>, Vec<Claim>) = claims.into_iter().partition(|c| matches!(c.key, Key::Warning(_)));
         let (callouts, others): (Vec<Claim>, Vec<Claim>) = claims.into_iter().partition(|c| matches!(c.key, Key::Callout(_)));
         // Side by side, so that one group commit carries them all; each record is its own claim.
         let (sent, rest) =
@@ -90,15 +101,19 @@ impl Engine {
             // Intents that are durable leave all the same; what failed is leased and comes back.
             tracing::error!(error = %e, "a due record could not be worked");
         }
-        Ok(turn)
+        Ok((turn, plans))
+    }
+
+    /// One step of a warning: its plan, some of its rows, some of its end.
+    pub async fn work_plan(&self, claim: Claim) -> Result<(), StoreError> {
+        self.work_warning(claim).await
     }
 
     async fn work_other(&self, claim: Claim) -> Result<Vec<Job>, StoreError> {
         let mut jobs = Vec::new();
         match &claim.key {
-            Key::Callout(_) => {}
+            Key::Callout(_) | Key::Warning(_) => {}
             Key::Line(_) => self.work_line(claim, &mut jobs).await?,
-            Key::Warning(_) => self.work_warning(claim).await?,
             Key::Place(..) => self.work_place(claim).await?,
             Key::Callback(_) => self.work_callback(claim).await?,
             Key::Named(_) => self.work_named(claim).await?,

@@ -10,10 +10,10 @@ use crate::{
     core::{
         callout::{
             event::Event,
-            state::{Callout, Via},
+            state::{AttemptState, Callout, Via},
         },
         ids::{AttemptId, CalloutId},
-        line::{AskFacts, LineEvent, Member, ReplyMeaning, reply_meaning},
+        line::{AskFacts, Line, LineEvent, Member, ReplyMeaning, reply_meaning},
         phone::Phone,
         time::{Span, Time},
     },
@@ -194,7 +194,7 @@ impl Engine {
             let (mut counts, mut open) = (false, false);
             for m in &ask.members {
                 if let Some(parts) = self.callout_parts(m.attempt.callout).await? {
-                    counts |= attempt_counts(&parts.callout, m, at);
+                    counts |= attempt_counts(&line, &parts.callout, m, at);
                     open |= waits_for(&parts.callout, m);
                 }
             }
@@ -236,9 +236,17 @@ impl Engine {
     }
 }
 
-/// Only asks accepted, delivered or unknown, sent before the reply, count.
-fn attempt_counts(c: &Callout, m: &Member, at: Time) -> bool {
-    c.attempt(m.attempt.n).is_some_and(|a| a.state.reached_out() && a.sent.is_some_and(|s| s <= at + CLOCK_GRAIN))
+/// Only asks accepted, delivered or unknown, sent before the reply, count. One whose outcome is not
+/// recorded (yet, or because we were killed) is of unknown fate, and its reply proves that it arrived; a
+/// line's ask is on its way before its callout has heard so.
+fn attempt_counts(line: &Line, c: &Callout, m: &Member, at: Time) -> bool {
+    let Some(a) = c.attempt(m.attempt.n) else { return false };
+    let sent = match a.state {
+        AttemptState::Sending => a.sent,
+        s if s.reached_out() => a.sent,
+        _ => line.flight_of(m.attempt).map(|f| f.at),
+    };
+    sent.is_some_and(|s| s <= at + CLOCK_GRAIN)
 }
 
 /// Whether the callout (or the one that continues it) still waits for this contact.

@@ -42,8 +42,16 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
         let limit = permits.available_permits().clamp(1, TURN);
         // Registered before the turn, so that what comes due during it is not slept over.
         let changed = wake.changed();
-        match engine.turn(limit).await {
-            Ok(turn) => {
+        match engine.turn_without_plans(limit).await {
+            Ok((turn, plans)) => {
+                for claim in plans {
+                    let engine = engine.clone();
+                    tracker.spawn(async move {
+                        if let Err(e) = engine.work_plan(claim).await {
+                            tracing::error!(error = %e, "a plan could not be worked; it is leased and comes back");
+                        }
+                    });
+                }
                 for job in turn.jobs {
                     start(&engine, &permits, &done, &tracker, job).await;
                 }

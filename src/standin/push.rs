@@ -5,6 +5,7 @@
 
 use super::settings::StandinSettings;
 use crate::core::time::{Span, Time};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
     cmp::Reverse,
@@ -29,7 +30,8 @@ const AGAIN_AFTER: [Span; 3] = [Span::mins(1), Span::mins(5), Span::mins(10)];
 const IN_FLIGHT: usize = 8;
 
 /// Which callback an item belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// SmsReport
     Receipt,
@@ -47,13 +49,32 @@ impl Kind {
     }
 }
 
+/// One element of a push.
+struct Item {
+    body: Value,
+    /// The OutId of the message that a person's reaction is about.
+    about: Option<Box<str>>,
+}
+
+/// Something a person said or pressed that the gateway took: it answered the push with 200.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Told {
+    pub kind: Kind,
+    /// OutId of what was reacted to.
+    pub about: Box<str>,
+    /// The element as it was pushed.
+    pub body: Value,
+    /// Which try was taken, from 1.
+    pub tries: usize,
+}
+
 /// One array to push, due at a time. `attempt` 0 is a single new item, gathered with others.
 struct Due {
     at: Instant,
     seq: u64,
     kind: Kind,
     attempt: usize,
-    items: Vec<Value>,
+    items: Vec<Item>,
 }
 impl Due {
     fn key(&self) -> (Instant, u64) {
@@ -93,6 +114,7 @@ struct Inner {
     pushed: AtomicU64,
     failed: AtomicU64,
     given_up: AtomicU64,
+    told: Mutex<Vec<Told>>,
     tx: mpsc::UnboundedSender<Due>,
     in_flight: Arc<Semaphore>,
     tracker: TaskTracker,
@@ -115,6 +137,7 @@ impl Pusher {
             pushed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
+            told: Mutex::default(),
             tx,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
             tracker: tracker.clone(),
@@ -148,12 +171,18 @@ impl Pusher {
 
     /// Pushes an item after a (real) delay. Without an address for it, it is forgotten, as by a
     /// provider whose customer configured none.
-    pub fn push(&self, kind: Kind, after: Duration, item: Value) {
+    pub fn push(&self, kind: Kind, after: Duration, body: Value) {
         if self.wants(kind) {
-            self.enqueue(Instant::now() + after, kind, 0, vec![item]);
+            self.enqueue(Instant::now() + after, kind, 0, vec![Item { body, about: None }]);
         }
     }
-    fn enqueue(&self, at: Instant, kind: Kind, attempt: usize, items: Vec<Value>) {
+    /// The same for what a person does about the message `out_id`: kept in [`Pusher::told`] once taken.
+    pub fn push_about(&self, kind: Kind, after: Duration, body: Value, out_id: &str) {
+        if self.wants(kind) {
+            self.enqueue(Instant::now() + after, kind, 0, vec![Item { body, about: Some(out_id.into()) }]);
+        }
+    }
+    fn enqueue(&self, at: Instant, kind: Kind, attempt: usize, items: Vec<Item>) {
         let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
         // The receiver is gone only when the stand-in has stopped.
         let _ = self.0.tx.send(Due { at, seq, kind, attempt, items });
@@ -165,11 +194,16 @@ impl Pusher {
         (read(&self.0.pushed), read(&self.0.failed), read(&self.0.given_up))
     }
 
+    /// Everything people did that the gateway took, in that order: what it must never lose.
+    pub fn told(&self) -> Vec<Told> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Posts one array, and arranges for it to go again when the answer is not right.
     async fn post(self, due: Due) {
         let Some(url) = self.target(due.kind) else { return };
         let count = due.items.len() as u64;
-        let body = Value::Array(due.items);
+        let body: Vec<&Value> = due.items.iter().map(|i| &i.body).collect();
         let asking = async {
             let reply = self.0.client.post(&url).timeout(ANSWER_WITHIN).json(&body).send().await.ok()?;
             let ok = reply.status().as_u16() == 200;
@@ -183,12 +217,15 @@ impl Pusher {
         };
         if taken.is_some() {
             self.0.pushed.fetch_add(count, Ordering::Relaxed);
+            let (kind, tries) = (due.kind, due.attempt + 1);
+            let acts = due.items.into_iter().filter_map(|i| i.about.map(|about| Told { kind, about, body: i.body, tries }));
+            self.0.told.lock().unwrap_or_else(PoisonError::into_inner).extend(acts);
             return;
         }
         self.0.failed.fetch_add(1, Ordering::Relaxed);
-        match (self.0.again.get(due.attempt), body) {
-            (Some(after), Value::Array(items)) => self.enqueue(Instant::now() + *after, due.kind, due.attempt + 1, items),
-            _ => {
+        match self.0.again.get(due.attempt) {
+            Some(after) => self.enqueue(Instant::now() + *after, due.kind, due.attempt + 1, due.items),
+            None => {
                 self.0.given_up.fetch_add(count, Ordering::Relaxed);
             }
         }
@@ -301,7 +338,7 @@ mod tests {
     use super::*;
 
     fn due(at: Instant, seq: u64, kind: Kind, attempt: usize) -> Reverse<Due> {
-        Reverse(Due { at, seq, kind, attempt, items: vec![json!(seq)] })
+        Reverse(Due { at, seq, kind, attempt, items: vec![Item { body: json!(seq), about: None }] })
     }
 
     #[tokio::test]
@@ -313,7 +350,7 @@ mod tests {
         let ready = gather(&mut waiting, now);
         let shape: Vec<(Kind, usize, usize)> = ready.iter().map(|d| (d.kind, d.attempt, d.items.len())).collect();
         assert_eq!(shape, [(Kind::Receipt, 0, 100), (Kind::Receipt, 0, 50), (Kind::Reply, 0, 1), (Kind::Receipt, 1, 1)]);
-        assert_eq!(ready[0].items[0], json!(0), "in order");
+        assert_eq!(ready[0].items[0].body, json!(0), "in order");
         assert_eq!(waiting.len(), 1);
     }
 }

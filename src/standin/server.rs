@@ -54,6 +54,7 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, cancel: Canc
     let app = Router::new()
         .route("/_standin/counts", get(|State(s): State<Arc<Shared>>| async move { axum::Json(counts(&s)) }))
         .route("/_standin/sent", get(sent))
+        .route("/_standin/told", get(|State(s): State<Arc<Shared>>| async move { axum::Json(s.pusher.told()) }))
         .route("/_standin/log", get(log))
         .fallback(handle)
         .with_state(shared);

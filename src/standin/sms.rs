@@ -185,7 +185,7 @@ fn accept(
         let after = report_after + s.scaled(reply.after);
         Shared::count(&s.tallies.replies);
         let at = now + after.as_millis() as i64;
-        s.pusher.push(Kind::Reply, after, push::reply_item(phone, &reply.text, s.ledger.next_id(), at));
+        s.pusher.push_about(Kind::Reply, after, push::reply_item(phone, &reply.text, s.ledger.next_id(), at), out_id);
     }
     if s.watched.load(Ordering::Relaxed) {
         s.tell(SentMessage {

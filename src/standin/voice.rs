@@ -132,7 +132,7 @@ fn play(s: &Shared, phone: &str, out_id: &str, call_id: &str, n: u32, now: i64, 
         keys = key;
         let when = s.scaled(*when);
         Shared::count(&s.tallies.keys);
-        s.pusher.push(Kind::MidCall, when, push::key_item(out_id, call_id, key, at(when)));
+        s.pusher.push_about(Kind::MidCall, when, push::key_item(out_id, call_id, key, at(when)), out_id);
     }
     if !b.receipts.send || chance::happens(b.receipts.lost_share, b.seed, phone, n, "report-lost") {
         return;

@@ -12,7 +12,8 @@ use crate::{
     app,
     channel::http::{ClientSettings, client},
     core::warning::Content,
-    ingest, sample, standin,
+    ingest::{self, sheet},
+    sample, standin,
     standin::smtp,
     store::clock::{Clock, SystemClock},
     telemetry,
@@ -48,6 +49,9 @@ pub(super) struct Options {
     /// Listen here instead of on a free port.
     #[arg(long)]
     listen: Option<std::net::SocketAddr>,
+    /// Print the sample directory as the CSV that `jiaoying import` reads, and end.
+    #[arg(long)]
+    print_directory: bool,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the gateway task is waited for at the end")]
@@ -58,6 +62,10 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     }
     if o.persons < sample::MIN_PERSONS {
         return Err(Failure::Usage(format!("--persons: at least {}", sample::MIN_PERSONS)));
+    }
+    if o.print_directory {
+        print!("{}", sheet::sheet_csv(&sample::directory(o.persons, o.seed)));
+        return Ok(());
     }
     let _ = telemetry::logs::start(&crate::config::Log { level: "warn".into(), json: false });
     let metrics = telemetry::metrics::Metrics::install().map_err(|e| Failure::Failed(e.to_string()))?;

@@ -1,0 +1,273 @@
+"""After the last kill, with everything at rest: the promises and the stand-in's own count against what the
+gateway says, by its public API. Whatever does not fit is a finding, one readable line each.
+"""
+
+import re
+import time
+import unicodedata
+from collections import Counter, defaultdict
+from datetime import datetime
+
+from gateway import attempt_of
+
+OPEN = {"queued", "calling", "overdue", "handed_over", "unreachable"}
+# Messages of which one person gets one in one callout; a chase, a request to take over or a call may be repeated.
+ONCE = {"callout", "renewed", "end", "info"}
+# Messages that still want the answer of somebody who was called out.
+ASKS = {"callout", "chase", "deputy"}
+UNKNOWN = re.compile(r"^第(\d+)条（.*?）结果未知")
+ANSWERED = re.compile(r"^已叫应（")
+EVIDENCE = re.compile(r"^(应答：|已叫应（|再次应答|认领)")
+ESCALATES = re.compile(r"^(进入第|超过应答时限|(叫应|催办|请代理人应答)：向)")
+# What an unclaimed task brings about, whether it is about an answer, a report or a reply to be read.
+RINGS_LEADER = re.compile(r"^(加叫|请求接办：向)")
+REMINDED = "任务无人认领"
+# A request under way when the answer is recorded may still arrive; a callback is answered before it is worked through.
+GRACE = 3.0
+
+
+def seconds(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
+class Audit:
+    def __init__(self, http, standin, mails, promises, kinds):
+        """`kinds`: template code → kind of message, as the configuration has it."""
+        self.http, self.standin, self.mails, self.promises, self.kinds = http, standin, mails, promises, kinds
+        self.lost, self.twice, self.odd = [], [], []
+        self.warnings, self.callouts, self.told_only = {}, {}, {}
+        self.successors = defaultdict(list)
+
+    # --- reading -------------------------------------------------------------------------------------
+
+    def read(self, settle=25):
+        """Everything the gateway knows; waits until nothing is on its way any more."""
+        # First the provider's count: whatever it has taken by now, the gateway must know.
+        self.first_sent = self.standin.get("sent")
+        self.warnings = {w["id"]: w for w in self.http.items("/api/v1/warnings")}
+        end = time.monotonic() + settle
+        waiting = None
+        while True:
+            wanted = waiting if waiting is not None else [c["id"] for w in self.warnings for c in self.http.items(f"/api/v1/warnings/{w}/callouts")]
+            for id in wanted:
+                status, callout = self.http.get(f"/api/v1/callouts/{id}")
+                if status != 200:
+                    self.lost.append(f"callout {id}: listed, but GET says {status}")
+                    continue
+                self.callouts[id] = callout
+            waiting = [id for id in wanted if any(a["state"] in ("queued", "sending") for a in self.callouts[id]["attempts"])]
+            if not waiting or time.monotonic() > end:
+                break
+            time.sleep(1)
+        # People who are only told are in no list and no tally; what they were sent counts all the same.
+        self.sent = self.standin.get("sent")
+        for id in {attempt_of(s["out_id"])[0] for s in self.sent} - set(self.callouts):
+            status, callout = self.http.get(f"/api/v1/callouts/{id}")
+            if status == 200:
+                self.told_only[id] = callout
+        for id, c in self.callouts.items():
+            if c["carried_from"]:
+                self.successors[c["carried_from"]].append(id)
+        self.counts = self.standin.get("counts")
+        self.told = self.standin.get("told")
+
+    # --- judging -------------------------------------------------------------------------------------
+
+    def judge(self):
+        self.index()
+        self.promised_warnings()
+        self.promised_answers()
+        self.ends()
+        self.conservation()
+        self.sent_twice()
+        self.witness()
+        self.after_the_answer()
+
+    def index(self):
+        """What the stand-ins took, by attempt; and which attempts ever were of unknown fate."""
+        self.by_attempt = {}
+        self.taken = defaultdict(list)  # callout -> [(n, kind, channel, when, code)]
+        for s in self.sent:
+            callout, n = attempt_of(s["out_id"])
+            self.by_attempt[callout, n] = s
+            self.taken[callout].append((n, self.kinds.get(s["template"], s["template"]), s["channel"], s["at"] / 1000, s["phone"]))
+        self.mail_attempts = Counter()
+        for when, reference, to in self.mails:
+            callout, n = attempt_of(reference)
+            self.mail_attempts[reference] += 1
+            self.taken[callout].append((n, "mail", "email", when, to))
+        self.unknown = set()
+        for id, c in self.everybody():
+            for line in c["timeline"]:
+                if m := UNKNOWN.match(line["what"]):
+                    self.unknown.add((id, int(m.group(1))))
+
+    def everybody(self):
+        yield from self.callouts.items()
+        yield from self.told_only.items()
+
+    def promised_warnings(self):
+        listed = Counter(w["identifier"] for w in self.warnings.values())
+        for identifier, (id, body) in self.promises.warnings.items():
+            if id not in self.warnings:
+                self.lost.append(f"warning {id} ({identifier}) was accepted and is not listed")
+                continue
+            if self.warnings[id]["identifier"] != identifier:
+                self.lost.append(f"warning {id} was accepted as {identifier} and is now {self.warnings[id]['identifier']}")
+            if listed[identifier] != 1:
+                self.odd.append(f"{identifier} stands there {listed[identifier]} times")
+        for w in self.warnings.values():
+            if w["identifier"] not in self.promises.warnings:
+                self.odd.append(f"warning {w['id']} ({w['identifier']}) is nobody's")
+
+    def family(self, id):
+        """A callout and those that continue it: an answer to it counts there."""
+        out, todo = [], [id]
+        while todo:
+            id = todo.pop()
+            if id in self.callouts:
+                out.append(self.callouts[id])
+            todo += self.successors[id]
+        return out
+
+    def is_kept(self, id, name=None):
+        """Whether an answer of `name` (or an officer's entry) is found in the callout or its successors."""
+        for c in self.family(id):
+            if c["acknowledgement"]:
+                return True
+            for line in c["timeline"]:
+                if EVIDENCE.match(line["what"]) and (name is None or line["by"] == name):
+                    return True
+        return False
+
+    def promised_answers(self):
+        self.human_acts = 0
+        for when, how, id, index in self.promises.answers:
+            self.human_acts += 1
+            c = self.callouts.get(id)
+            name = c["contacts"][index]["name"] if c and index is not None and index < len(c["contacts"]) else None
+            if not c or not self.is_kept(id, name):
+                self.lost.append(f"answer by {how} at {when:.3f} for {id} was taken and is not there ({c and c['state']})")
+        for id in self.promises.reports:
+            if id not in self.callouts or not any(c["feedback"] for c in self.family(id)):
+                self.lost.append(f"a report for {id} was taken and is not there")
+        for act in self.told:
+            id, n = attempt_of(act["about"])
+            if not answers(act, self.by_attempt.get((id, n))):
+                continue
+            self.human_acts += 1
+            c = self.callouts.get(id)
+            name = None
+            if c and n <= len(c["attempts"]):
+                contact = c["attempts"][n - 1]["contact"]
+                name = next((k["name"] for k in c["contacts"] if k["recipient_id"] == contact), None)
+            if not c or not self.is_kept(id, name):
+                self.lost.append(f"{act['kind']} of {name} about {id}-{n} was taken (try {act['tries']}) and is not there ({c and c['state']}): {act['body']}")
+
+    def ends(self):
+        for id, c in self.callouts.items():
+            if c["state"] in OPEN:
+                self.odd.append(f"callout {id} has not ended: {c['state']}, next {c['next']}")
+            if (c["state"] in ("answered", "reported")) != bool(c["acknowledgement"]):
+                self.odd.append(f"callout {id} is {c['state']}, its acknowledgement {c['acknowledgement']}")
+            for a in c["attempts"]:
+                if a["state"] in ("queued", "sending"):
+                    self.odd.append(f"attempt {a['id']} ({a['channel']}) is still {a['state']}, since {a['queued_at']}")
+        for w in self.warnings.values():
+            if w["state"] != "closed":
+                self.odd.append(f"warning {w['id']} has not ended: {w['state']}, {w['tally']}")
+
+    def conservation(self):
+        count = defaultdict(Counter)
+        for c in self.callouts.values():
+            count[c["warning_id"]][c["state"]] += 1
+        for id, w in self.warnings.items():
+            t, own = w["tally"], count[id]
+            parts = ("queued", "calling", "overdue", "handed_over", "answered", "closed", "unreachable")
+            if t["expected"] != sum(t[p] for p in parts):
+                self.odd.append(f"warning {id}: expected {t['expected']} is not the sum of {t}")
+            own["answered"] += own["reported"]
+            wrong = {p: (t[p], own[p]) for p in parts if t[p] != own[p]}
+            if wrong or t["expected"] != sum(own[p] for p in parts):
+                self.odd.append(f"warning {id}: its tally (expected {t['expected']}) is not what its callouts add up to: {wrong}")
+
+    def sent_twice(self):
+        for out_id, n in self.counts["by_out_id"]["duplicates"].items():
+            self.twice.append(f"attempt {attempt_of(out_id)} was taken {n} times by the SMS and voice provider")
+        for reference, n in self.mail_attempts.items():
+            if n > 1:
+                self.twice.append(f"attempt {attempt_of(reference)} was taken {n} times by the mail server")
+        self.resent = 0
+        for id, taken in self.taken.items():
+            groups = defaultdict(list)
+            for n, kind, channel, when, address in sorted(taken):
+                if channel == "sms" and kind in ONCE:
+                    groups[kind, address].append(n)
+            for (kind, address), numbers in groups.items():
+                for before, n in zip(numbers, numbers[1:]):
+                    if (id, before) in self.unknown:
+                        self.resent += 1
+                    else:
+                        self.twice.append(f"{id}: {kind} to {address[:3]}****{address[-4:]} as attempt {n} after {before}, which was never of unknown fate")
+
+    def witness(self):
+        """Where gateway and provider disagree about one attempt."""
+        calls = {s["id"] for s in self.sent if s["channel"] == "voice"}
+        messages = {s["id"] for s in self.sent if s["channel"] == "sms"}
+        everybody = dict(self.everybody())
+        for id, n in map(attempt_of, (s["out_id"] for s in self.first_sent)):
+            if id not in everybody or n > len(everybody[id]["attempts"]):
+                self.lost.append(f"the provider took attempt {id}-{n}, which the gateway does not know")
+        for id, c in everybody.items():
+            for n, a in enumerate(c["attempts"], 1):
+                seen = self.by_attempt.get((id, n))
+                if a["provider_message_id"] and a["channel"] in ("sms", "voice"):
+                    ours = int(a["provider_message_id"].split("^")[1] if a["channel"] == "voice" else a["provider_message_id"][4:16])
+                    if ours not in (calls if a["channel"] == "voice" else messages):
+                        self.odd.append(f"attempt {a['id']} is {a['state']} as {a['provider_message_id']}, which the provider never gave")
+                if not seen:
+                    continue
+                if a["state"] in ("queued", "withdrawn"):
+                    self.odd.append(f"attempt {a['id']} is {a['state']}, and the provider took it")
+                if a["state"] == "failed" and a["channel"] == "sms" and seen["code"] == "DELIVERED":
+                    self.odd.append(f"attempt {a['id']} is failed ({a['outcome']}), and the provider delivered it")
+            for n, a in enumerate(c["attempts"], 1):
+                if a["state"] == "failed" and "unknown" in (a["outcome"] or ""):
+                    self.odd.append(f"attempt {a['id']} ({a['channel']}) is failed, not unknown: {a['outcome']}")
+        by_phone = defaultdict(list)
+        for s in self.sent:
+            if s["channel"] == "voice":
+                by_phone[s["phone"]].append(s)
+        for calls_to in by_phone.values():
+            calls_to.sort(key=lambda s: s["at"])
+            for one, next in zip(calls_to, calls_to[1:]):
+                if next["at"] < one["done_at"] - 100 and attempt_of(one["out_id"]) not in self.unknown:
+                    self.odd.append(f"{attempt_of(next['out_id'])} rang while {attempt_of(one['out_id'])} was still in the call, which was not of unknown fate")
+
+    def after_the_answer(self):
+        """Whoever answered is left in peace: by the gateway's own journal, and by the provider's clock."""
+        for id, c in self.callouts.items():
+            at = next((seconds(line["at"]) for line in c["timeline"] if ANSWERED.match(line["what"])), None)
+            if at is None:
+                continue
+            done = reminded = False
+            for line in c["timeline"]:
+                what = line["what"]
+                if ANSWERED.match(what):
+                    done = True
+                reminded |= done and what.startswith(REMINDED)
+                if done and (ESCALATES.match(what) or RINGS_LEADER.match(what) and not reminded):
+                    self.odd.append(f"{id} was answered, and then: {what}")
+            for n, kind, channel, when, _ in self.taken[id]:
+                if channel != "email" and kind in ASKS and when > at + GRACE:
+                    self.odd.append(f"{id} was answered {when - at:.1f} s before attempt {n} ({channel}, {kind}) reached the provider")
+
+
+def answers(act, sent):
+    """Whether what a person did is an answer by the contract, and to what was asked."""
+    if not sent:
+        return False
+    if act["kind"] == "mid_call":
+        return act["body"]["dtmf"] == "1"
+    text = unicodedata.normalize("NFKC", act["body"]["content"])
+    return re.fullmatch(r"(已?收到)?\d{1,2}", re.sub(r"[\s。.,，!！]", "", text)) is not None
