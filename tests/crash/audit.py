@@ -17,7 +17,8 @@ ONCE = {"callout", "renewed", "end", "info"}
 ASKS = {"callout", "chase", "deputy"}
 UNKNOWN = re.compile(r"^第(\d+)条（.*?）结果未知")
 ANSWERED = re.compile(r"^已叫应（")
-EVIDENCE = re.compile(r"^(应答：|已叫应（|再次应答|认领)")
+EVIDENCE = re.compile(r"^(应答：|已叫应（|再次应答，留存（)")
+VIA = {"link": "链接", "reply": "短信回复", "mid_call": "电话按键", "manual": "人工录入", "task": "人工录入"}
 ESCALATES = re.compile(r"^(进入第|超过应答时限|(叫应|催办|请代理人应答)：向)")
 # What an unclaimed task brings about, whether it is about an answer, a report or a reply to be read.
 RINGS_LEADER = re.compile(r"^(加叫|请求接办：向)")
@@ -130,39 +131,31 @@ class Audit:
             todo += self.successors[id]
         return out
 
-    def is_kept(self, id, name=None):
-        """Whether an answer of `name` (or an officer's entry) is found in the callout or its successors."""
-        for c in self.family(id):
-            if c["acknowledgement"]:
-                return True
-            for line in c["timeline"]:
-                if EVIDENCE.match(line["what"]) and (name is None or line["by"] == name):
-                    return True
-        return False
+    def trace(self, id, how, name):
+        """The lines of the callout or its successors that tell of an answer by `name`, given in that way."""
+        lines = [line for c in self.family(id) for line in c["timeline"]]
+        return [x for x in lines if EVIDENCE.match(x["what"]) and VIA[how] in x["what"] and name in (None, x["by"])]
 
     def promised_answers(self):
-        self.human_acts = 0
-        for when, how, id, index in self.promises.answers:
-            self.human_acts += 1
+        """Every answer that was taken has left its trace, whether it was the first or came after others."""
+        acts = [(how, id, index, f"at {when:.3f}") for when, how, id, index in self.promises.answers]
+        for told in self.told:
+            id, n = attempt_of(told["about"])
+            if not answers(told, self.by_attempt.get((id, n))):
+                continue
+            c = self.callouts.get(id)
+            contact = c["attempts"][n - 1]["contact"] if c and n <= len(c["attempts"]) else None
+            index = next((i for i, k in enumerate(c["contacts"]) if k["recipient_id"] == contact), None) if c else None
+            acts.append((told["kind"], id, index, f"to attempt {n}, confirmed at try {told['tries']}: {told['body']}"))
+        self.acts = Counter(VIA[how] for how, *_ in acts)
+        for how, id, index, detail in acts:
             c = self.callouts.get(id)
             name = c["contacts"][index]["name"] if c and index is not None and index < len(c["contacts"]) else None
-            if not c or not self.is_kept(id, name):
-                self.lost.append(f"answer by {how} at {when:.3f} for {id} was taken and is not there ({c and c['state']})")
+            if not self.trace(id, how, name):
+                self.lost.append(f"the answer of {name or 'the holder'} to {id} ({c['state'] if c else 'unknown callout'}) by {how} {detail}")
         for id in self.promises.reports:
-            if id not in self.callouts or not any(c["feedback"] for c in self.family(id)):
+            if not any(c["feedback"] for c in self.family(id)):
                 self.lost.append(f"a report for {id} was taken and is not there")
-        for act in self.told:
-            id, n = attempt_of(act["about"])
-            if not answers(act, self.by_attempt.get((id, n))):
-                continue
-            self.human_acts += 1
-            c = self.callouts.get(id)
-            name = None
-            if c and n <= len(c["attempts"]):
-                contact = c["attempts"][n - 1]["contact"]
-                name = next((k["name"] for k in c["contacts"] if k["recipient_id"] == contact), None)
-            if not c or not self.is_kept(id, name):
-                self.lost.append(f"{act['kind']} of {name} about {id}-{n} was taken (try {act['tries']}) and is not there ({c and c['state']}): {act['body']}")
 
     def ends(self):
         for id, c in self.callouts.items():
