@@ -3,7 +3,7 @@
 //! The map, in reading order. Dependencies point one way only; `tests/it/architecture.rs` keeps it so:
 //!
 //! ```text
-//! cli, app  →  http  →  engine  →  { store, channel, render }  →  core
+//! cli, app  →  http  →  engine  →  { store, channel, render }  →  core     (engine also counts: telemetry::metrics)
 //!                       ingest, report, sample                 →  core (report also the read side)
 //! ```
 //!

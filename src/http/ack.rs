@@ -174,8 +174,10 @@ fn posts(entry: &PlanEntry, c: &Callout) -> Vec<PostPart> {
     entry.posts.iter().enumerate().map(post).collect()
 }
 
-fn warning_part(w: &WarningState) -> WarningPart {
+fn warning_part(app: &App, w: &WarningState) -> WarningPart {
     let c = &w.content;
+    // People know the bureau by its name, not by its id here.
+    let issuer = || app.engine.issuers().iter().find(|i| i.id == w.issuer).map_or_else(|| w.issuer.0.clone(), |i| i.name.clone());
     WarningPart {
         level: c.level.as_str().into(),
         level_name: c.level.name_zh().into(),
@@ -183,7 +185,7 @@ fn warning_part(w: &WarningState) -> WarningPart {
         headline: c.headline.clone(),
         description: c.description.clone(),
         instruction: c.instruction.clone(),
-        sender: c.sender_name.clone().unwrap_or_else(|| w.issuer.0.clone()),
+        sender: c.sender_name.clone().unwrap_or_else(issuer),
         sent: zh(c.sent),
         onset: c.onset.map(zh),
         expires: Some(zh(w.expires_at)),
@@ -227,7 +229,7 @@ fn page(app: &App, token: &str, view: &TokenView) -> CalloutPage {
     CalloutPage {
         drill: w.drill,
         token: token.to_string(),
-        w: warning_part(w),
+        w: warning_part(app, w),
         posts: entry.map(|e| posts(e, c)).unwrap_or_default(),
         can_answer: can_answer(c, contact, view.contact),
         // A report before an answer is an answer too, but the button comes first on a small screen.

@@ -9,7 +9,7 @@
     if (waiting) return;
     waiting = true;
     setTimeout(function () {
-      fetch(location.href, { credentials: "same-origin", cache: "no-store" })
+      fetch(location.pathname + location.search, { credentials: "same-origin", cache: "no-store" })
         .then(function (r) { if (!r.ok) throw new Error("status " + r.status); return r.text(); })
         .then(function (html) {
           var next = new DOMParser().parseFromString(html, "text/html").querySelector("main");

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("channel", &["core"]),
     ("render", &["channel", "core"]),
     ("report", &["core", "store"]),
-    ("engine", &["channel", "core", "ingest", "render", "store"]),
+    ("engine", &["channel", "core", "ingest", "render", "store", "telemetry"]),
     ("telemetry", &["config", "core", "store"]),
     ("config", &["channel", "core"]),
     ("http", &["config", "core", "engine", "ingest", "render", "report", "store", "telemetry"]),
@@ -32,6 +32,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     // Merging one identity's messages is a decision of ingest; bytes are not the engine's.
     ("engine", "ingest", &["merge"]),
+    // Counting is all; how numbers are shown and logs are set up is not the engine's.
+    ("engine", "telemetry", &["metrics"]),
 ];
 
 /// Rooms that never know each other: beneath the first, each is alone.
