@@ -3,7 +3,7 @@
 
 use super::{
     Engine,
-    apply::{Around, forwarded, from_json, to_json, write_lane},
+    apply::{Around, forwarded, from_json, name_empty, to_json, write_lane},
     dispatcher::{Job, JobFor, LookupJob},
     limits::InFlight,
 };
@@ -67,6 +67,9 @@ struct LineInHand {
     record: Option<Record>,
     state: Line,
     entries: Vec<line::LineEntry>,
+    news: Vec<(AttemptId, callout::event::LineNews)>,
+    /// Accounts whose call on this number is over.
+    over: Vec<String>,
 }
 
 impl Engine {
@@ -89,8 +92,12 @@ impl Engine {
         // Side by side, so that one group commit carries them all; each record is its own claim.
         let (sent, rest) =
             future::join(self.work_callouts(callouts), future::join_all(others.into_iter().map(|c| self.work_other(c)))).await;
-        let mut turn = Turn { claimed, jobs: sent? };
         let mut failed = None;
+        let sent = sent.unwrap_or_else(|e| {
+            failed = Some(e);
+            Vec::new()
+        });
+        let mut turn = Turn { claimed, jobs: sent };
         for jobs in rest {
             match jobs {
                 Ok(jobs) => turn.jobs.extend(jobs),
@@ -128,8 +135,11 @@ impl Engine {
         let now = self.store.now();
         let mut hands = Vec::with_capacity(claims.len());
         for claim in claims {
-            if let Some(hand) = self.take_in_hand(claim, now).await? {
-                hands.push(hand);
+            // One that cannot be read must not hold up the others: it is leased, and comes back.
+            let key = claim.key.clone();
+            match self.take_in_hand(claim, now).await {
+                Ok(hand) => hands.extend(hand),
+                Err(e) => tracing::error!(%key, error = %e, "a callout cannot be worked"),
             }
         }
         let mut lines = self.lines_for(&hands, now).await?;
@@ -223,7 +233,7 @@ impl Engine {
                 Some(r) => from_json(&r.key, &r.body)?,
                 None => Line::default(),
             };
-            lines.all.insert(phone, LineInHand { record, state, entries: Vec::new() });
+            lines.all.insert(phone, LineInHand { record, state, entries: Vec::new(), news: Vec::new(), over: Vec::new() });
         }
         Ok(lines)
     }
@@ -287,8 +297,10 @@ impl Engine {
             if let (Address::Phone(phone), Some((_, s))) = (&to, digit)
                 && let Some(line) = lines.all.get_mut(phone)
             {
+                line.over.extend(super::lines::over(&line.state, &s.state));
                 line.state = s.state;
                 line.entries.extend(s.entries);
+                line.news.extend(s.news);
             }
             self.decide(hand, &Event::Submit { n, provider: account.name().to_string(), digit: shown }, now);
             let reference = self.references.attempt(AttemptId { callout: hand.id, n });
@@ -311,9 +323,9 @@ impl Engine {
             if l.entries.is_empty() {
                 continue;
             }
-            let s = line::LineStepped { state: l.state, entries: l.entries, news: Vec::new(), digit: None };
+            let s = line::LineStepped { state: l.state, entries: l.entries, news: l.news, digit: None };
             batch.push(self.line_commit(&phone, l.record.as_ref(), &s, now, Vec::new()));
-            line_keys.push(phone);
+            line_keys.push((phone, l.over));
         }
         let lines_in_batch = batch.len();
         let mut written = Vec::with_capacity(hands.len());
@@ -322,14 +334,15 @@ impl Engine {
         for hand in hands {
             if hand.stepped.entries.is_empty() && hand.letters.is_empty() {
                 // Nothing to write. Where nothing waits either, the record's due was only approximate.
-                let until =
-                    hand.wait.or(hand.stepped.state.due(&hand.around.ctx(self))).unwrap_or(now + Span::secs(60)).max(now + Span::ms(1));
+                let due = hand.stepped.state.due(&hand.around.ctx(self)).filter(|d| hand.wait.is_none() || *d > now);
+                let until = [hand.wait, due].into_iter().flatten().min().unwrap_or(now + Span::secs(60)).max(now + Span::ms(1));
                 waits.push((Key::Callout(hand.id), hand.nonce, until));
                 continue;
             }
             lane = lane.min(write_lane(hand.around.lane()));
             let mut commit = self.callout_commit(&hand.around, Some(&hand.record), &hand.stepped, now, hand.letters.clone());
             commit.send.extend(hand.forwards.iter().map(forwarded));
+            name_empty(&mut commit);
             batch.push(commit);
             written.push(hand);
         }
@@ -340,8 +353,14 @@ impl Engine {
             return Ok(());
         }
         let results = self.store.commit(lane, batch).await?;
-        let failed_lines: Vec<Phone> =
-            line_keys.into_iter().zip(&results).filter(|(_, r)| !matches!(r, Committed::Done)).map(|(phone, _)| phone).collect();
+        let mut failed_lines: Vec<Phone> = Vec::new();
+        for ((phone, over), result) in line_keys.into_iter().zip(&results) {
+            if matches!(result, Committed::Done) {
+                self.calls_over(&over);
+            } else {
+                failed_lines.push(phone);
+            }
+        }
         for (hand, result) in written.into_iter().zip(results.iter().skip(lines_in_batch)) {
             if !matches!(result, Committed::Done) {
                 continue; // Somebody else was first; it is due again by its own clock.

@@ -225,8 +225,8 @@ impl Callout {
             if !self.told_only && matches!(self.state, CalloutState::Queued | CalloutState::Calling) {
                 at(self.due_at);
             }
-        } else if let Some(clock) = self.feedback_clock {
-            at(if clock.reminded { clock.due + ctx.feedback.map_or(Span::mins(10), |f| f.task_after) } else { clock.due });
+        } else if let (Some(clock), Some(rule)) = (self.feedback_clock, ctx.feedback) {
+            at(if clock.reminded { clock.due + rule.task_after } else { clock.due });
         }
         due
     }
