@@ -6,13 +6,14 @@ use super::{
     apply::{Around, forwarded, from_json, name_empty, to_json, write_lane},
     dispatcher::{Job, JobFor, LookupJob},
     limits::InFlight,
+    lines::calls_over,
 };
 use crate::{
     channel::{Address, SendRequest},
     core::{
         callout::{
             self, ForwardTo, Stepped,
-            event::Event,
+            event::{Event, LineNews},
             state::{AskKind, Attempt, Callout},
         },
         ids::{AttemptId, CalloutId},
@@ -67,8 +68,9 @@ struct LineInHand {
     record: Option<Record>,
     state: Line,
     entries: Vec<line::LineEntry>,
-    news: Vec<(AttemptId, callout::event::LineNews)>,
-    /// Accounts whose call on this number is over.
+    /// Every step looks at the clock, so a call may be found over here too; its callouts must hear of it.
+    news: Vec<(AttemptId, LineNews)>,
+    /// Accounts whose call was found over.
     over: Vec<String>,
 }
 
@@ -276,8 +278,8 @@ impl Engine {
                 }),
                 Address::Email { .. } => None,
             };
-            let asked = a.kind.asks() && hand.stepped.state.state.is_open();
-            let shown = digit.as_ref().and_then(|(d, _)| *d).filter(|_| asked);
+            // Its own, whether or not he has answered already: on a shared number any other is another's.
+            let shown = digit.as_ref().and_then(|(d, _)| *d);
             let options = match (&to, a.kind) {
                 (Address::Phone(phone), AskKind::Which) => lines.all.get(phone).map(|l| self.options(&l.state)).unwrap_or_default(),
                 _ => Vec::new(),
@@ -297,7 +299,7 @@ impl Engine {
             if let (Address::Phone(phone), Some((_, s))) = (&to, digit)
                 && let Some(line) = lines.all.get_mut(phone)
             {
-                line.over.extend(super::lines::over(&line.state, &s.state));
+                line.over.extend(calls_over(&line.state, &s.state));
                 line.state = s.state;
                 line.entries.extend(s.entries);
                 line.news.extend(s.news);
@@ -319,13 +321,15 @@ impl Engine {
     async fn commit_hands(&self, hands: Vec<InHand>, lines: Lines, now: Time, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
         let mut batch: Vec<Commit> = Vec::with_capacity(hands.len() + lines.all.len());
         let mut line_keys = Vec::new();
+        let mut over = Vec::new();
         for (phone, l) in lines.all {
             if l.entries.is_empty() {
                 continue;
             }
             let s = line::LineStepped { state: l.state, entries: l.entries, news: l.news, digit: None };
             batch.push(self.line_commit(&phone, l.record.as_ref(), &s, now, Vec::new()));
-            line_keys.push((phone, l.over));
+            line_keys.push(phone);
+            over.push(l.over);
         }
         let lines_in_batch = batch.len();
         let mut written = Vec::with_capacity(hands.len());
@@ -353,14 +357,11 @@ impl Engine {
             return Ok(());
         }
         let results = self.store.commit(lane, batch).await?;
-        let mut failed_lines: Vec<Phone> = Vec::new();
-        for ((phone, over), result) in line_keys.into_iter().zip(&results) {
-            if matches!(result, Committed::Done) {
-                self.calls_over(&over);
-            } else {
-                failed_lines.push(phone);
-            }
+        for (_, accounts) in results.iter().zip(over).filter(|(r, _)| matches!(r, Committed::Done)) {
+            self.give_calls_back(&accounts);
         }
+        let failed_lines: Vec<Phone> =
+            line_keys.into_iter().zip(&results).filter(|(_, r)| !matches!(r, Committed::Done)).map(|(phone, _)| phone).collect();
         for (hand, result) in written.into_iter().zip(results.iter().skip(lines_in_batch)) {
             if !matches!(result, Committed::Done) {
                 continue; // Somebody else was first; it is due again by its own clock.

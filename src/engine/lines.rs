@@ -81,7 +81,7 @@ impl Engine {
             let until = wait.or(all.state.due()).unwrap_or(now + Span::secs(60)).max(now + Span::ms(5));
             return self.store.release(&[(claim.key, claim.nonce)], until).await;
         }
-        let over = over(&before, &all.state);
+        let over = calls_over(&before, &all.state);
         let mut commit = self.line_commit(&phone, claim.record.as_ref(), &all, now, letters);
         if let (Some(wait), Some(due)) = (wait, commit.due)
             && due <= now
@@ -93,7 +93,7 @@ impl Engine {
         if !matches!(result.first(), Some(Committed::Done)) {
             return Ok(());
         }
-        self.calls_over(&over);
+        self.give_calls_back(&over);
         for (Departure { lead, group, .. }, account, slot, request) in leaving {
             if group.channel == Channel::Voice {
                 account.call_began();
@@ -103,25 +103,26 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn calls_over(&self, accounts: &[String]) {
-        for account in accounts.iter().filter_map(|a| self.accounts.named(a)) {
-            account.call_over();
-        }
-    }
-
     /// After a receipt: gives the voice line back and records it.
     pub(super) async fn line_event(&self, phone: &Phone, event: LineEvent) -> Result<(), StoreError> {
         let (before, _) = self.load_line(phone).await?;
         let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
-        self.calls_over(&over(&before, &s.state));
+        self.give_calls_back(&calls_over(&before, &s.state));
         Ok(())
+    }
+
+    /// Accounts may place as many calls more.
+    pub(super) fn give_calls_back(&self, accounts: &[String]) {
+        for account in accounts.iter().filter_map(|name| self.accounts.named(name)) {
+            account.call_over();
+        }
     }
 }
 
-/// Accounts whose voice line is free again after a step.
-pub(super) fn over(before: &Line, after: &Line) -> Vec<String> {
-    let gone = |f: &&line::Flight| f.channel == Channel::Voice && !after.flights.iter().any(|g| g.lead == f.lead);
-    before.flights.iter().filter(gone).map(|f| f.provider.clone()).collect()
+/// The accounts of calls that were under way before a step and are over after it, one each.
+pub(super) fn calls_over(before: &Line, after: &Line) -> Vec<String> {
+    let over = |f: &&line::Flight| f.channel == Channel::Voice && !after.flights.iter().any(|g| g.lead == f.lead);
+    before.flights.iter().filter(over).map(|f| f.provider.clone()).collect()
 }
 
 fn join(all: &mut LineStepped, event: &LineEvent, now: Time) {
