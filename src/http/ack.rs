@@ -229,7 +229,7 @@ fn page(app: &App, token: &str, view: &TokenView) -> CalloutPage {
     CalloutPage {
         drill: w.drill,
         token: token.to_string(),
-        w: warning_part(w),
+        w: warning_part(app, w),
         posts: entry.map(|e| posts(e, c)).unwrap_or_default(),
         can_answer: can_answer(c, contact, view.contact),
         // A report before an answer is an answer too, but the button comes first on a small screen.
