@@ -15,9 +15,13 @@ OPEN = {"queued", "calling", "overdue", "handed_over", "unreachable"}
 ONCE = {"callout", "renewed", "end", "info"}
 # Messages that still want the answer of somebody who was called out.
 ASKS = {"callout", "chase", "deputy"}
+# The same in the words of the timeline, which has one such line for every attempt, in their order.
+QUEUED = re.compile(r"^(叫应|催办|请代理人应答|请求接办|预警更新|反馈提醒|结束通知|告知|询问是哪一条|告知已结束)：向.*发")
+ONCE_ZH = {"叫应", "预警更新", "结束通知", "告知"}
 UNKNOWN = re.compile(r"^第(\d+)条（.*?）结果未知")
 ANSWERED = re.compile(r"^已叫应（")
-EVIDENCE = re.compile(r"^(应答：|已叫应（|再次应答|认领)")
+EVIDENCE = re.compile(r"^(应答：|已叫应（|再次应答，留存（)")
+VIA = {"link": "链接", "reply": "短信回复", "mid_call": "电话按键", "manual": "人工录入", "task": "人工录入"}
 ESCALATES = re.compile(r"^(进入第|超过应答时限|(叫应|催办|请代理人应答)：向)")
 # What an unclaimed task brings about, whether it is about an answer, a report or a reply to be read.
 RINGS_LEADER = re.compile(r"^(加叫|请求接办：向)")
@@ -130,39 +134,31 @@ class Audit:
             todo += self.successors[id]
         return out
 
-    def is_kept(self, id, name=None):
-        """Whether an answer of `name` (or an officer's entry) is found in the callout or its successors."""
-        for c in self.family(id):
-            if c["acknowledgement"]:
-                return True
-            for line in c["timeline"]:
-                if EVIDENCE.match(line["what"]) and (name is None or line["by"] == name):
-                    return True
-        return False
+    def trace(self, id, how, name):
+        """The lines of the callout or its successors that tell of an answer by `name`, given in that way."""
+        lines = [line for c in self.family(id) for line in c["timeline"]]
+        return [x for x in lines if EVIDENCE.match(x["what"]) and VIA[how] in x["what"] and name in (None, x["by"])]
 
     def promised_answers(self):
-        self.human_acts = 0
-        for when, how, id, index in self.promises.answers:
-            self.human_acts += 1
+        """Every answer that was taken has left its trace, whether it was the first or came after others."""
+        acts = [(how, id, index, f"at {when:.3f}") for when, how, id, index in self.promises.answers]
+        for told in self.told:
+            id, n = attempt_of(told["about"])
+            if not answers(told, self.by_attempt.get((id, n))):
+                continue
+            c = self.callouts.get(id)
+            contact = c["attempts"][n - 1]["contact"] if c and n <= len(c["attempts"]) else None
+            index = next((i for i, k in enumerate(c["contacts"]) if k["recipient_id"] == contact), None) if c else None
+            acts.append((told["kind"], id, index, f"to attempt {n}, confirmed at try {told['tries']}: {told['body']}"))
+        self.acts = Counter(VIA[how] for how, *_ in acts)
+        for how, id, index, detail in acts:
             c = self.callouts.get(id)
             name = c["contacts"][index]["name"] if c and index is not None and index < len(c["contacts"]) else None
-            if not c or not self.is_kept(id, name):
-                self.lost.append(f"answer by {how} at {when:.3f} for {id} was taken and is not there ({c and c['state']})")
+            if not self.trace(id, how, name):
+                self.lost.append(f"the answer of {name or 'the holder'} to {id} ({c['state'] if c else 'unknown callout'}) by {how} {detail}")
         for id in self.promises.reports:
-            if id not in self.callouts or not any(c["feedback"] for c in self.family(id)):
+            if not any(c["feedback"] for c in self.family(id)):
                 self.lost.append(f"a report for {id} was taken and is not there")
-        for act in self.told:
-            id, n = attempt_of(act["about"])
-            if not answers(act, self.by_attempt.get((id, n))):
-                continue
-            self.human_acts += 1
-            c = self.callouts.get(id)
-            name = None
-            if c and n <= len(c["attempts"]):
-                contact = c["attempts"][n - 1]["contact"]
-                name = next((k["name"] for k in c["contacts"] if k["recipient_id"] == contact), None)
-            if not c or not self.is_kept(id, name):
-                self.lost.append(f"{act['kind']} of {name} about {id}-{n} was taken (try {act['tries']}) and is not there ({c and c['state']}): {act['body']}")
 
     def ends(self):
         for id, c in self.callouts.items():
@@ -197,7 +193,6 @@ class Audit:
         for reference, n in self.mail_attempts.items():
             if n > 1:
                 self.twice.append(f"attempt {attempt_of(reference)} was taken {n} times by the mail server")
-        self.resent = 0
         for id, taken in self.taken.items():
             groups = defaultdict(list)
             for n, kind, channel, when, address in sorted(taken):
@@ -205,10 +200,23 @@ class Audit:
                     groups[kind, address].append(n)
             for (kind, address), numbers in groups.items():
                 for before, n in zip(numbers, numbers[1:]):
-                    if (id, before) in self.unknown:
-                        self.resent += 1
-                    else:
+                    if (id, before) not in self.unknown:
                         self.twice.append(f"{id}: {kind} to {address[:3]}****{address[-4:]} as attempt {n} after {before}, which was never of unknown fate")
+        self.resent = sum(self.resends(id, c) for id, c in self.everybody())
+
+    def resends(self, id, c):
+        """Messages that went again because an earlier one of the same kind was of unknown fate."""
+        queued = [m.group(1) for line in c["timeline"] if (m := QUEUED.match(line["what"]))]
+        # A callout that continues another begins with the other's attempts.
+        first = len(c["attempts"]) - len(queued) + 1
+        last, n_again = {}, 0
+        for n, kind in enumerate(queued, first):
+            a = c["attempts"][n - 1]
+            if kind in ONCE_ZH and a["channel"] != "voice":
+                key = kind, a["channel"], a["contact"]
+                n_again += (id, last.get(key)) in self.unknown
+                last[key] = n
+        return n_again
 
     def witness(self):
         """Where gateway and provider disagree about one attempt."""

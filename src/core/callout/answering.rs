@@ -89,6 +89,10 @@ impl Work<'_> {
         }
         let all_done = self.all_posts().iter().all(|p| self.state.answered.contains(p) || self.state.struck.contains(p));
         if !all_done {
+            // Said again: it settles nothing more, yet no answer goes without a trace.
+            if new.is_empty() {
+                self.did(Entry::Evidence { by, via, at });
+            }
             return;
         }
         let late = at > self.state.due_at;

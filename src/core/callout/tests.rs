@@ -258,6 +258,9 @@ fn the_holders_answer_covers_all_posts_and_a_deputys_only_those_he_deputises() {
     let deputy = n.contact(Relation::Deputy);
     n.answer(deputy, Via::Reply).is(CalloutState::Overdue);
     assert_eq!(n.state.answered, vec![0]);
+    let entries = n.journal.len();
+    n.answer(deputy, Via::Keypress).is(CalloutState::Overdue);
+    assert!(n.journal.len() > entries, "said again, it is kept as evidence");
     let other = n.state.contacts.iter().position(|k| k.id == RecipientId(7)).unwrap() as u8;
     n.answer(other, Via::Reply).is(CalloutState::Answered);
     assert_eq!(n.state.acknowledgement.as_ref().unwrap().by.name, "另一副主任");

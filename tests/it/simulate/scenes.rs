@@ -82,6 +82,9 @@ impl Play {
                 }
                 5 => {
                     // The same identifier from another bureau joins the event.
+                    if self.posted.iter().any(|p| p.0.sender == OTHER) {
+                        continue;
+                    }
                     let mut joined = self.some_content("first");
                     joined.sender = OTHER.into();
                     self.post(t, OTHER, joined);

@@ -15,7 +15,7 @@ use jiaoying::{
     },
     engine::dispatcher::{Job, JobFor},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a request, as the one who carries it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub struct Sends {
     pub all: BTreeMap<String, Sent>,
     /// Until when a call rings at a number, really.
     pub ringing: BTreeMap<Phone, Time>,
-    /// References of ends, by whom they tell.
-    ends: BTreeMap<(CalloutId, u8), Vec<AttemptId>>,
+    /// Who was sent an end.
+    ends: BTreeSet<(CalloutId, u8)>,
 }
 
 pub fn asks(kind: MessageKind) -> bool {
@@ -106,14 +106,13 @@ impl Laws {
                     format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0)
                 });
                 let repeats = w.callout(lead.callout).and_then(|c| c.attempt(lead.n).and_then(|a| a.repeats)).is_some();
-                let told = self.sends.ends.entry(*who).or_default();
-                if !repeats && !told.contains(&lead) {
-                    told.push(lead);
-                }
-                let times = told.len();
-                self.demand(Law::Order, times <= 1, || format!("contact {} of {} is told the end {times} times", who.1, who.0));
+                // One that came back or failed was not told.
+                let told = |s: &Sent| s.kind == MessageKind::End && (s.heard || s.fate == Fate::Going) && s.members.contains(who);
+                let again = !repeats && self.sends.all.values().any(told);
+                self.demand(Law::Order, !again, || format!("contact {} of {} is told the end again by {lead}", who.1, who.0));
+                self.sends.ends.insert(*who);
             } else if asks(kind) {
-                let ended = self.sends.ends.contains_key(who);
+                let ended = self.sends.ends.contains(who);
                 self.demand(Law::Order, !ended, || format!("{lead}: contact {} of {} is asked after he was told the end", who.1, who.0));
             }
         }
@@ -152,7 +151,7 @@ impl Laws {
                         && a.kind == jiaoying::core::callout::state::AskKind::End
                         && matches!(a.state, AttemptState::Unknown | AttemptState::Failed)
                 };
-                let told = self.sends.ends.contains_key(&who) || c.attempts.iter().any(tried);
+                let told = self.sends.ends.contains(&who) || c.attempts.iter().any(tried);
                 // Who goes on in a newer callout hears of the end there.
                 let goes_on = inherited || (c.successor.is_some() && k == 0);
                 let due = reached

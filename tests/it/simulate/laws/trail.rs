@@ -10,7 +10,7 @@ use jiaoying::{
             fold,
             state::{AttemptState, Callout, CalloutState},
         },
-        ids::CalloutId,
+        ids::{AttemptId, CalloutId, RecipientId},
         line::{Line, LineEntry},
         phone::Phone,
         send::Channel,
@@ -148,29 +148,28 @@ impl Laws {
 
     /// What a callout gave to a line waits there or is under way there; and the other way round.
     pub(super) fn check_lines_agree(&mut self, w: &World) {
-        let callouts: Vec<Callout> = self.all_callouts().cloned().collect();
-        for c in &callouts {
+        let mut given: Vec<(AttemptId, AttemptState, RecipientId, u8)> = Vec::new();
+        for c in self.all_callouts() {
             for (i, a) in c.attempts.iter().enumerate() {
-                if !a.by_line || !matches!(a.state, AttemptState::Queued | AttemptState::Sending) {
-                    continue;
+                if a.by_line
+                    && matches!(a.state, AttemptState::Queued | AttemptState::Sending)
+                    && let Some(k) = c.contacts.get(usize::from(a.contact))
+                {
+                    given.push((AttemptId { callout: c.id, n: i as u16 + 1 }, a.state, k.id, a.number));
                 }
-                let n = i as u16 + 1;
-                let attempt = jiaoying::core::ids::AttemptId { callout: c.id, n };
-                let phone = c
-                    .contacts
-                    .get(usize::from(a.contact))
-                    .and_then(|k| self.plan(w, c.id).and_then(|p| p.phones(k.id).get(usize::from(a.number)).cloned()));
-                let Some(phone) = phone else { continue };
-                let line = self.lines.get(&phone).map(|s| &s.state);
-                let waits = line.is_some_and(|l| l.waiting.iter().any(|w| w.ask.attempt == attempt));
-                let flies = line.is_some_and(|l| l.flight_of(attempt).is_some());
-                let ok = if a.state == AttemptState::Queued { waits && !flies } else { flies };
-                self.demand(Law::Clock, ok, || {
-                    format!("{attempt} is {:?}, but its line has it waiting: {waits}, flying: {flies}", a.state)
-                });
             }
         }
-        let waiting: Vec<jiaoying::core::ids::AttemptId> = self
+        for (attempt, state, person, number) in given {
+            let Some(phone) = self.plan(w, attempt.callout).and_then(|p| p.phones(person).get(usize::from(number)).cloned()) else {
+                continue;
+            };
+            let line = self.lines.get(&phone).map(|s| &s.state);
+            let waits = line.is_some_and(|l| l.waiting.iter().any(|w| w.ask.attempt == attempt));
+            let flies = line.is_some_and(|l| l.flight_of(attempt).is_some());
+            let ok = if state == AttemptState::Queued { waits && !flies } else { flies };
+            self.demand(Law::Clock, ok, || format!("{attempt} is {state:?}, but its line has it waiting: {waits}, flying: {flies}"));
+        }
+        let waiting: Vec<AttemptId> = self
             .lines
             .values()
             .flat_map(|s| s.state.waiting.iter().filter(|x| s.state.flight_of(x.ask.attempt).is_none()).map(|x| x.ask.attempt))
