@@ -261,7 +261,8 @@ impl Engine {
             let (line, record) = self.load_line(phone).await?;
             let now = self.store.now();
             let stepped = line::step(&line, event, now);
-            if stepped.entries.is_empty() {
+            // Keys change nothing of the line, but its callouts must hear of them.
+            if stepped.entries.is_empty() && stepped.news.is_empty() {
                 return Ok(stepped);
             }
             let commit = self.line_commit(phone, record.as_ref(), &stepped, now, Vec::new());

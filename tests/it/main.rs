@@ -4,4 +4,5 @@ mod ingest;
 mod people;
 mod rules;
 mod simulate;
+mod smoke;
 mod vendors;

@@ -86,7 +86,8 @@ pub struct Play {
     /// How much goes wrong, percent of the usual.
     pub storm: u64,
     pub officers_work: u64,
-    owed: Vec<CalloutId>,
+    /// Answered by their holders; to be seen as answered.
+    pub owed: Vec<CalloutId>,
     seq: u64,
     trace: Sha256,
     /// Tells every step, for one night alone.
