@@ -147,7 +147,7 @@ impl Play {
         for (id, contact) in members {
             let Some(person) = self.person(id, contact) else { continue };
             if contact == 0 {
-                self.owed.push(id);
+                self.owe([id]);
             }
             let phones = self.town.directory.recipients.get(&person).map(|r| r.phones.clone()).unwrap_or_default();
             self.laws.ledger.keys.extend(phones);
@@ -161,7 +161,8 @@ impl Play {
         if let Some(phone) = Phone::parse(phone)
             && (digit.is_some() || rest == Some(""))
         {
-            self.owed.extend(digit.map(|d| self.holders_asked(&phone, d)).unwrap_or_default());
+            let asked = digit.map(|d| self.holders_asked(&phone, d)).unwrap_or_default();
+            self.owe(asked);
             self.laws.ledger.replies.push((phone, digit, at));
         }
     }
