@@ -77,7 +77,7 @@ impl Engine {
             let reference = self.references.attempt(d.lead);
             leaving.push((d, account, slot, SendRequest { reference, to: Address::Phone(phone.clone()), message }));
         }
-        if all.entries.is_empty() && letters.is_empty() {
+        if all.entries.is_empty() && all.news.is_empty() && letters.is_empty() {
             let until = wait.or(all.state.due()).unwrap_or(now + Span::secs(60)).max(now + Span::ms(5));
             return self.store.release(&[(claim.key, claim.nonce)], until).await;
         }
