@@ -298,7 +298,8 @@ impl Engine {
         // Ended otherwise than by this update: it was told the end, there is nothing to continue.
         let cut_short = state.as_ref().and_then(|c| c.ending.as_ref()).is_some_and(|e| e.reason != ClosedReason::Superseded);
         let settled = state.as_ref().is_some_and(|c| c.acknowledgement.is_some() || c.closed_reason == Some(ClosedReason::Covered));
-        let inherits = !raised && told_only == was_told_only && !cut_short && !(new_post && settled);
+        let anew = raised || told_only != was_told_only || cut_short || (new_post && settled);
+        let inherits = !anew;
         let event = Event::Supersede { successor: Successor { id, inherits } };
         let Some((parts, _)) = self.apply_callout_here(old, &event).await? else { return Ok(fresh()) };
         let mine = parts.callout.successor == Some(Successor { id, inherits: true });

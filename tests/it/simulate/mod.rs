@@ -22,7 +22,7 @@ use bugs::Bug;
 use play::{Counts, play};
 
 /// Nights played when nobody says how many.
-const NIGHTS: u64 = 200;
+const NIGHTS: u64 = 120;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|v| v.parse().ok())

@@ -136,9 +136,9 @@ impl Laws {
 
     /// The plan's entry, read once: plans never change.
     pub fn plan(&mut self, w: &World, id: CalloutId) -> Option<Plan> {
-        if !self.plans.contains_key(&id) {
+        if let std::collections::btree_map::Entry::Vacant(free) = self.plans.entry(id) {
             let parts = super::poll::now(w.engine.callout_parts(id)).ok()??;
-            self.plans.insert(id, Plan { chunk: parts.chunk, index: parts.index });
+            free.insert(Plan { chunk: parts.chunk, index: parts.index });
         }
         self.plans.get(&id).cloned()
     }
@@ -180,7 +180,7 @@ impl Laws {
         self.check_lines_agree(w);
         // Dear: it reads every warning.
         self.idles += 1;
-        if self.idles % 16 == 0 {
+        if self.idles.is_multiple_of(16) {
             self.check_exported_difference(w);
         }
     }

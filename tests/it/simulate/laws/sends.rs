@@ -105,7 +105,11 @@ impl Laws {
                 self.demand(Law::Order, !going, || {
                     format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0)
                 });
-                let repeats = w.callout(lead.callout).and_then(|c| c.attempt(lead.n).and_then(|a| a.repeats)).is_some();
+                // One whose fate stayed unknown goes again by the rule, perhaps gathered with others' first.
+                let repeated = |a: &jiaoying::core::callout::state::Attempt| {
+                    a.contact == who.1 && a.kind == jiaoying::core::callout::state::AskKind::End && a.repeats.is_some()
+                };
+                let repeats = w.callout(who.0).is_some_and(|c| c.attempts.iter().any(repeated));
                 // One that came back or failed was not told.
                 let told = |s: &Sent| s.kind == MessageKind::End && (s.heard || s.fate == Fate::Going) && s.members.contains(who);
                 let again = !repeats && self.sends.all.values().any(told);
