@@ -54,6 +54,9 @@ pub struct EndOrder {
     /// Only at expiry: red and orange stay open and become one task.
     #[serde(default)]
     pub spare_serious: bool,
+    /// Only callouts wholly inside these: the sender's rights. Empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<super::division::Division>,
 }
 
 /// How the plan came out.

@@ -17,7 +17,10 @@ use crate::{
     store::WriteLane,
 };
 
-use super::apply::WarningChange;
+use super::{
+    apply::WarningChange,
+    intake::{AREA_TASK, EXPIRY_TASK},
+};
 
 /// Whom an officer names: nobody, `holder`, a recipient's id, or a name.
 fn named(who: Option<&str>) -> ManualBy {
@@ -121,9 +124,15 @@ impl Engine {
                     if !t.is_open() {
                         return Err(ActError::Conflict("the task is closed".into()));
                     }
+                    // A decision is taken by what decides it: `end` here, a new expiry or a place by its own call.
+                    let asked = t.title == EXPIRY_TASK || t.title.starts_with(AREA_TASK);
+                    if asked && outcome != "end" {
+                        let detail = "`end` ends the warning; to go on, use …/extend with a new expiry, or …/places to add a place";
+                        return Err(ActError::Invalid(FieldError { pointer: "/outcome".into(), detail: detail.into() }));
+                    }
                     t.closed = Some(outcome.into());
                     t.note.clone_from(&note);
-                    Ok((outcome == "end").then(|| EndOrder {
+                    Ok((asked && outcome == "end").then(|| EndOrder {
                         reason: WarningEnd::Expired,
                         at: now,
                         by: None,
@@ -131,6 +140,7 @@ impl Engine {
                         note: note.clone().unwrap_or_default(),
                         cursor: 0,
                         spare_serious: false,
+                        within: Vec::new(),
                     }))
                 })
                 .await

@@ -3,16 +3,17 @@
 
 use super::{
     Engine,
-    apply::{Around, forwarded, from_json, to_json, write_lane},
+    apply::{Around, forwarded, from_json, name_empty, to_json, write_lane},
     dispatcher::{Job, JobFor, LookupJob},
     limits::InFlight,
+    lines::calls_over,
 };
 use crate::{
     channel::{Address, SendRequest},
     core::{
         callout::{
             self, ForwardTo, Stepped,
-            event::Event,
+            event::{Event, LineNews},
             state::{AskKind, Attempt, Callout},
         },
         ids::{AttemptId, CalloutId},
@@ -67,6 +68,10 @@ struct LineInHand {
     record: Option<Record>,
     state: Line,
     entries: Vec<line::LineEntry>,
+    /// Every step looks at the clock, so a call may be found over here too; its callouts must hear of it.
+    news: Vec<(AttemptId, LineNews)>,
+    /// Accounts whose call was found over.
+    over: Vec<String>,
 }
 
 impl Engine {
@@ -89,8 +94,12 @@ impl Engine {
         // Side by side, so that one group commit carries them all; each record is its own claim.
         let (sent, rest) =
             future::join(self.work_callouts(callouts), future::join_all(others.into_iter().map(|c| self.work_other(c)))).await;
-        let mut turn = Turn { claimed, jobs: sent? };
         let mut failed = None;
+        let sent = sent.unwrap_or_else(|e| {
+            failed = Some(e);
+            Vec::new()
+        });
+        let mut turn = Turn { claimed, jobs: sent };
         for jobs in rest {
             match jobs {
                 Ok(jobs) => turn.jobs.extend(jobs),
@@ -128,8 +137,11 @@ impl Engine {
         let now = self.store.now();
         let mut hands = Vec::with_capacity(claims.len());
         for claim in claims {
-            if let Some(hand) = self.take_in_hand(claim, now).await? {
-                hands.push(hand);
+            // One that cannot be read must not hold up the others: it is leased, and comes back.
+            let key = claim.key.clone();
+            match self.take_in_hand(claim, now).await {
+                Ok(hand) => hands.extend(hand),
+                Err(e) => tracing::error!(%key, error = %e, "a callout cannot be worked"),
             }
         }
         let mut lines = self.lines_for(&hands, now).await?;
@@ -223,7 +235,7 @@ impl Engine {
                 Some(r) => from_json(&r.key, &r.body)?,
                 None => Line::default(),
             };
-            lines.all.insert(phone, LineInHand { record, state, entries: Vec::new() });
+            lines.all.insert(phone, LineInHand { record, state, entries: Vec::new(), news: Vec::new(), over: Vec::new() });
         }
         Ok(lines)
     }
@@ -266,8 +278,8 @@ impl Engine {
                 }),
                 Address::Email { .. } => None,
             };
-            let asked = a.kind.asks() && hand.stepped.state.state.is_open();
-            let shown = digit.as_ref().and_then(|(d, _)| *d).filter(|_| asked);
+            // Its own, whether or not he has answered already: on a shared number any other is another's.
+            let shown = digit.as_ref().and_then(|(d, _)| *d);
             let options = match (&to, a.kind) {
                 (Address::Phone(phone), AskKind::Which) => lines.all.get(phone).map(|l| self.options(&l.state)).unwrap_or_default(),
                 _ => Vec::new(),
@@ -287,8 +299,10 @@ impl Engine {
             if let (Address::Phone(phone), Some((_, s))) = (&to, digit)
                 && let Some(line) = lines.all.get_mut(phone)
             {
+                line.over.extend(calls_over(&line.state, &s.state));
                 line.state = s.state;
                 line.entries.extend(s.entries);
+                line.news.extend(s.news);
             }
             self.decide(hand, &Event::Submit { n, provider: account.name().to_string(), digit: shown }, now);
             let reference = self.references.attempt(AttemptId { callout: hand.id, n });
@@ -307,13 +321,15 @@ impl Engine {
     async fn commit_hands(&self, hands: Vec<InHand>, lines: Lines, now: Time, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
         let mut batch: Vec<Commit> = Vec::with_capacity(hands.len() + lines.all.len());
         let mut line_keys = Vec::new();
+        let mut over = Vec::new();
         for (phone, l) in lines.all {
             if l.entries.is_empty() {
                 continue;
             }
-            let s = line::LineStepped { state: l.state, entries: l.entries, news: Vec::new(), digit: None };
+            let s = line::LineStepped { state: l.state, entries: l.entries, news: l.news, digit: None };
             batch.push(self.line_commit(&phone, l.record.as_ref(), &s, now, Vec::new()));
             line_keys.push(phone);
+            over.push(l.over);
         }
         let lines_in_batch = batch.len();
         let mut written = Vec::with_capacity(hands.len());
@@ -322,14 +338,15 @@ impl Engine {
         for hand in hands {
             if hand.stepped.entries.is_empty() && hand.letters.is_empty() {
                 // Nothing to write. Where nothing waits either, the record's due was only approximate.
-                let until =
-                    hand.wait.or(hand.stepped.state.due(&hand.around.ctx(self))).unwrap_or(now + Span::secs(60)).max(now + Span::ms(1));
+                let due = hand.stepped.state.due(&hand.around.ctx(self)).filter(|d| hand.wait.is_none() || *d > now);
+                let until = [hand.wait, due].into_iter().flatten().min().unwrap_or(now + Span::secs(60)).max(now + Span::ms(1));
                 waits.push((Key::Callout(hand.id), hand.nonce, until));
                 continue;
             }
             lane = lane.min(write_lane(hand.around.lane()));
             let mut commit = self.callout_commit(&hand.around, Some(&hand.record), &hand.stepped, now, hand.letters.clone());
             commit.send.extend(hand.forwards.iter().map(forwarded));
+            name_empty(&mut commit);
             batch.push(commit);
             written.push(hand);
         }
@@ -340,6 +357,9 @@ impl Engine {
             return Ok(());
         }
         let results = self.store.commit(lane, batch).await?;
+        for (_, accounts) in results.iter().zip(over).filter(|(r, _)| matches!(r, Committed::Done)) {
+            self.give_calls_back(&accounts);
+        }
         let failed_lines: Vec<Phone> =
             line_keys.into_iter().zip(&results).filter(|(_, r)| !matches!(r, Committed::Done)).map(|(phone, _)| phone).collect();
         for (hand, result) in written.into_iter().zip(results.iter().skip(lines_in_batch)) {

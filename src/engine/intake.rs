@@ -25,6 +25,10 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// The duty room's decisions about a warning, known by what they ask.
+pub(super) const EXPIRY_TASK: &str = "预警已到期，仍有红色、橙色叫应未应答：延长还是结束？";
+pub(super) const AREA_TASK: &str = "请立即处理";
+
 /// Who refers to an identifier that had not come yet.
 #[derive(Default, Serialize, Deserialize)]
 struct Awaited {
@@ -146,7 +150,22 @@ impl Engine {
             levels: vec![],
         };
         let raw = to_json(&content);
-        self.accept(&issuer, content, Vec::new(), Relations::default(), None, true, &raw, now).await
+        let (directory, lookup) = self.people();
+        let findings = planner::resolve(&content, &directory, &lookup, &[]).findings;
+        let identity = Identity {
+            issuer: issuer.id.0.clone(),
+            sender: content.sender.clone(),
+            identifier: content.identifier.clone(),
+            digest: ingest::digest(&content),
+            warning: WarningId(0),
+        };
+        // A request that is repeated must not ring twice.
+        if let Some(i) =
+            self.store.identities(&content.identifier).await?.iter().find(|i| i.issuer == identity.issuer && i.sender == identity.sender)
+        {
+            return self.known(i, &identity.digest, findings).await;
+        }
+        self.accept(&issuer, content, findings, Relations::default(), Some(identity), true, &raw, now).await
     }
 
     /// What a message refers to: cancels and updates bind within their sender's rights; what has not
@@ -168,10 +187,10 @@ impl Engine {
                 if target.id == w.id {
                     continue;
                 }
-                if !self.may_bind(w, &target) {
+                let Some(within) = self.may_bind(w, &target) else {
                     w.findings.push(Finding::new("not_bound", format!("{} 无权变更或解除 {}（{}）", w.issuer, target.id, target.issuer)));
                     continue;
-                }
+                };
                 let cancel = w.content.message_type == MessageType::Cancel;
                 if !cancel && w.relations.continues.is_none() && target.rings() && w.rings() {
                     w.relations.continues = Some(target.id);
@@ -185,6 +204,7 @@ impl Engine {
                         note: w.content.headline.clone(),
                         cursor: 0,
                         spare_serious: false,
+                        within: within.clone(),
                     };
                     change.send.push(end_letter(target.id, order));
                 }
@@ -209,12 +229,16 @@ impl Engine {
         Ok(tip)
     }
 
-    fn may_bind(&self, w: &WarningState, target: &WarningState) -> bool {
+    /// Where this message's sender may change or end the target: `Some(empty)` everywhere (its own
+    /// message), `Some(divisions)` there only, `None` nowhere.
+    fn may_bind(&self, w: &WarningState, target: &WarningState) -> Option<Vec<Division>> {
         if w.issuer == target.issuer {
-            return true;
+            return Some(Vec::new());
         }
-        let Some(issuer) = self.issuers.iter().find(|i| i.id == w.issuer) else { return false };
-        rights(issuer, &Content { message_type: MessageType::Alert, ..target.content.clone() }).is_ok()
+        let issuer = self.issuers.iter().find(|i| i.id == w.issuer)?;
+        let hazard = issuer.hazards.is_empty() || issuer.hazards.iter().any(|h| h.covers(&target.content.hazard));
+        let level = issuer.levels.is_empty() || target.level() == Level::Unknown || issuer.levels.contains(&target.level());
+        (hazard && level && !issuer.divisions.is_empty()).then(|| issuer.divisions.clone())
     }
 
     async fn await_reference(&self, reference: &str, w: &WarningState) -> Result<(), StoreError> {
@@ -244,7 +268,8 @@ impl Engine {
         for (by, kind) in awaited.by {
             let Some((referring, _)) = self.load_warning(by).await? else { continue };
             let came_first = referring.id < w.id;
-            if by != w.id && came_first && self.may_bind(&referring, w) {
+            // Only where the whole of it is theirs: nobody goes uncalled on a neighbour's word.
+            if by != w.id && came_first && self.may_bind(&referring, w).is_some_and(|within| within.is_empty()) {
                 let reason = if kind == MessageType::Cancel { WarningEnd::Cancelled } else { WarningEnd::Superseded };
                 if reason == WarningEnd::Cancelled || referring.rings() {
                     return Ok(Some((reason, by)));
@@ -270,6 +295,7 @@ impl Engine {
                     note: reason.into(),
                     cursor: 0,
                     spare_serious: false,
+                    within: Vec::new(),
                 });
                 let entry = serde_json::json!({"e": "end_ordered", "end": w.end});
                 Some(WarningChange { entry, due: Some(now), ..WarningChange::default() })
@@ -302,7 +328,7 @@ impl Engine {
                     entry: serde_json::json!({"e": "extended", "expires": expires, "who": who}),
                     ..WarningChange::default()
                 };
-                for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.kind == crate::core::callout::state::TaskKind::Decide) {
+                for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.title == EXPIRY_TASK) {
                     t.closed = Some("extended".into());
                     change.tasks.push(t.n);
                 }
@@ -360,7 +386,7 @@ impl Engine {
                     ..WarningChange::default()
                 };
                 w.added_places.push(place.to_string());
-                for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.title.starts_with("请立即处理")) {
+                for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.title.starts_with(AREA_TASK)) {
                     t.closed = Some("place_added".into());
                     change.tasks.push(t.n);
                 }
@@ -408,6 +434,13 @@ impl Engine {
         if let Err(e) = self.announce("refusals", item).await {
             tracing::error!(error = %e, "a refusal could not be recorded");
         }
+    }
+
+    /// An act that must be accounted for although it changes nothing: durable before it is done.
+    pub async fn audit(&self, who: &str, act: &str, what: &str) -> Result<(), StoreError> {
+        let now = self.store.now();
+        let data = serde_json::json!({"by": who, "act": act, "what": what, "at": now.rfc3339()});
+        self.announce("audit", FeedItem { kind: format!("audit.{act}"), warning: None, callout: None, at: now, data }).await
     }
 
     /// A live event that belongs to no callout or warning, kept under a name.

@@ -49,6 +49,8 @@ pub struct Account {
     clock: EngineClock,
     in_flight: AtomicU32,
     calls: AtomicU32,
+    /// How many were told to come later since the last that was let through.
+    behind: AtomicU32,
     stopped: Mutex<Option<(Time, String)>>,
 }
 
@@ -75,6 +77,7 @@ impl Account {
             clock,
             in_flight: AtomicU32::new(0),
             calls: AtomicU32::new(0),
+            behind: AtomicU32::new(0),
             stopped: Mutex::new(None),
         }
     }
@@ -95,12 +98,16 @@ impl Account {
         match self.limiter.check() {
             Ok(()) => {
                 self.in_flight.fetch_add(1, Ordering::Relaxed);
+                self.behind.store(0, Ordering::Relaxed);
                 Ok(InFlight(self.clone()))
             }
             Err(not_until) => {
-                let earliest = not_until.earliest_possible();
-                let wait: Duration = earliest.duration_since(self.clock.now()).into();
-                Err(Span::ms((wait.as_millis() as i64).max(1)))
+                // Each gets a later place, so that a crowd does not come back at once and again at once,
+                // and lower lanes have their turn.
+                let place = self.behind.fetch_add(1, Ordering::Relaxed);
+                let wait: Duration = not_until.earliest_possible().duration_since(self.clock.now()).into();
+                let turn = i64::from(place) * 1000 / i64::from(self.provider.limits().per_second.max(1));
+                Err(Span::ms((wait.as_millis() as i64).max(1) + turn.min(5_000)))
             }
         }
     }

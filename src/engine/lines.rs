@@ -77,16 +77,11 @@ impl Engine {
             let reference = self.references.attempt(d.lead);
             leaving.push((d, account, slot, SendRequest { reference, to: Address::Phone(phone.clone()), message }));
         }
-        if all.entries.is_empty() && letters.is_empty() {
+        if all.entries.is_empty() && all.news.is_empty() && letters.is_empty() {
             let until = wait.or(all.state.due()).unwrap_or(now + Span::secs(60)).max(now + Span::ms(5));
             return self.store.release(&[(claim.key, claim.nonce)], until).await;
         }
-        let over: Vec<String> = before
-            .flights
-            .iter()
-            .filter(|f| f.channel == Channel::Voice && !all.state.flights.iter().any(|g| g.lead == f.lead))
-            .map(|f| f.provider.clone())
-            .collect();
+        let over = calls_over(&before, &all.state);
         let mut commit = self.line_commit(&phone, claim.record.as_ref(), &all, now, letters);
         if let (Some(wait), Some(due)) = (wait, commit.due)
             && due <= now
@@ -98,11 +93,7 @@ impl Engine {
         if !matches!(result.first(), Some(Committed::Done)) {
             return Ok(());
         }
-        for provider in over {
-            if let Some(a) = self.accounts.named(&provider) {
-                a.call_over();
-            }
-        }
+        self.give_calls_back(&over);
         for (Departure { lead, group, .. }, account, slot, request) in leaving {
             if group.channel == Channel::Voice {
                 account.call_began();
@@ -116,13 +107,22 @@ impl Engine {
     pub(super) async fn line_event(&self, phone: &Phone, event: LineEvent) -> Result<(), StoreError> {
         let (before, _) = self.load_line(phone).await?;
         let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
-        for f in before.flights.iter().filter(|f| f.channel == Channel::Voice && !s.state.flights.iter().any(|g| g.lead == f.lead)) {
-            if let Some(a) = self.accounts.named(&f.provider) {
-                a.call_over();
-            }
-        }
+        self.give_calls_back(&calls_over(&before, &s.state));
         Ok(())
     }
+
+    /// Accounts may place as many calls more.
+    pub(super) fn give_calls_back(&self, accounts: &[String]) {
+        for account in accounts.iter().filter_map(|name| self.accounts.named(name)) {
+            account.call_over();
+        }
+    }
+}
+
+/// The accounts of calls that were under way before a step and are over after it, one each.
+pub(super) fn calls_over(before: &Line, after: &Line) -> Vec<String> {
+    let over = |f: &&line::Flight| f.channel == Channel::Voice && !after.flights.iter().any(|g| g.lead == f.lead);
+    before.flights.iter().filter(over).map(|f| f.provider.clone()).collect()
 }
 
 fn join(all: &mut LineStepped, event: &LineEvent, now: Time) {

@@ -5,6 +5,7 @@ use super::{
     Engine,
     apply::{Around, WarningChange, from_json, plan_blob, to_json},
     cache::Ordinals,
+    intake::{AREA_TASK, EXPIRY_TASK},
 };
 use crate::{
     core::{
@@ -42,20 +43,25 @@ impl Engine {
         let mut w: WarningState = from_json(&claim.key, &record.body)?;
         let mut consumed = Vec::new();
         let mut ordered = false;
+        let mut passed_on = Vec::new();
         for letter in &claim.inbox {
             let WarningLetter::End { order } = from_json(&claim.key, &letter.body)?;
             consumed.push(letter.seq);
             // The first order stands; a cancel overrides only a mere expiry.
             let expiring = w.end.as_ref().is_some_and(|e| e.reason == WarningEnd::Expired);
             let ended = w.phase == WarningPhase::Closed && w.closed_reason != Some(WarningEnd::Answered);
+            let by = w.end.as_ref().filter(|e| e.reason == WarningEnd::Superseded).and_then(|e| e.by);
             if !ended && (w.end.is_none() || expiring) {
                 w.end = Some(EndOrder { cursor: 0, ..order });
                 ordered = true;
+            } else if let (WarningEnd::Cancelled, Some(newer)) = (order.reason, by.filter(|n| Some(*n) != order.by)) {
+                // It was superseded meanwhile: the cancel is meant for what continues it.
+                passed_on.push(end_letter(newer, order));
             }
         }
-        if ordered {
-            let entry = serde_json::json!({"e": "end_ordered", "end": w.end});
-            let change = WarningChange { entry, due: Some(now), ..WarningChange::default() };
+        if ordered || !passed_on.is_empty() {
+            let entry = serde_json::json!({"e": if ordered { "end_ordered" } else { "end_passed_on" }, "end": w.end});
+            let change = WarningChange { entry, send: passed_on, due: Some(now), ..WarningChange::default() };
             return self.finish(&w, &record, change, now, consumed).await;
         }
         if !consumed.is_empty() && w.phase != WarningPhase::Accepted {
@@ -101,6 +107,7 @@ impl Engine {
             return self.finish(&w, &record, change, now, consumed).await;
         }
         if let Some((reason, by)) = self.overtaken(&w).await? {
+            self.keep_the_older(&mut w, &mut change);
             self.close(&mut w, reason, now);
             w.findings.push(Finding::new("overtaken", format!("在收到本消息之前已收到针对它的{by}，不再叫应")));
             change.entry = serde_json::json!({"e": "closed", "reason": reason, "by": by});
@@ -110,6 +117,7 @@ impl Engine {
         if w.expires_at <= now && !w.drill {
             let title = format!("预警到达时已过期（{}），未叫应任何人，请核实", w.expires_at.rfc3339());
             change.tasks.extend(Engine::warning_decides(&mut w, &title, now));
+            self.keep_the_older(&mut w, &mut change);
             self.close(&mut w, WarningEnd::Expired, now);
             change.entry = serde_json::json!({"e": "closed", "reason": "expired", "why": "expired on arrival"});
             change.announce.push("warning.closed");
@@ -119,7 +127,23 @@ impl Engine {
             self.stop_drills(&mut change, now).await?;
         }
         self.plan(&mut w, &mut change, now).await?;
+        if w.relations.continues.is_some() && !w.relations.joined && w.tasks.iter().any(crate::core::callout::state::Task::is_open) {
+            // Its area could not be read: whoever is being called goes on being called.
+            self.keep_the_older(&mut w, &mut change);
+        }
         self.finish(&w, &record, change, now, consumed).await
+    }
+
+    /// An update that calls nobody, or not all it should, ends nothing: the older message's ladders run on.
+    fn keep_the_older(&self, w: &mut WarningState, change: &mut WarningChange) {
+        let superseding = |e: &Envelope| {
+            let letter: Option<WarningLetter> = serde_json::from_slice(&e.body).ok();
+            matches!(letter, Some(WarningLetter::End { order }) if order.reason == WarningEnd::Superseded)
+        };
+        if change.send.iter().any(superseding) {
+            change.send.retain(|e| !superseding(e));
+            w.findings.push(Finding::new("older_goes_on", "本更新未能叫应全部对象，原预警的叫应继续进行，请人工核对"));
+        }
     }
 
     fn close(&self, w: &mut WarningState, reason: WarningEnd, now: Time) {
@@ -170,10 +194,10 @@ impl Engine {
                 w.findings.push(f);
             }
         }
-        if let Some(why) = out.needs_officer {
-            change.tasks.extend(Engine::warning_decides(w, &format!("请立即处理：{why}"), now));
-        }
         w.policy = out.running;
+        if let Some(why) = out.needs_officer {
+            change.tasks.extend(Engine::warning_decides(w, &format!("{AREA_TASK}：{why}"), now));
+        }
         w.plan = PlanHead {
             entries: upper_bound(&out.chunks),
             expected: out.expected as u32,
@@ -247,6 +271,10 @@ impl Engine {
                 Some(old) => self.continue_callout(&around, old, id, now).await?,
                 None => callout::open(around.ctx(self), id, w.accepted_at, now),
             };
+            let stepped = match born_ended(w) {
+                Some(reason) => end_at_once(&around.ctx(self), stepped, reason, now),
+                None => stepped,
+            };
             batch.push(self.callout_commit(&around, None, &stepped, now, Vec::new()));
         }
         // A row that exists already was made before a crash: its conflict is no news.
@@ -262,11 +290,19 @@ impl Engine {
         let told_only = !around.warning.policy.ladders[usize::from(around.entry().ladder)].ladder.answer;
         let raised = around.entry().level.rank() > before.entry().level.rank();
         let was_told_only = !before.warning.policy.ladders[usize::from(before.entry().ladder)].ladder.answer;
-        let inherits = !raised && told_only == was_told_only;
+        // A place that was not this person's before is newly covered: an old answer does not reach it.
+        let new_post = around.entry().posts.iter().any(|p| !before.entry().posts.iter().any(|q| q.role == p.role && q.place == p.place));
+        let key = Key::Callout(old);
+        let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
+        let state: Option<Callout> = record.map(|r| from_json(&key, &r.body)).transpose()?;
+        // Ended otherwise than by this update: it was told the end, there is nothing to continue.
+        let cut_short = state.as_ref().and_then(|c| c.ending.as_ref()).is_some_and(|e| e.reason != ClosedReason::Superseded);
+        let settled = state.as_ref().is_some_and(|c| c.acknowledgement.is_some() || c.closed_reason == Some(ClosedReason::Covered));
+        let inherits = !raised && told_only == was_told_only && !cut_short && !(new_post && settled);
         let event = Event::Supersede { successor: Successor { id, inherits } };
         let Some((parts, _)) = self.apply_callout_here(old, &event).await? else { return Ok(fresh()) };
-        let cut_short = parts.callout.closed_reason.is_some_and(|r| r != ClosedReason::Superseded && r != ClosedReason::Covered);
-        if !inherits || cut_short {
+        let mine = parts.callout.successor == Some(Successor { id, inherits: true });
+        if !inherits || !mine {
             return Ok(fresh());
         }
         let start = around.warning.accepted_at;
@@ -300,6 +336,9 @@ impl Engine {
             if end.spare_serious && self.is_open_and_serious(id).await? {
                 continue;
             }
+            if !end.within.is_empty() && !self.lies_within(id, &end.within).await? {
+                continue;
+            }
             events.push((id, Event::End { reason }));
         }
         self.apply_many(events).await?;
@@ -307,10 +346,13 @@ impl Engine {
         let mut change = WarningChange { entry: serde_json::json!({"e": "walked", "to": to}), ..WarningChange::default() };
         if !over {
             w.end = Some(EndOrder { cursor: to, ..end });
+        } else if !end.within.is_empty() && w.phase == WarningPhase::Active && self.standing(w.id).await?.open > 0 {
+            // Outside the sender's rights it stays in force.
+            w.end = None;
+            change.entry = serde_json::json!({"e": "ended_in_part", "within": end.within, "by": end.by});
         } else if end.spare_serious && w.phase == WarningPhase::Active && self.standing(w.id).await?.open > 0 {
             w.end = None;
-            let title = "预警已到期，仍有红色、橙色叫应未应答：延长还是结束？";
-            change.tasks.extend(Engine::warning_decides(&mut w, title, now));
+            change.tasks.extend(Engine::warning_decides(&mut w, EXPIRY_TASK, now));
         } else {
             w.end = Some(EndOrder { cursor: to, ..end.clone() });
             // A warning whose answers were all in stays `answered`; only its reports end here.
@@ -341,6 +383,12 @@ impl Engine {
         Ok(state.is_some_and(|c| c.state.is_open() && !c.told_only))
     }
 
+    /// Every place of this callout lies in one of these divisions.
+    async fn lies_within(&self, id: CalloutId, within: &[crate::core::division::Division]) -> Result<bool, StoreError> {
+        let Some(around) = self.around(id).await? else { return Ok(false) };
+        Ok(around.entry().posts.iter().all(|p| within.iter().any(|d| d.contains(p.place.division))))
+    }
+
     async fn has_taken_over(&self, by: Option<WarningId>) -> Result<bool, StoreError> {
         let Some(by) = by else { return Ok(true) };
         let Some((newer, _)) = self.load_warning(by).await? else { return Ok(true) };
@@ -369,7 +417,7 @@ impl Engine {
         }
         if w.phase == WarningPhase::Active && w.open_task(crate::core::callout::state::TaskKind::Decide).is_none() {
             let standing = self.standing(w.id).await?;
-            if w.is_done(standing) && w.expires_at > now {
+            if w.is_done(standing) {
                 self.close(&mut w, WarningEnd::Answered, now);
                 change.entry = serde_json::json!({"e": "closed", "reason": "answered"});
                 change.announce.push("warning.closed");
@@ -390,6 +438,7 @@ impl Engine {
                 note: String::new(),
                 cursor: 0,
                 spare_serious: true,
+                within: Vec::new(),
             });
             change.entry = serde_json::json!({"e": "expired"});
             return self.finish(&w, &record, change, now, Vec::new()).await;
@@ -450,12 +499,34 @@ impl Engine {
                     note: "真实预警到来，演练停止".into(),
                     cursor: 0,
                     spare_serious: false,
+                    within: Vec::new(),
                 };
                 change.send.push(end_letter(w.id, order));
             }
         }
         Ok(())
     }
+}
+
+/// Why a row made now is closed at birth: the warning ended before its person's turn came, so nobody
+/// is called only to be told that it is over.
+fn born_ended(w: &WarningState) -> Option<ClosedReason> {
+    let end = w.end.as_ref().filter(|e| e.within.is_empty() && !e.spare_serious)?;
+    Some(match end.reason {
+        WarningEnd::Cancelled => ClosedReason::Cancelled,
+        WarningEnd::Expired => ClosedReason::Expired,
+        WarningEnd::Superseded | WarningEnd::Answered => ClosedReason::Superseded,
+    })
+}
+
+fn end_at_once(ctx: &callout::Ctx<'_>, mut opened: Stepped, reason: ClosedReason, now: Time) -> Stepped {
+    let ended = callout::step(*ctx, &opened.state, &Event::End { reason }, now);
+    opened.state = ended.state;
+    opened.entries.extend(ended.entries);
+    opened.effects.line.extend(ended.effects.line);
+    opened.effects.tasks.extend(ended.effects.tasks);
+    opened.effects.announce.retain(|kind| *kind != "callout.overdue" && *kind != "callout.handed_over");
+    opened
 }
 
 /// Past the last ordinal: every chunk but the last counts as full, whatever it holds.

@@ -184,23 +184,39 @@ impl Engine {
         Ok(())
     }
 
+    /// The callout that now stands for this one: the last of those that carry it on.
+    async fn newest(&self, mut c: Callout) -> Result<Callout, StoreError> {
+        while let Some(s) = c.successor.filter(|s| s.inherits) {
+            match self.callout_parts(s.id).await? {
+                Some(parts) => c = parts.callout,
+                None => break,
+            }
+        }
+        Ok(c)
+    }
+
     /// An SMS reply: what it means depends on the asks that stand open on this number.
     async fn reply(&self, phone: &Phone, text: &str, at: Time) -> Result<(), StoreError> {
         let (line, _) = self.load_line(phone).await?;
         let mut asks = line.asks.clone();
         asks.sort_by_key(|a| a.at);
         let mut facts = Vec::with_capacity(asks.len());
+        let mut counted: Vec<(u8, Member)> = Vec::new();
         for ask in &asks {
             let (mut counts, mut open) = (false, false);
             for m in &ask.members {
-                if let Some(parts) = self.callout_parts(m.attempt.callout).await? {
-                    counts |= attempt_counts(&line, &parts.callout, m, at);
-                    open |= waits_for(&parts.callout, m);
+                if let Some(parts) = self.callout_parts(m.attempt.callout).await?
+                    && attempt_counts(&line, &parts.callout, m, at)
+                {
+                    counts = true;
+                    open |= waits_for(&self.newest(parts.callout).await?, m);
+                    counted.push((ask.digit, m.clone()));
                 }
             }
             facts.push(AskFacts { digit: ask.digit, counts, open });
         }
-        let members = |digit: u8| asks.iter().filter(move |a| a.digit == digit).flat_map(|a| distinct(&a.members));
+        // Only what was asked before the reply can be meant by it.
+        let members = |digit: u8| distinct(counted.iter().filter(move |(d, _)| *d == digit).map(|(_, m)| m)).into_iter();
         match reply_meaning(text, &facts) {
             ReplyMeaning::Answers(digit) => {
                 for m in members(digit) {
@@ -211,7 +227,11 @@ impl Engine {
             ReplyMeaning::Which(digits) => {
                 let asked = line.which_sent.is_some_and(|t| t + WHICH_AGAIN > self.store.now());
                 let first = digits.first().and_then(|d| members(*d).next().cloned());
-                if let (false, Some(m)) = (asked, first) {
+                if let (true, Some(m)) = (asked, &first) {
+                    // It was asked which one a short while ago, and the reply is no clearer: a person reads it.
+                    let event = Event::Unreadable { contact: m.contact, text: text.to_string() };
+                    self.apply_callout(m.attempt.callout, &event, WriteLane::Urgent).await?;
+                } else if let Some(m) = first {
                     self.apply_line(phone, &LineEvent::WhichSent { digits: digits.clone() }, WriteLane::Urgent).await?;
                     self.apply_callout(m.attempt.callout, &Event::AskWhich { contact: m.contact }, WriteLane::Urgent).await?;
                 }
@@ -252,11 +272,11 @@ fn attempt_counts(line: &Line, c: &Callout, m: &Member, at: Time) -> bool {
 /// Whether the callout (or the one that continues it) still waits for this contact.
 fn waits_for(c: &Callout, m: &Member) -> bool {
     let handed = m.relation.takes_over() && c.claimed();
-    c.state.is_open() && !c.told_only && !handed || c.successor.is_some_and(|s| s.inherits) && c.acknowledgement.is_none()
+    c.state.is_open() && !c.told_only && !handed
 }
 
 /// One member per callout and contact: a chase stands beside its ask.
-fn distinct(members: &[Member]) -> Vec<&Member> {
+fn distinct<'a>(members: impl Iterator<Item = &'a Member>) -> Vec<&'a Member> {
     let mut out: Vec<&Member> = Vec::new();
     for m in members {
         if !out.iter().any(|o| o.attempt.callout == m.attempt.callout && o.contact == m.contact) {

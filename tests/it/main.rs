@@ -6,4 +6,5 @@ mod ingest;
 mod people;
 mod rules;
 mod simulate;
+mod smoke;
 mod vendors;

@@ -219,6 +219,11 @@ impl Work<'_> {
                 if let Some(d) = deputies.into_iter().find(|d| person(*d)) {
                     return Ok((self.deputised_by(d), named(d, "deputy")));
                 }
+                use crate::core::policy::Who;
+                let above = [Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader];
+                if let Some(p) = above.into_iter().flat_map(|w| self.ctx.entry.people_of(w)).find(|p| person(*p)) {
+                    return Err(named(p, "superior"));
+                }
                 // Somebody at the place whom the officer verified and signs for (domain 7.3, stop).
                 Ok((self.all_posts(), AnsweredBy { id: None, name: name.clone(), relation: "other".into() }))
             }

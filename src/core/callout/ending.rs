@@ -82,6 +82,10 @@ impl Work<'_> {
             .collect();
         self.did(Entry::Carried { from, snapshot: Box::new(snapshot) });
         let answered = !self.state.state.is_open();
+        if answered && self.ctx.feedback.is_none() && self.state.feedback_clock.is_some() {
+            // At this level nothing more is to be reported.
+            self.did(Entry::FeedbackDue { due: None });
+        }
         if answered {
             self.owe_feedback_if_none();
         } else {

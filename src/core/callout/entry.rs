@@ -186,4 +186,10 @@ pub enum Entry {
     Succeeded {
         successor: Successor,
     },
+    /// Nothing changed here: letters were read, something was passed on. Named, so that no two such
+    /// commits look like one.
+    Passed {
+        letters: Vec<u64>,
+        sends: Vec<String>,
+    },
 }

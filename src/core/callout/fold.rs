@@ -182,7 +182,7 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
                 }
             }
         }
-        Entry::WrongKey { .. } | Entry::Evidence { .. } => {}
+        Entry::WrongKey { .. } | Entry::Evidence { .. } | Entry::Passed { .. } => {}
         Entry::PostsAnswered { posts, by, via } => {
             insert_all(&mut c.answered, posts);
             let late = at > c.due_at;

@@ -50,7 +50,9 @@ impl Work<'_> {
             }
             _ => return,
         }
-        let ended = !self.wanted(&a);
+        // The ladder asks anew; nobody repeats the end but this.
+        let once = matches!(a.kind, AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info);
+        let goes_again = self.wanted(&a) && (once || a.tries < MAX_TRIES);
         match outcome {
             Outcome::Accepted { provider_message_id } => self.did(Entry::AttemptIs {
                 n,
@@ -58,7 +60,7 @@ impl Work<'_> {
                 outcome: Some("accepted".into()),
                 provider_id: Some(provider_message_id.clone()),
             }),
-            Outcome::Throttled { after, detail, .. } if !ended && a.tries < MAX_TRIES => {
+            Outcome::Throttled { after, detail, .. } if goes_again => {
                 let until = self.now + after.unwrap_or(self.backoff(&a));
                 if self.state.next_rung.is_some_and(|t| until > t) && a.kind.asks() {
                     self.fail(n, &format!("throttled: {detail}"));
@@ -66,7 +68,7 @@ impl Work<'_> {
                     self.did(Entry::Deferred { n, until, why: format!("throttled: {detail}") });
                 }
             }
-            Outcome::Retryable { detail } if !ended && a.tries < MAX_TRIES => {
+            Outcome::Retryable { detail } if goes_again => {
                 let until = self.now + self.backoff(&a);
                 self.did(Entry::Deferred { n, until, why: format!("retryable: {detail}") });
             }
@@ -77,6 +79,11 @@ impl Work<'_> {
                 self.number_dead(&a, detail);
             }
             Outcome::PermanentContent { detail } => self.fail(n, &format!("permanent_content: {detail}")),
+            // The account is stopped: the next one takes it, or this one when it is mended.
+            Outcome::Config { detail } | Outcome::Balance { detail } if goes_again => {
+                let until = self.now + self.backoff(&a);
+                self.did(Entry::Deferred { n, until, why: format!("{}: {detail}", outcome.class()) });
+            }
             Outcome::Config { detail } => self.fail(n, &format!("config: {detail}")),
             Outcome::Balance { detail } => self.fail(n, &format!("balance: {detail}")),
             Outcome::Unknown { detail } => {

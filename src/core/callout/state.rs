@@ -496,7 +496,7 @@ impl Callout {
     }
     /// A human is on it: automatic calls and the ladder pause until the claim lapses.
     pub fn claimed(&self) -> bool {
-        self.tasks.iter().any(|t| t.is_open() && t.claimed_at.is_some())
+        self.tasks.iter().any(|t| t.is_open() && t.kind == TaskKind::Call && t.claimed_at.is_some())
     }
     /// The newest report over all places, for the API's `feedback`.
     pub fn newest_report(&self) -> Option<&Reported> {

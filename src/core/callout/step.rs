@@ -199,7 +199,7 @@ impl Callout {
             match a.state {
                 AttemptState::Queued if !a.by_line => at(a.not_before.unwrap_or(a.queued)),
                 AttemptState::Sending if !a.by_line => at(a.sent.unwrap_or(a.queued) + ctx.sending_timeout),
-                AttemptState::Unknown if !a.by_line && (self.ending.is_none() || a.kind.tells_end()) => {
+                AttemptState::Unknown if self.can_be_looked_up(a) => {
                     if let (Some(sent), Some(after)) = (a.sent, ctx.clocks.lookup.get(usize::from(a.lookups))) {
                         at(sent + *after);
                     }
@@ -225,8 +225,8 @@ impl Callout {
             if !self.told_only && matches!(self.state, CalloutState::Queued | CalloutState::Calling) {
                 at(self.due_at);
             }
-        } else if let Some(clock) = self.feedback_clock {
-            at(if clock.reminded { clock.due + ctx.feedback.map_or(Span::mins(10), |f| f.task_after) } else { clock.due });
+        } else if let (Some(clock), Some(rule)) = (self.feedback_clock, ctx.feedback) {
+            at(if clock.reminded { clock.due + rule.task_after } else { clock.due });
         }
         due
     }
@@ -242,6 +242,11 @@ impl Callout {
             .map(|(i, a)| (i as u16 + 1, a))
     }
 
+    /// Whether a provider can be asked what became of it, and its answer still matters. Mail has no look-up.
+    fn can_be_looked_up(&self, a: &Attempt) -> bool {
+        a.channel == Channel::Sms && !a.by_line && (self.ending.is_none() || a.kind.tells_end())
+    }
+
     /// SMS of unknown fate whose next look-up is due.
     pub fn lookups_due(&self, ctx: &Ctx<'_>, now: Time) -> Vec<u16> {
         let due = |a: &Attempt| match (a.sent, ctx.clocks.lookup.get(usize::from(a.lookups))) {
@@ -251,7 +256,7 @@ impl Callout {
         self.attempts
             .iter()
             .enumerate()
-            .filter(|(_, a)| a.state == AttemptState::Unknown && !a.by_line && (self.ending.is_none() || a.kind.tells_end()) && due(a))
+            .filter(|(_, a)| a.state == AttemptState::Unknown && self.can_be_looked_up(a) && due(a))
             .map(|(i, _)| i as u16 + 1)
             .collect()
     }

@@ -262,6 +262,11 @@ pub enum LineEntry {
     },
     /// Records past their use were let go.
     Swept,
+    /// Nothing changed here: letters were read, news was passed on.
+    Passed {
+        letters: Vec<u64>,
+        sends: Vec<String>,
+    },
 }
 
 /// What a step of a line came to.
@@ -354,8 +359,14 @@ impl Line {
                     }
                 }
                 if let Some(digit) = digit {
-                    self.asks.retain(|a| a.digit != *digit);
-                    self.asks.push(DigitAsk { digit: *digit, at, members: members.clone() });
+                    self.asks.retain(|a| a.at + DIGIT_REST > at);
+                    match self.asks.iter_mut().find(|a| a.digit == *digit) {
+                        Some(a) => {
+                            a.at = at;
+                            a.members.extend(members.iter().cloned());
+                        }
+                        None => self.asks.push(DigitAsk { digit: *digit, at, members: members.clone() }),
+                    }
                 }
                 self.flights.push(flight.clone());
             }
@@ -402,6 +413,7 @@ impl Line {
                 self.which_sent = Some(at);
                 self.which = digits.clone();
             }
+            LineEntry::Passed { .. } => {}
             LineEntry::Swept => {
                 let fresh = |t: Time| t + DIGIT_REST > at;
                 self.asks.retain(|a| fresh(a.at));

@@ -47,16 +47,24 @@ pub fn reply_meaning(text: &str, asks: &[AskFacts]) -> ReplyMeaning {
 
 /// `Some(Some(n))`: a digit, alone or after 收到; `Some(None)`: a bare 收到; `None`: anything else.
 fn read(text: &str) -> Option<Option<u8>> {
-    let plain: String = text
-        .chars()
-        .filter_map(|c| match c {
-            '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32),
-            c if c.is_whitespace() || c.is_ascii_punctuation() => None,
-            '，' | '。' | '！' | '？' | '、' | '；' | '：' | '～' | '…' | '（' | '）' | '【' | '】' | '“' | '”' | '\u{feff}'
-            | '\u{200b}' => None,
-            c => Some(c),
-        })
-        .collect();
+    let mut plain = String::new();
+    let mut gap = false;
+    for c in text.chars() {
+        let c = match c {
+            '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32)?,
+            c => c,
+        };
+        if is_filler(c) {
+            gap = true;
+            continue;
+        }
+        // Two numbers side by side are not one number: `1 2` is not twelve.
+        if gap && c.is_ascii_digit() && plain.ends_with(|p: char| p.is_ascii_digit()) {
+            return None;
+        }
+        gap = false;
+        plain.push(c);
+    }
     let rest = plain.strip_prefix("已收到").or_else(|| plain.strip_prefix("收到"));
     let digits = rest.unwrap_or(&plain);
     if digits.is_empty() {
@@ -66,6 +74,11 @@ fn read(text: &str) -> Option<Option<u8>> {
         return None;
     }
     digits.parse::<u8>().ok().filter(|d| *d > 0).map(Some)
+}
+
+/// Spaces and punctuation around an answer.
+fn is_filler(c: char) -> bool {
+    c.is_whitespace() || c.is_ascii_punctuation() || "，。！？、；：～…（）【】“”\u{feff}\u{200b}".contains(c)
 }
 
 #[cfg(test)]
@@ -85,7 +98,8 @@ mod tests {
 
     #[test]
     fn any_other_text_answers_nothing() {
-        for text in ["好的", "ok", "收到了", "你是谁", "11 12 13", "100", "0", "", "不在家", "收到1吗", "一"] {
+        for text in ["好的", "ok", "收到了", "你是谁", "11 12 13", "100", "0", "", "不在家", "收到1吗", "一", "1 2", "1,0", "1、2"]
+        {
             let meaning = reply_meaning(text, &[ask(1, true)]);
             assert_eq!(meaning, ReplyMeaning::Unreadable { about: Some(1) }, "{text}");
         }

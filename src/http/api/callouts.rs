@@ -50,7 +50,7 @@ pub async fn list(
 ) -> Result<Json<CalloutPage>, Problem> {
     let warning: WarningId = id(&text)?;
     app.warning(&caller, warning).await?;
-    let phones = app.phones(&caller, q.reveal, &format!("callouts of {warning}"))?;
+    let phones = app.phones(&caller, q.reveal, &format!("callouts of {warning}")).await?;
     let filter = CalloutFilter {
         state: q.state,
         division: caller.narrow(parsed::<Division>("division", q.division.as_deref())?)?,
@@ -114,7 +114,7 @@ pub async fn search(State(app): State<App>, caller: Caller, Query(q): Query<Sear
         (None, None) => return Err(Problem::malformed("give `phone` or `name`")),
         (phone, name) => wanted_people(&directory, phone.as_deref(), name.as_deref())?,
     };
-    let phones = app.phones(&caller, q.reveal, "a search for a person")?;
+    let phones = app.phones(&caller, q.reveal, "a search for a person").await?;
     let holders = with_those_they_stand_for(&directory, &people);
     let filter = CalloutFilter {
         division: caller.narrow(None)?,
@@ -166,7 +166,7 @@ pub async fn get(
 ) -> Result<Json<CalloutView>, Problem> {
     let id: CalloutId = id(&text)?;
     let parts = app.callout(&caller, id).await?;
-    let phones = app.phones(&caller, q.reveal, &format!("callout {id}"))?;
+    let phones = app.phones(&caller, q.reveal, &format!("callout {id}")).await?;
     show(&app, &parts, phones).await.map(Json)
 }
 

@@ -48,7 +48,7 @@ pub async fn recipients(
     Query(q): Query<PeopleQuery>,
 ) -> Result<Json<Page<RecipientView>>, Problem> {
     let limit = limit(q.limit)?;
-    let phones = app.phones(&caller, q.reveal, "the directory")?;
+    let phones = app.phones(&caller, q.reveal, "the directory").await?;
     let directory = app.engine.directory();
     let inside = caller.narrow(parsed("division", q.division.as_deref())?)?.map(|d| people_inside(&directory, d));
     let after = parsed::<RecipientId>("cursor", q.cursor.as_deref())?;
@@ -81,7 +81,7 @@ pub async fn recipient(
     let seen = caller.bound_to().is_none() || posts.iter().any(|p| caller.sees(p.place.division));
     let person =
         directory.recipients.get(&id).filter(|_| seen).ok_or_else(|| Problem::not_found(format!("recipient {id} is not known")))?;
-    let phones = app.phones(&caller, q.reveal, &format!("recipient {id}"))?;
+    let phones = app.phones(&caller, q.reveal, &format!("recipient {id}")).await?;
     let mut shown = view::directory::recipient(person, phones);
     shown.posts = Some(posts.into_iter().map(|p| view::directory::post(&directory, p)).collect());
     Ok(Json(shown))

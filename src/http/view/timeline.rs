@@ -126,6 +126,7 @@ fn tell(parts: &CalloutParts, entry: &Entry) -> Option<(String, Option<String>)>
             let entered = entered_by.as_deref().map(|o| format!("，由{o}录入")).unwrap_or_default();
             Some((format!("已叫应（{}{late}{entered}）{note}", via.name_zh()), Some(by.name.clone())))
         }
+        Entry::Passed { .. } => None,
         Entry::Evidence { by, via, .. } => Some((format!("再次应答，留存（{}）", via.name_zh()), Some(by.name.clone()))),
         Entry::PostsStruck { posts: which } => plain(format!("地点已有人应答，不再要求：{}", posts(which))),
         Entry::CoveredByOthers => plain("各地点均已有人应答，终止叫应".into()),

@@ -8,7 +8,7 @@ use jiaoying::{
     channel::{CallbackItem, MessageKind, ReceiptResult},
     core::{
         callout::state::Relation,
-        ids::{CalloutId, RecipientId},
+        ids::{AttemptId, CalloutId, RecipientId},
         phone::Phone,
         time::{Span, Time},
     },
@@ -152,6 +152,9 @@ impl Play {
         let members = self.laws.sends.all.get(reference).map(|s| s.members.clone()).unwrap_or_default();
         for (id, contact) in members {
             let Some(person) = self.person(id, contact) else { continue };
+            if contact == 0 {
+                self.owe([id]);
+            }
             let phones = self.town.directory.recipients.get(&person).map(|r| r.phones.clone()).unwrap_or_default();
             self.laws.ledger.keys.extend(phones);
         }
@@ -164,8 +167,22 @@ impl Play {
         if let Some(phone) = Phone::parse(phone)
             && (digit.is_some() || rest == Some(""))
         {
+            let asked = digit.map(|d| self.holders_asked(&phone, d)).unwrap_or_default();
+            self.owe(asked);
             self.laws.ledger.replies.push((phone, digit, at));
         }
+    }
+
+    /// Callouts whose holder was asked on this number with this digit, and may have read it.
+    fn holders_asked(&self, phone: &Phone, digit: u8) -> Vec<CalloutId> {
+        let Some((_, line)) = self.laws.all_lines().find(|(p, _)| *p == phone) else { return vec![] };
+        let asked = line.asks.iter().filter(|a| a.digit == digit).flat_map(|a| &a.members);
+        let read = |a: &AttemptId| {
+            let c = self.laws.shadow(a.callout)?;
+            let a = c.attempt(a.n)?;
+            (a.state.reached_out() && a.contact == 0 && a.kind.asks()).then_some(c.id)
+        };
+        asked.filter_map(|m| read(&m.attempt)).collect()
     }
 
     /// The contact whose relation is asked, for acts chosen at random.

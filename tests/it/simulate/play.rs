@@ -123,7 +123,8 @@ pub struct Play {
     /// How much goes wrong, percent of the usual.
     pub storm: u64,
     pub officers_work: u64,
-    owed: Vec<CalloutId>,
+    /// Answered by their holders, and by when that must be seen: a killed gateway's work is leased for a while.
+    pub owed: Vec<(CalloutId, Time)>,
     seq: u64,
     trace: Sha256,
     /// Tells every step, for one night alone.
@@ -326,13 +327,15 @@ impl Play {
         }
         self.laws.check_idle(&self.w);
         // An answer that was taken counts, wherever the callout went on meanwhile.
-        for id in std::mem::take(&mut self.owed) {
+        let (due, later) = std::mem::take(&mut self.owed).into_iter().partition(|(_, by): &(CalloutId, Time)| *by <= time);
+        self.owed = later;
+        for (id, _) in due {
             let mut tip = id;
             while let Some(s) = self.laws.shadow(tip).and_then(|c| c.successor).filter(|s| s.inherits) {
                 tip = s.id;
             }
-            let open = self.laws.shadow(tip).is_some_and(|c| c.state.is_open() && !c.told_only);
-            self.laws.demand(Law::Clock, !open, || format!("the answer to {id} is forgotten: {tip} is still open"));
+            let open = self.laws.shadow(tip).filter(|c| c.state.is_open() && !c.told_only).map(super::laws::brief);
+            self.laws.demand(Law::Clock, open.is_none(), || format!("the answer to {id} is forgotten: {}", open.unwrap_or_default()));
         }
         let known = self.w.warnings();
         for (content, id) in &self.posted {
@@ -472,12 +475,18 @@ impl Play {
         }
     }
 
+    /// These were answered: it must show.
+    pub fn owe(&mut self, ids: impl IntoIterator<Item = CalloutId>) {
+        let by = self.w.now() + Span::secs(60);
+        self.owed.extend(ids.into_iter().map(|id| (id, by)));
+    }
+
     fn answered(&mut self, id: CalloutId, contact: u8, result: Result<(), ActError>) {
         let relation = self.w.callout(id).and_then(|c| c.contacts.get(usize::from(contact)).map(|k| k.relation));
         match result {
             Ok(()) if relation == Some(Relation::Holder) => {
                 self.counts.answered += 1;
-                self.owed.push(id);
+                self.owe([id]);
             }
             Ok(()) => {}
             Err(e) => self.laws.demand(Law::Clock, false, || format!("the button of {id} is refused: {e}")),

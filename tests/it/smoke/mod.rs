@@ -1,0 +1,5 @@
+//! One path a test, each reads like the script of its night, over the real engine.
+
+mod paths;
+mod stage;
+mod updates;
