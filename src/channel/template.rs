@@ -190,7 +190,7 @@ mod tests {
         assert!(choose(&real, Some(&drills), &m).is_ok());
         m.drill = true;
         assert!(choose(&real, Some(&drills), &m).unwrap_err().contains("drill_templates.callout"));
-        assert!(choose(&real, None, &m).is_ok());
+        assert!(choose(&real, None, &m).unwrap_err().contains("drill_templates"), "nor without any of its own");
     }
 
     #[test]

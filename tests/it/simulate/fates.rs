@@ -78,7 +78,11 @@ impl Play {
     /// The outcome reaches the gateway.
     pub fn outcome_known(&mut self, reference: &str, done: &Done) {
         if let Some(s) = self.laws.sends.all.get_mut(reference) {
-            let back = matches!(done.outcome, Outcome::Throttled { .. } | Outcome::Retryable { .. });
+            // A refusal for config or balance took nothing either: the next account takes it up.
+            let back = matches!(
+                done.outcome,
+                Outcome::Throttled { .. } | Outcome::Retryable { .. } | Outcome::Config { .. } | Outcome::Balance { .. }
+            );
             s.fate = if back { Fate::Back } else { Fate::Gone };
         }
     }
