@@ -93,7 +93,8 @@ impl Reports for MemoryStore {
 
     async fn without_clock(&self) -> Result<Vec<Key>, StoreError> {
         let table = self.table();
-        let stuck = table.rows.iter().filter(|(_, r)| r.record.due.is_none() && r.face.as_ref().is_some_and(|f| f.state.is_open() && !f.told_only));
+        let stuck =
+            table.rows.iter().filter(|(_, r)| r.record.due.is_none() && r.face.as_ref().is_some_and(|f| f.state.is_open() && !f.told_only));
         Ok(stuck.map(|(k, _)| k.clone()).collect())
     }
 

@@ -93,7 +93,9 @@ impl Bug {
             Bug::MovedDeadline if callout && text(&c.journal).contains(r#""e":"climbed","rung":1"#) => edit(&mut c.body, |v| {
                 v["due_at"] = json!(v["due_at"].as_i64().unwrap_or(0) + 60_000);
             }),
-            Bug::EndForgotten if callout && text(&c.journal).contains(r#""e":"ended""#) && !text(&c.journal).contains(r#""e":"sending""#) => {
+            Bug::EndForgotten
+                if callout && text(&c.journal).contains(r#""e":"ended""#) && !text(&c.journal).contains(r#""e":"sending""#) =>
+            {
                 edit(&mut c.journal, |v| {
                     let Some(all) = v.as_array_mut() else { return };
                     all.retain(|e| e["kind"] != "end");

@@ -4,10 +4,11 @@
 use super::bugs::Bug;
 use async_trait::async_trait;
 use jiaoying::{
-    channel::{
-        AccountLimits, Address, CalleeLimit, CallbackItem, CallbackReply, Lookup, Message, Provider, ReceiptResult, SendRequest,
+    channel::{AccountLimits, Address, CallbackItem, CallbackReply, CalleeLimit, Lookup, Message, Provider, ReceiptResult, SendRequest},
+    core::{
+        send::{Channel, Outcome},
+        time::{Span, Time},
     },
-    core::{send::{Channel, Outcome}, time::{Span, Time}},
 };
 use std::{
     collections::BTreeMap,
@@ -38,7 +39,13 @@ pub struct Script {
 }
 
 impl Script {
-    pub fn new(account: &'static str, channel: Channel, per_callee: Vec<CalleeLimit>, carrier: &Arc<Carrier>, bug: Option<Bug>) -> Arc<Script> {
+    pub fn new(
+        account: &'static str,
+        channel: Channel,
+        per_callee: Vec<CalleeLimit>,
+        carrier: &Arc<Carrier>,
+        bug: Option<Bug>,
+    ) -> Arc<Script> {
         let limits = AccountLimits { per_second: 500, in_flight: 200, concurrent_calls: 20, per_callee };
         Arc::new(Script { account, channel, limits, carrier: carrier.clone(), bug })
     }
@@ -69,7 +76,9 @@ impl Provider for Script {
                 provider_message_id: Some(format!("m-{reference}")),
                 result: match h.delivered {
                     Some(true) => ReceiptResult::Delivered,
-                    Some(false) => ReceiptResult::Failed { code: "UNDELIV".into(), detail: String::new(), number_dead: false, config: false },
+                    Some(false) => {
+                        ReceiptResult::Failed { code: "UNDELIV".into(), detail: String::new(), number_dead: false, config: false }
+                    }
                     None => ReceiptResult::Waiting,
                 },
             },

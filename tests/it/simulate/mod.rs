@@ -45,7 +45,10 @@ fn every_law_holds_in_every_night() {
         all.conflicts += night.counts.conflicts;
         if let Some(b) = night.broken {
             let what: String = b.what.chars().take(3_000).collect();
-            broken.push(format!("seed {seed} breaks {:?}: {what}\n  again: JIAOYING_SEED={seed} cargo test --test it every_law_holds", b.law));
+            broken.push(format!(
+                "seed {seed} breaks {:?}: {what}\n  again: JIAOYING_SEED={seed} cargo test --test it every_law_holds",
+                b.law
+            ));
             if broken.len() >= 5 {
                 break;
             }

@@ -58,7 +58,13 @@ impl Play {
             return;
         }
         let soon = self.rng.between(3, 180);
-        let reply = |text: String, dedupe: u64| CallbackItem::Reply { phone: phone.reveal().into(), text, at: None, extend: None, dedupe: dedupe.to_string() };
+        let reply = |text: String, dedupe: u64| CallbackItem::Reply {
+            phone: phone.reveal().into(),
+            text,
+            at: None,
+            extend: None,
+            dedupe: dedupe.to_string(),
+        };
         let n = self.rng.next();
         match self.tempers.get(&person).copied().unwrap_or(Temper::Silent) {
             Temper::Link if self.rng.chance(80) => {

@@ -6,7 +6,7 @@ use super::{
     bugs::Bug,
     laws::{Broken, Law, Laws},
     people::Temper,
-    poll::{Task, now, together},
+    poll::{Task, begin, now, together},
     rng::Rng,
     town::{self, Town},
     world::{Make, World, shipped_policy},
@@ -32,18 +32,55 @@ use std::collections::BTreeMap;
 
 /// Something that happens at a moment.
 pub enum Act {
-    Outcome { epoch: u32, reference: String, done: Done, slot: InFlight },
-    Callback { account: String, items: Vec<CallbackItem> },
-    Lookup { epoch: u32, job: LookupJob },
-    Link { id: CalloutId, contact: u8, action: TokenAction },
-    Report { id: CalloutId, contact: u8 },
-    Post { issuer: &'static str, content: Box<Content> },
-    Drill { content: Box<Content> },
-    Cancel { id: WarningId },
-    Extend { id: WarningId },
-    Claim { task: String, officer: &'static str },
-    Complete { task: String, officer: &'static str, outcome: &'static str, reached: Option<String> },
-    Manual { id: CalloutId },
+    Outcome {
+        epoch: u32,
+        reference: String,
+        done: Done,
+        slot: InFlight,
+    },
+    Callback {
+        account: String,
+        items: Vec<CallbackItem>,
+    },
+    Lookup {
+        epoch: u32,
+        job: LookupJob,
+    },
+    Link {
+        id: CalloutId,
+        contact: u8,
+        action: TokenAction,
+    },
+    Report {
+        id: CalloutId,
+        contact: u8,
+    },
+    Post {
+        issuer: &'static str,
+        content: Box<Content>,
+    },
+    Drill {
+        content: Box<Content>,
+    },
+    Cancel {
+        id: WarningId,
+    },
+    Extend {
+        id: WarningId,
+    },
+    Claim {
+        task: String,
+        officer: &'static str,
+    },
+    Complete {
+        task: String,
+        officer: &'static str,
+        outcome: &'static str,
+        reached: Option<String>,
+    },
+    Manual {
+        id: CalloutId,
+    },
     /// Officers look at their list.
     Officers,
     Crash,
@@ -89,6 +126,8 @@ pub struct Play {
     /// Answered by their holders, and by when that must be seen: a killed gateway's work is leased for a while.
     pub owed: Vec<(CalloutId, Time)>,
     seq: u64,
+    /// Turns that stand still until then.
+    stalled: BTreeMap<(Time, u64), Task<Came>>,
     trace: Sha256,
     /// Tells every step, for one night alone.
     aloud: bool,
@@ -147,6 +186,7 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         officers_work: *rng.pick(&[0, 40, 80]),
         owed: Vec::new(),
         seq: 0,
+        stalled: BTreeMap::new(),
         trace: Sha256::new(),
         aloud: std::env::var_os("JIAOYING_ALOUD").is_some(),
         last: Vec::new(),
@@ -195,7 +235,7 @@ impl Play {
 
     /// Everything closed, nothing queued, nothing on its way.
     fn at_rest(&self) -> bool {
-        let only_tidy = self.queue.values().all(|a| matches!(a, Act::Tidy | Act::Officers));
+        let only_tidy = self.stalled.is_empty() && self.queue.values().all(|a| matches!(a, Act::Tidy | Act::Officers));
         only_tidy
             && self.w.warnings().iter().all(|x| x.due(self.w.now()).is_none())
             && now(self.w.store.inner.queue_depth()).is_ok_and(|d| d.is_empty())
@@ -207,9 +247,10 @@ impl Play {
                         matches!(a.state, Queued | Sending)
                     })
             })
-            && self.laws.all_lines().all(|(_, l)| {
-                l.waiting.iter().all(|x| l.flight_of(x.ask.attempt).is_some()) && l.flights.iter().all(|f| f.accepted)
-            })
+            && self
+                .laws
+                .all_lines()
+                .all(|(_, l)| l.waiting.iter().all(|x| l.flight_of(x.ask.attempt).is_some()) && l.flights.iter().all(|f| f.accepted))
             && self.w.none_due()
     }
 
@@ -217,7 +258,8 @@ impl Play {
     fn step(&mut self) -> bool {
         let due = now(self.w.store.next_due()).ok().flatten();
         let act = self.queue.first_key_value().map(|((t, _), _)| *t);
-        let Some(next) = due.into_iter().chain(act).min() else { return false };
+        let stalled = self.stalled.first_key_value().map(|((t, _), _)| *t);
+        let Some(next) = due.into_iter().chain(act).chain(stalled).min() else { return false };
         self.w.clock.advance_to(next);
         let time = self.w.now();
         self.counts.steps += 1;
@@ -226,7 +268,15 @@ impl Play {
             let spins = self.at_instant.1;
             if spins >= 2_000 {
                 let touched = self.w.store.take_touched();
-                let tail = |key| now(self.w.store.inner.journal(key)).unwrap_or_default().into_iter().rev().take(3).map(|r| String::from_utf8_lossy(&r.entries).into_owned()).collect::<Vec<_>>();
+                let tail = |key| {
+                    now(self.w.store.inner.journal(key))
+                        .unwrap_or_default()
+                        .into_iter()
+                        .rev()
+                        .take(3)
+                        .map(|r| String::from_utf8_lossy(&r.entries).into_owned())
+                        .collect::<Vec<_>>()
+                };
                 let what: Vec<_> = self.last.iter().chain(&touched).map(|k| (k.clone(), tail(k))).collect();
                 self.laws.demand(Law::Clock, false, || format!("it spins at {time}: {what:?}"));
             }
@@ -239,12 +289,31 @@ impl Play {
             let act = entry.remove();
             self.begin(act, &mut tasks);
         }
+        let mut done_early = Vec::new();
         let turns = if due.is_some_and(|d| d <= time) { self.rng.between(1, 2) } else { 0 };
         for _ in 0..turns {
             let (engine, limit) = (self.w.engine.clone(), self.rng.between(1, 40) as usize);
-            tasks.push(Box::pin(async move { Came::Turn(engine.turn(limit).await) }));
+            let mut turn: Task<Came> = Box::pin(async move { Came::Turn(engine.turn(limit).await) });
+            if self.rng.chance(2) {
+                // A slow disk: the turn stands still, its leases lapse, others do its work meanwhile.
+                let polls = self.rng.between(1, 12) as u64;
+                match begin(&mut turn, polls) {
+                    Some(out) => done_early.push(out),
+                    None => {
+                        let until = time + Span::secs(self.rng.between(1, 40));
+                        self.seq += 1;
+                        self.stalled.insert((until, self.seq), turn);
+                    }
+                }
+            } else {
+                tasks.push(turn);
+            }
         }
-        let came = together(tasks, &mut self.rng);
+        while let Some(e) = self.stalled.first_entry().filter(|e| e.key().0 <= time) {
+            tasks.push(e.remove());
+        }
+        let mut came = together(tasks, &mut self.rng);
+        came.extend(done_early);
         let killed = self.w.store.is_dead();
         for c in came {
             self.ended(c, killed);
@@ -258,6 +327,7 @@ impl Play {
         let touched = self.w.store.take_touched();
         if killed {
             self.counts.crashes += 1;
+            self.stalled.clear();
             self.w.restart();
             self.forget_going();
         }

@@ -4,7 +4,10 @@
 use super::{bugs::Bug, poll::yield_now, rng::Rng};
 use async_trait::async_trait;
 use jiaoying::{
-    core::{ids::{CalloutId, WarningId}, time::{Span, Time}},
+    core::{
+        ids::{CalloutId, WarningId},
+        time::{Span, Time},
+    },
     store::{
         CalloutFilter, Claim, Commit, Committed, Doc, Face, FaceCounts, FeedItem, Identity, JournalRow, Key, Lane, Record, Reports, Store,
         StoreError, TaskRow, WriteLane, memory::MemoryStore,
@@ -196,7 +199,13 @@ impl Reports for Spy {
         self.gate().await?;
         self.inner.warnings(cursor, limit).await
     }
-    async fn callouts(&self, warning: Option<WarningId>, filter: &CalloutFilter, cursor: Option<CalloutId>, limit: usize) -> Result<Vec<(Record, Face)>, StoreError> {
+    async fn callouts(
+        &self,
+        warning: Option<WarningId>,
+        filter: &CalloutFilter,
+        cursor: Option<CalloutId>,
+        limit: usize,
+    ) -> Result<Vec<(Record, Face)>, StoreError> {
         self.inner.callouts(warning, filter, cursor, limit).await
     }
     async fn faces(&self, warning: WarningId) -> Result<Vec<(CalloutId, Face)>, StoreError> {

@@ -4,7 +4,10 @@ use super::stage::{CHIEF, COUNTY_DESK, DEPUTY, LEADER, Night, TOWN_DESK, VILLAGE
 use jiaoying::{
     channel::MessageKind::{Callout, Chase, Deputy, End, Ended, Takeover, Which},
     core::{
-        callout::state::{CalloutState::{Answered, Calling, HandedOver, Overdue}, Via},
+        callout::state::{
+            CalloutState::{Answered, Calling, HandedOver, Overdue},
+            Via,
+        },
         directory::Tier,
         send::Channel::{Sms, Voice},
         time::Span,

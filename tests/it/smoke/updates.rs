@@ -4,7 +4,10 @@ use super::stage::{CHIEF, DEPUTY, Night, red, update_of};
 use jiaoying::{
     channel::MessageKind::{Callout, End, Renewed},
     core::{
-        callout::state::{CalloutState::{Answered, Calling, Closed}, ClosedReason},
+        callout::state::{
+            CalloutState::{Answered, Calling, Closed},
+            ClosedReason,
+        },
         hazard::{HazardCode, Level},
         send::Channel::{Sms, Voice},
         time::Span,

@@ -39,7 +39,8 @@ impl Laws {
             }
             Entry::Answered { via, by, .. } => {
                 self.evidenced(&plan, before, id, by, *via);
-                let left = (0..plan.entry().posts.len() as u16).filter(|p| !before.answered.contains(p) && !before.struck.contains(p)).count();
+                let left =
+                    (0..plan.entry().posts.len() as u16).filter(|p| !before.answered.contains(p) && !before.struck.contains(p)).count();
                 self.demand(Law::Evidence, left == 0, || format!("{id} is answered with {left} posts open"));
                 let mere = matches!(by.relation.as_str(), "superior" | "duty_desk");
                 self.demand(Law::Evidence, !mere, || format!("{id} is answered by {by:?}: taking over is no answer"));
@@ -64,9 +65,9 @@ impl Laws {
             Via::Reply => l.replies.iter().any(|(from, digit, _)| {
                 let asked_so = |d: u8| {
                     lineage.iter().filter_map(|c| self.shadow(*c)).chain([before]).any(|c| {
-                        c.attempts.iter().any(|a| {
-                            a.digit == Some(d) && c.contacts.get(usize::from(a.contact)).is_some_and(|k| Some(k.id) == by.id)
-                        })
+                        c.attempts
+                            .iter()
+                            .any(|a| a.digit == Some(d) && c.contacts.get(usize::from(a.contact)).is_some_and(|k| Some(k.id) == by.id))
                     })
                 };
                 phones.contains(from) && digit.is_none_or(asked_so)

@@ -12,7 +12,6 @@ mod trail;
 pub use answers::Ledger;
 pub use sends::{Fate, asks};
 
-
 use super::world::World;
 use jiaoying::{
     core::{
@@ -94,15 +93,28 @@ impl Plan {
 
 /// A callout in a few lines, for people who look for what went wrong.
 pub fn brief(c: &Callout) -> String {
-    let mut out = format!("{} {:?} {:?} rung {:?} next {:?} ending {:?} successor {:?}", c.id, c.state, c.closed_reason, c.rung, c.next_rung, c.ending, c.successor);
+    let mut out = format!(
+        "{} {:?} {:?} rung {:?} next {:?} ending {:?} successor {:?}",
+        c.id, c.state, c.closed_reason, c.rung, c.next_rung, c.ending, c.successor
+    );
     for (i, k) in c.contacts.iter().enumerate() {
         out += &format!("\n  contact {i}: {:?} {} since {} dead {} handed {} {:?}", k.relation, k.id, k.since, k.dead, k.handed, k.calls);
     }
     for (i, a) in c.attempts.iter().enumerate() {
         out += &format!(
             "\n  {}: to {} {:?} {:?} {:?} line {} queued {} sent {:?} over {:?} {} {:?} repeats {:?}",
-            i + 1, a.contact, a.channel, a.kind, a.state, a.by_line, a.queued, a.sent.map(|t| t.rfc3339()), a.finished.map(|t| t.rfc3339()),
-            a.outcome.as_deref().unwrap_or(""), a.digit, a.repeats
+            i + 1,
+            a.contact,
+            a.channel,
+            a.kind,
+            a.state,
+            a.by_line,
+            a.queued,
+            a.sent.map(|t| t.rfc3339()),
+            a.finished.map(|t| t.rfc3339()),
+            a.outcome.as_deref().unwrap_or(""),
+            a.digit,
+            a.repeats
         );
     }
     for t in &c.tasks {

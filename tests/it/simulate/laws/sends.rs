@@ -88,7 +88,8 @@ impl Laws {
             }
             JobFor::Line(phone, lead) => {
                 let key = jiaoying::store::Key::Line(phone.clone());
-                let record = super::super::poll::now(jiaoying::store::Store::load(&*w.store.inner, &[key])).ok().and_then(|mut r| r.pop().flatten());
+                let record =
+                    super::super::poll::now(jiaoying::store::Store::load(&*w.store.inner, &[key])).ok().and_then(|mut r| r.pop().flatten());
                 let line: Option<jiaoying::core::line::Line> = record.and_then(|r| serde_json::from_slice(&r.body).ok());
                 let flight = line.and_then(|l| l.flights.iter().find(|f| f.lead == *lead).cloned());
                 self.demand(Law::Intent, flight.is_some(), || format!("{lead} leaves, but its line does not know"));
@@ -101,7 +102,9 @@ impl Laws {
         for who in members {
             if kind == MessageKind::End {
                 let going = self.sends.all.values().any(|s| s.fate == Fate::Going && asks(s.kind) && s.members.contains(who));
-                self.demand(Law::Order, !going, || format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0));
+                self.demand(Law::Order, !going, || {
+                    format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0)
+                });
                 let repeats = w.callout(lead.callout).and_then(|c| c.attempt(lead.n).and_then(|a| a.repeats)).is_some();
                 // One that came back or failed was not told.
                 let told = |s: &Sent| s.kind == MessageKind::End && (s.heard || s.fate == Fate::Going) && s.members.contains(who);
@@ -121,7 +124,9 @@ impl Laws {
             let drill = warnings.iter().find(|x| x.id == id.warning).is_some_and(|x| x.drill);
             let m = &job.request.message;
             let marked = m.text.contains("演练") || m.subject.as_deref().is_some_and(|s| s.contains("演练"));
-            self.demand(Law::Drill, m.drill == drill && marked == drill, || format!("{id} is a drill: {drill}, its message says {}: {}", m.drill, m.text));
+            self.demand(Law::Drill, m.drill == drill && marked == drill, || {
+                format!("{id} is a drill: {drill}, its message says {}: {}", m.drill, m.text)
+            });
         }
     }
 
@@ -149,8 +154,14 @@ impl Laws {
                 let told = self.sends.ends.contains(&who) || c.attempts.iter().any(tried);
                 // Who goes on in a newer callout hears of the end there.
                 let goes_on = inherited || (c.successor.is_some() && k == 0);
-                let due = reached && mobile && !goes_on && contact.dead != u8::MAX && (ending.reason != ClosedReason::Superseded || c.successor.is_some());
-                self.demand(Law::Order, !due || told, || format!("contact {k} of {} was told of the warning but not of its end: {}", c.id, super::brief(c)));
+                let due = reached
+                    && mobile
+                    && !goes_on
+                    && contact.dead != u8::MAX
+                    && (ending.reason != ClosedReason::Superseded || c.successor.is_some());
+                self.demand(Law::Order, !due || told, || {
+                    format!("contact {k} of {} was told of the warning but not of its end: {}", c.id, super::brief(c))
+                });
             }
         }
     }

@@ -4,7 +4,11 @@
 use super::{Law, Laws};
 use crate::simulate::{poll::now, world::World};
 use jiaoying::{
-    core::{ids::WarningId, plan::CHUNK, warning_life::{WarningPhase, WarningState}},
+    core::{
+        ids::WarningId,
+        plan::CHUNK,
+        warning_life::{WarningPhase, WarningState},
+    },
     report::tally::Tally,
     store::{Face, FaceCounts, Key, Reports},
 };

@@ -105,11 +105,14 @@ impl Laws {
 
     fn check_clock(&mut self, c: &Callout, record: &Record) {
         let id = c.id;
-        self.demand(Law::Clock, !c.state.is_open() || c.told_only || record.due.is_some(), || format!("{id} is {:?} without a clock", c.state));
-        let leaving = |a: &jiaoying::core::callout::state::Attempt| {
-            !a.by_line && matches!(a.state, AttemptState::Queued | AttemptState::Sending)
-        };
-        self.demand(Law::Clock, !c.attempts.iter().any(leaving) || record.due.is_some(), || format!("{id}: an attempt waits without a clock"));
+        self.demand(Law::Clock, !c.state.is_open() || c.told_only || record.due.is_some(), || {
+            format!("{id} is {:?} without a clock", c.state)
+        });
+        let leaving =
+            |a: &jiaoying::core::callout::state::Attempt| !a.by_line && matches!(a.state, AttemptState::Queued | AttemptState::Sending);
+        self.demand(Law::Clock, !c.attempts.iter().any(leaving) || record.due.is_some(), || {
+            format!("{id}: an attempt waits without a clock")
+        });
         for t in c.tasks.iter().filter(|t| t.is_open()) {
             self.demand(Law::Clock, record.due.is_some_and(|d| d <= t.due), || format!("{id}: task {} waits past its time", t.n));
         }
