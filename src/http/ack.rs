@@ -66,10 +66,7 @@ pub async fn feedback(State(app): State<App>, Path(token): Path<String>, headers
             Ok(thanks(&app, &token, &view, "反馈已收到，谢谢".to_string(), detail, true))
         }
         Err(ActError::Invalid(_)) => {
-            let page =
-                CalloutPage {
-                    faults: vec!["反馈的地点或数字有误".into()], form: filled, can_report: true, ..page(&app, &token, &before)
-                };
+            let page = CalloutPage { faults: vec!["反馈的地点或数字有误".into()], form: filled, can_report: true, ..page(&app, &token, &before) };
             Ok(app.pages.page(StatusCode::UNPROCESSABLE_ENTITY, "ack.html", page))
         }
         Err(error) => Err(error.into()),

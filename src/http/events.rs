@@ -1,7 +1,14 @@
 //! Live changes as server-sent events. Each has its number as `id`, so that a client that was cut off
 //! goes on where it stopped by `Last-Event-ID`; nothing between is lost.
 
-use super::{api::parsed, auth::Caller, error::Problem, extract::Query, state::App, view::at};
+use super::{
+    api::parsed,
+    auth::Caller,
+    error::Problem,
+    extract::Query,
+    state::App,
+    view::at,
+};
 use crate::{
     core::ids::WarningId,
     store::{FeedItem, StoreError},

@@ -49,11 +49,8 @@ pub fn report(pairs: &[(String, String)], places: &[String]) -> Result<Report, (
             }),
         }
     };
-    let (to_move, moved, refused) = (
-        number(field(pairs, "to_move"), "需转移人数"),
-        number(field(pairs, "moved"), "已转移人数"),
-        number(field(pairs, "refused"), "拒不转移人数"),
-    );
+    let (to_move, moved, refused) =
+        (number(field(pairs, "to_move"), "需转移人数"), number(field(pairs, "moved"), "已转移人数"), number(field(pairs, "refused"), "拒不转移人数"));
     let all = |name: &str| pairs.iter().filter(|(k, _)| k == name).map(|(_, v)| v.as_str()).collect::<Vec<_>>();
     let (whats, dues, dones) = (all("closure_what"), all("closure_due"), all("closure_done"));
     let mut closures = Vec::new();
@@ -152,8 +149,7 @@ mod tests {
 
     #[test]
     fn faults_are_told_together_and_what_was_filled_in_is_kept() {
-        let (faults, form) =
-            report(&pairs(b"to_move=-1&moved=7&closure_due=3&closure_what=&next_report_at=soon"), &["a".into(), "b".into()]).unwrap_err();
+        let (faults, form) = report(&pairs(b"to_move=-1&moved=7&closure_due=3&closure_what=&next_report_at=soon"), &["a".into(), "b".into()]).unwrap_err();
         assert_eq!(faults.len(), 4, "{faults:?}");
         assert_eq!((form.moved, form.closures.len()), (7, 3));
     }

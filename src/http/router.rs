@@ -2,15 +2,7 @@
 //! around all of them.
 
 use super::{
-    ack, api,
-    auth::Caller,
-    callback,
-    error::Problem,
-    events,
-    operations::{Id, OPERATIONS, Operation},
-    ops,
-    state::{App, limit_of},
-    status,
+    ack, api, auth::Caller, callback, error::Problem, events, operations::{Id, OPERATIONS, Operation}, ops, state::{App, limit_of}, status,
 };
 use crate::{config::Config, engine::Engine, telemetry::metrics::Metrics};
 use axum::{
@@ -103,8 +95,7 @@ async fn guard(State((app, operation)): State<(App, &'static Operation)>, mut re
             }
             match tokio::time::timeout(LONGEST, next.run(request)).await {
                 Ok(response) => response,
-                Err(_) => Problem::unavailable("this took too long; whether it was kept is not known, the same request may be sent again")
-                    .into_response(),
+                Err(_) => Problem::unavailable("this took too long; whether it was kept is not known, the same request may be sent again").into_response(),
             }
         }
     };

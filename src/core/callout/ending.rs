@@ -95,9 +95,8 @@ impl Work<'_> {
             // What had not left when the older message ended is asked in the new one's name.
             for (contact, channel, kind) in waiting {
                 if contact != 0 && !answered {
-                    match (channel, self.number(contact, channel, 0)) {
-                        (Channel::Sms | Channel::Voice, Some(number)) => self.queue_by_line(contact, channel, kind, number),
-                        _ => {}
+                    if let (Channel::Sms | Channel::Voice, Some(number)) = (channel, self.number(contact, channel, 0)) {
+                        self.queue_by_line(contact, channel, kind, number);
                     }
                 }
             }

@@ -42,11 +42,7 @@ fn people_inside(directory: &Directory, division: Division) -> BTreeSet<Recipien
 }
 
 /// `GET /api/v1/recipients`
-pub async fn recipients(
-    State(app): State<App>,
-    caller: Caller,
-    Query(q): Query<PeopleQuery>,
-) -> Result<Json<Page<RecipientView>>, Problem> {
+pub async fn recipients(State(app): State<App>, caller: Caller, Query(q): Query<PeopleQuery>) -> Result<Json<Page<RecipientView>>, Problem> {
     let limit = limit(q.limit)?;
     let phones = app.phones(&caller, q.reveal, "the directory")?;
     let directory = app.engine.directory();
@@ -79,8 +75,7 @@ pub async fn recipient(
     let directory = app.engine.directory();
     let posts: Vec<&Post> = directory.posts.iter().filter(|p| p.recipient == id).collect();
     let seen = caller.bound_to().is_none() || posts.iter().any(|p| caller.sees(p.place.division));
-    let person =
-        directory.recipients.get(&id).filter(|_| seen).ok_or_else(|| Problem::not_found(format!("recipient {id} is not known")))?;
+    let person = directory.recipients.get(&id).filter(|_| seen).ok_or_else(|| Problem::not_found(format!("recipient {id} is not known")))?;
     let phones = app.phones(&caller, q.reveal, &format!("recipient {id}"))?;
     let mut shown = view::directory::recipient(person, phones);
     shown.posts = Some(posts.into_iter().map(|p| view::directory::post(&directory, p)).collect());
@@ -187,8 +182,7 @@ pub async fn import(
         tracing::error!(%error, "an import failed");
         Problem::internal()
     })?;
-    let mut report =
-        ImportReport { dry_run, applied: false, version, summary: result.diff.summary_zh(), diff: result.diff, faults: result.faults };
+    let mut report = ImportReport { dry_run, applied: false, version, summary: result.diff.summary_zh(), diff: result.diff, faults: result.faults };
     if dry_run {
         return Ok(Json(report));
     }
@@ -208,12 +202,9 @@ const TOLD: usize = 200;
 
 fn refused(faults: &[SheetFault]) -> Problem {
     let fatal = faults.iter().filter(|f| f.fatal);
-    let told: Vec<_> =
-        fatal.take(TOLD).map(|f| fault(&format!("{}!{}", f.sheet, f.cell), format!("{}：{}", f.column, f.message))).collect();
+    let told: Vec<_> = fatal.take(TOLD).map(|f| fault(&format!("{}!{}", f.sheet, f.cell), format!("{}：{}", f.column, f.message))).collect();
     if told.is_empty() {
-        return Problem::conflict(
-            "places would be left without anybody to call; see them with dry_run=true, then confirm with allow_uncovered=true",
-        );
+        return Problem::conflict("places would be left without anybody to call; see them with dry_run=true, then confirm with allow_uncovered=true");
     }
     Problem::invalid(told)
 }

@@ -1,6 +1,11 @@
 //! Warnings in: an issuer's post, an operator's drill.
 
-use super::super::{auth::Caller, error::Problem, extract::Raw, state::App};
+use super::super::{
+    auth::Caller,
+    error::Problem,
+    extract::Raw,
+    state::App,
+};
 use crate::{
     config,
     core::{
@@ -93,9 +98,7 @@ pub async fn start_drill(State(app): State<App>, caller: Caller, headers: Header
     if let Some(own) = caller.bound_to() {
         let within = |shape: &Shape| matches!(shape, Shape::Division(d) if own.contains(*d));
         if !parsed.content.areas.iter().all(|a| within(&a.shape)) {
-            return Err(Problem::forbidden(format!(
-                "this token is bound to division {own}: name divisions inside it as the drill's areas"
-            )));
+            return Err(Problem::forbidden(format!("this token is bound to division {own}: name divisions inside it as the drill's areas")));
         }
     }
     Ok(reply(app.engine.start_drill(caller.name(), parsed.content).await?))

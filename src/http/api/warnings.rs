@@ -119,12 +119,7 @@ struct Groups {
 }
 
 /// `GET /api/v1/warnings/{id}/tally`
-pub async fn tally(
-    State(app): State<App>,
-    caller: Caller,
-    Path(text): Path<String>,
-    Query(q): Query<TallyQuery>,
-) -> Result<Response, Problem> {
+pub async fn tally(State(app): State<App>, caller: Caller, Path(text): Path<String>, Query(q): Query<TallyQuery>) -> Result<Response, Problem> {
     let warning = app.warning(&caller, id(&text)?).await?;
     let Some(by) = q.by else { return Ok(Json(app.tally(&caller, &warning).await?).into_response()) };
     let faces = app.faces(warning.id).await?;
@@ -140,9 +135,7 @@ pub async fn tally(
 
 fn group_name(by: GroupBy, key: &str, warning: &WarningState, directory: &Directory) -> Option<String> {
     match by {
-        GroupBy::County | GroupBy::Township | GroupBy::Village => {
-            key.parse().ok().and_then(|d| directory.division_name(d)).map(str::to_string)
-        }
+        GroupBy::County | GroupBy::Township | GroupBy::Village => key.parse().ok().and_then(|d| directory.division_name(d)).map(str::to_string),
         GroupBy::Tier => tally::tier_name(key).map(str::to_string),
         GroupBy::Hazard => warning.content.hazard.name().map(str::to_string),
         GroupBy::Role => None,

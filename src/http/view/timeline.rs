@@ -109,17 +109,13 @@ fn tell(parts: &CalloutParts, entry: &Entry) -> Option<(String, Option<String>)>
             let outcome = outcome.as_deref().map(|o| format!("：{o}")).unwrap_or_default();
             plain(format!("{}{}{outcome}", attempt(*n), state_zh(*state)))
         }
-        Entry::NumberDead { contact, number, why } => {
-            plain(format!("{}的号码{}不可用：{why}", name_of(parts, *contact), u16::from(*number) + 1))
-        }
+        Entry::NumberDead { contact, number, why } => plain(format!("{}的号码{}不可用：{why}", name_of(parts, *contact), u16::from(*number) + 1)),
         Entry::Declined { contact, not_me, via } => {
             let what = if *not_me { "回答不是本人" } else { "请由代理人接办" };
             Some((format!("{what}（{}）", via.name_zh()), Some(name_of(parts, *contact))))
         }
         Entry::WrongKey { n, keys } => plain(format!("{}按了“{keys}”，不算应答", attempt(*n))),
-        Entry::PostsAnswered { posts: which, by, via } => {
-            Some((format!("应答：{}（{}）", posts(which), via.name_zh()), Some(by.name.clone())))
-        }
+        Entry::PostsAnswered { posts: which, by, via } => Some((format!("应答：{}（{}）", posts(which), via.name_zh()), Some(by.name.clone()))),
         Entry::Answered { via, by, late, entered_by, note, .. } => {
             let late = if *late { "，超时应答" } else { "" };
             let note = note.as_deref().map(|n| format!("：{n}")).unwrap_or_default();

@@ -207,7 +207,10 @@ fn policy(p: &RunningPolicy) -> PolicyView {
             })
             .collect(),
     });
-    let feedback =
-        p.feedback.iter().map(|f| FeedbackStage { first: f.first.to_string(), every: f.every.map(|e| e.to_string()), ask: f.ask.clone() });
+    let feedback = p.feedback.iter().map(|f| FeedbackStage {
+        first: f.first.to_string(),
+        every: f.every.map(|e| e.to_string()),
+        ask: f.ask.clone(),
+    });
     PolicyView { source: p.source.clone(), stages: stages.collect(), feedback: feedback.collect() }
 }
