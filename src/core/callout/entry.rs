@@ -59,9 +59,11 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeats: Option<u16>,
     },
-    /// The intent: durable before the request leaves.
+    /// The intent: durable before the request leaves. It names its moment, so that of two gateways that
+    /// decide the same from the same state (a lease that lapsed) only one finds it recorded as its own.
     Sending {
         n: u16,
+        at: Time,
         provider: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digit: Option<u8>,

@@ -108,14 +108,14 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
             recalling: false,
             repeats: *repeats,
         }),
-        Entry::Sending { n, provider, digit } => {
+        Entry::Sending { n, at, provider, digit } => {
             if let Some(a) = attempt_mut(c, *n) {
                 a.state = AttemptState::Sending;
                 a.recalling = false;
                 a.finished = None;
                 a.provider = Some(provider.clone());
                 a.digit = digit.or(a.digit);
-                a.sent = Some(at);
+                a.sent = Some(*at);
                 a.not_before = None;
                 a.outcome = None;
             }

@@ -16,7 +16,7 @@ impl Work<'_> {
     /// The intent to send. Durable before the request leaves (law 3).
     pub(super) fn submit(&mut self, n: u16, provider: &str, digit: Option<u8>) {
         if self.state.attempt(n).is_some_and(|a| a.state == AttemptState::Queued) {
-            self.did(Entry::Sending { n, provider: provider.to_string(), digit });
+            self.did(Entry::Sending { n, at: self.now, provider: provider.to_string(), digit });
         }
     }
 
@@ -191,7 +191,7 @@ impl Work<'_> {
             LineNews::Sending { provider, digit } => {
                 // One that was to be withdrawn may have left at the same moment: what is, is.
                 if a.state == AttemptState::Queued || a.recalling {
-                    self.did(Entry::Sending { n, provider: provider.clone(), digit: *digit });
+                    self.did(Entry::Sending { n, at: self.now, provider: provider.clone(), digit: *digit });
                 }
             }
             LineNews::Outcome { outcome } => self.line_outcome(n, &a, outcome),
@@ -225,7 +225,8 @@ impl Work<'_> {
     /// Nothing more will be heard of it. A call series goes on by its own clock; a message of a red or
     /// orange warning goes again, once.
     fn given_up(&mut self, n: u16, a: &Attempt, why: &str) {
-        if !matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown) {
+        let open = a.finished.is_none() && matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown);
+        if !open {
             return;
         }
         self.did(Entry::GivenUp { n, why: why.to_string() });

@@ -603,3 +603,142 @@ fn an_answer_to_an_older_message_never_answers_a_raised_one() {
     n.answer(0, Via::Link).is(CalloutState::Closed);
     assert!(n.last.as_ref().unwrap().effects.forward.is_none());
 }
+
+// ── What a simulation found ──────────────────────────────────────────────────────────────────────
+
+#[test]
+fn look_ups_asked_before_their_time_say_nothing() {
+    let mut n = Night1::new();
+    n.event(Event::Submit { n: 1, provider: "sms".into(), digit: Some(1) });
+    n.event(Event::Outcome { n: 1, outcome: Outcome::Unknown { detail: "timeout".into() } });
+    for _ in 0..5 {
+        n.now = n.now + Span::secs(1);
+        n.event(Event::LookedUp { n: 1, found: false, provider_id: None });
+    }
+    assert_eq!(n.state.attempt(1).unwrap().lookups, 1, "only the one after 5 s was due");
+}
+
+#[test]
+fn a_call_whose_end_nobody_reports_stays_unknown_and_its_person_is_told_the_end() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    n.state.attempts[0].state = AttemptState::Failed;
+    n.journal.clear();
+    let before = n.state.clone();
+    let line = |news| Event::Line { n: call, news };
+    let mut state = before;
+    for news in [
+        LineNews::Sending { provider: "voice".into(), digit: None },
+        LineNews::Outcome { outcome: Outcome::Accepted { provider_message_id: "b".into() } },
+        LineNews::GivenUp { why: "no report of the call's end".into() },
+    ] {
+        state = step(n.ctx(), &state, &line(news), n.now).state;
+    }
+    let a = state.attempt(call).unwrap();
+    assert_eq!((a.state, a.rings()), (AttemptState::Unknown, false), "the series goes on");
+    let ended = step(n.ctx(), &state, &Event::End { reason: ClosedReason::Cancelled }, n.now).state;
+    assert!(ended.attempts.iter().any(|a| a.kind == AskKind::End), "he may have heard it");
+}
+
+#[test]
+fn what_was_taken_back_but_left_all_the_same_counts_and_the_end_waits_for_it() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    n.event(Event::End { reason: ClosedReason::Cancelled });
+    assert_eq!(n.sent(AskKind::End), 0, "the line has not said whether it was in time");
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None } });
+    assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Sending);
+    assert_eq!(n.sent(AskKind::End), 0, "it rings");
+    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false } });
+    assert_eq!(n.sent(AskKind::End), 1);
+}
+
+#[test]
+fn a_request_that_did_not_leave_is_not_sent_after_the_end() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None } });
+    n.event(Event::End { reason: ClosedReason::Cancelled });
+    let until = n.now + Span::secs(30);
+    n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled".into() } });
+    assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Withdrawn);
+    let withdrawn = |(_, l): &(Phone, LineLetter)| matches!(l, LineLetter::Withdraw { .. });
+    assert!(n.last.as_ref().unwrap().effects.line.iter().any(withdrawn), "its line must forget it");
+}
+
+#[test]
+fn the_end_itself_goes_again_when_it_was_put_off() {
+    let mut n = Night1::new();
+    n.after(Span::secs(5));
+    n.event(Event::End { reason: ClosedReason::Cancelled });
+    let end = n.state.attempts.len() as u16;
+    n.event(Event::Submit { n: end, provider: "sms".into(), digit: None });
+    n.event(Event::Outcome { n: end, outcome: Outcome::Retryable { detail: "refused".into() } });
+    assert_eq!(n.state.attempt(end).unwrap().state, AttemptState::Queued);
+}
+
+#[test]
+fn a_gathered_message_of_unknown_fate_goes_again_once_for_red() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::mins(5) + Span::secs(1));
+    let deputy = n.contact(Relation::Deputy);
+    let sms = n.state.attempts.iter().position(|a| a.contact == deputy && a.channel == Channel::Sms).unwrap() as u16 + 1;
+    n.event(Event::Line { n: sms, news: LineNews::Sending { provider: "sms".into(), digit: Some(1) } });
+    n.event(Event::Line { n: sms, news: LineNews::Outcome { outcome: Outcome::Unknown { detail: "timeout".into() } } });
+    n.event(Event::Line { n: sms, news: LineNews::GivenUp { why: "awaited in vain".into() } });
+    n.event(Event::Line { n: sms, news: LineNews::GivenUp { why: "doubled".into() } });
+    assert_eq!(n.state.attempts.iter().filter(|a| a.repeats == Some(sms)).count(), 1);
+}
+
+#[test]
+fn called_anew_at_a_higher_level_those_asked_in_his_place_are_told_that_the_older_ask_is_over() {
+    let mut n = Night1::new();
+    n.after(Span::mins(6));
+    let deputy = n.contact(Relation::Deputy);
+    n.event(Event::Supersede { successor: Successor { id: CalloutId::new(WarningId(2), 0), inherits: false } });
+    n.after(Span::mins(1));
+    let ends: Vec<u8> = n.state.attempts.iter().filter(|a| a.kind == AskKind::End).map(|a| a.contact).collect();
+    assert_eq!(ends, [deputy], "the holder hears the newer message");
+}
+
+#[test]
+fn what_is_on_its_way_when_an_update_comes_is_awaited_by_the_older_callout_and_blocks_no_call_of_the_newer() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None } });
+    let successor = Successor { id: CalloutId::new(WarningId(2), 0), inherits: true };
+    n.event(Event::Supersede { successor });
+    let s = open_carried(n.ctx(), successor.id, &n.state, &n.entry, n.now, n.now);
+    let a = s.state.attempt(call).unwrap();
+    assert_eq!((a.state, a.rings()), (AttemptState::Unknown, false));
+    assert!(s.state.lookups_due(&n.ctx(), n.now + Span::hours(1)).is_empty(), "looked up there, not here");
+}
+
+#[test]
+fn after_the_end_an_unread_reply_rings_nobody() {
+    let mut n = Night1::new();
+    n.after(Span::secs(5));
+    n.event(Event::Unreadable { contact: 0, text: "好的".into() });
+    n.event(Event::End { reason: ClosedReason::Cancelled });
+    n.after(Span::mins(30));
+    assert!(n.state.contacts.iter().all(|k| k.relation == Relation::Holder));
+    assert!(n.state.open_task(TaskKind::Read).is_some(), "it is still to be read");
+}
+
+#[test]
+fn the_same_intent_at_another_moment_is_another_entry() {
+    let n = Night1::new();
+    let submit = Event::Submit { n: 1, provider: "sms".into(), digit: Some(1) };
+    let one = step(n.ctx(), &n.state, &submit, n.now).entries;
+    let other = step(n.ctx(), &n.state, &submit, n.now + Span::secs(11)).entries;
+    assert_ne!(one, other, "or two gateways would both take it for theirs");
+}

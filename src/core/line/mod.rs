@@ -11,6 +11,8 @@
 mod call;
 mod quota;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 pub use call::{Departure, Group};
 pub use quota::CalleeRule;

@@ -6,7 +6,7 @@ use super::{
     bugs::Bug,
     laws::{Broken, Law, Laws},
     people::Temper,
-    poll::{Task, now, together},
+    poll::{Task, begin, now, together},
     rng::Rng,
     town::{self, Town},
     world::{Make, World, shipped_policy},
@@ -126,6 +126,8 @@ pub struct Play {
     /// Answered by their holders, and by when that must be seen: a killed gateway's work is leased for a while.
     pub owed: Vec<(CalloutId, Time)>,
     seq: u64,
+    /// Turns that stand still until then.
+    stalled: BTreeMap<(Time, u64), Task<Came>>,
     trace: Sha256,
     /// Tells every step, for one night alone.
     aloud: bool,
@@ -184,6 +186,7 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         officers_work: *rng.pick(&[0, 40, 80]),
         owed: Vec::new(),
         seq: 0,
+        stalled: BTreeMap::new(),
         trace: Sha256::new(),
         aloud: std::env::var_os("JIAOYING_ALOUD").is_some(),
         last: Vec::new(),
@@ -232,7 +235,7 @@ impl Play {
 
     /// Everything closed, nothing queued, nothing on its way.
     fn at_rest(&self) -> bool {
-        let only_tidy = self.queue.values().all(|a| matches!(a, Act::Tidy | Act::Officers));
+        let only_tidy = self.stalled.is_empty() && self.queue.values().all(|a| matches!(a, Act::Tidy | Act::Officers));
         only_tidy
             && self.w.warnings().iter().all(|x| x.due(self.w.now()).is_none())
             && now(self.w.store.inner.queue_depth()).is_ok_and(|d| d.is_empty())
@@ -255,7 +258,8 @@ impl Play {
     fn step(&mut self) -> bool {
         let due = now(self.w.store.next_due()).ok().flatten();
         let act = self.queue.first_key_value().map(|((t, _), _)| *t);
-        let Some(next) = due.into_iter().chain(act).min() else { return false };
+        let stalled = self.stalled.first_key_value().map(|((t, _), _)| *t);
+        let Some(next) = due.into_iter().chain(act).chain(stalled).min() else { return false };
         self.w.clock.advance_to(next);
         let time = self.w.now();
         self.counts.steps += 1;
@@ -285,12 +289,31 @@ impl Play {
             let act = entry.remove();
             self.begin(act, &mut tasks);
         }
+        let mut done_early = Vec::new();
         let turns = if due.is_some_and(|d| d <= time) { self.rng.between(1, 2) } else { 0 };
         for _ in 0..turns {
             let (engine, limit) = (self.w.engine.clone(), self.rng.between(1, 40) as usize);
-            tasks.push(Box::pin(async move { Came::Turn(engine.turn(limit).await) }));
+            let mut turn: Task<Came> = Box::pin(async move { Came::Turn(engine.turn(limit).await) });
+            if self.rng.chance(2) {
+                // A slow disk: the turn stands still, its leases lapse, others do its work meanwhile.
+                let polls = self.rng.between(1, 12) as u64;
+                match begin(&mut turn, polls) {
+                    Some(out) => done_early.push(out),
+                    None => {
+                        let until = time + Span::secs(self.rng.between(1, 40));
+                        self.seq += 1;
+                        self.stalled.insert((until, self.seq), turn);
+                    }
+                }
+            } else {
+                tasks.push(turn);
+            }
         }
-        let came = together(tasks, &mut self.rng);
+        while let Some(e) = self.stalled.first_entry().filter(|e| e.key().0 <= time) {
+            tasks.push(e.remove());
+        }
+        let mut came = together(tasks, &mut self.rng);
+        came.extend(done_early);
         let killed = self.w.store.is_dead();
         for c in came {
             self.ended(c, killed);
@@ -304,6 +327,7 @@ impl Play {
         let touched = self.w.store.take_touched();
         if killed {
             self.counts.crashes += 1;
+            self.stalled.clear();
             self.w.restart();
             self.forget_going();
         }

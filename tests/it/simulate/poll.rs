@@ -43,6 +43,17 @@ pub fn together<T>(tasks: Vec<Task<T>>, rng: &mut Rng) -> Vec<T> {
     panic!("work at one instant does not end");
 }
 
+/// Polls a task a few times only: it stands still in the middle of its work.
+pub fn begin<T>(task: &mut Task<T>, polls: u64) -> Option<T> {
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..polls {
+        if let Poll::Ready(out) = task.as_mut().poll(&mut cx) {
+            return Some(out);
+        }
+    }
+    None
+}
+
 /// Lets others go first, once.
 pub async fn yield_now() {
     let mut yielded = false;

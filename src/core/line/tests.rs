@@ -1,0 +1,279 @@
+//! The rules of one telephone number, a sentence a test.
+
+use super::{CalleeRule, Departure, Line, LineAsk, LineEvent, LineLetter, LineStepped, Member, fold, step};
+use crate::core::{
+    callout::{
+        event::LineNews,
+        state::{AskKind, Relation},
+    },
+    hazard::Level,
+    ids::{AttemptId, CalloutId, RecipientId, WarningId},
+    send::{Channel, Outcome},
+    time::{Span, Time},
+};
+
+const START: Time = Time(1_000_000_000);
+
+struct Number {
+    line: Line,
+    now: Time,
+    journal: Vec<(Time, Vec<super::LineEntry>)>,
+    news: Vec<(AttemptId, LineNews)>,
+}
+
+fn attempt(ordinal: u32, n: u16) -> AttemptId {
+    AttemptId { callout: CalloutId::new(WarningId(1), ordinal), n }
+}
+
+fn ask(ordinal: u32, relation: Relation, channel: Channel) -> LineAsk {
+    LineAsk {
+        attempt: attempt(ordinal, 1),
+        contact: 0,
+        recipient: RecipientId(1),
+        relation,
+        channel,
+        kind: match relation {
+            Relation::Holder => AskKind::Callout,
+            Relation::Deputy => AskKind::Deputy,
+            _ => AskKind::Takeover,
+        },
+        level: Level::Red,
+        drill: false,
+        call_timeout: Span::mins(2),
+        gather: Span::mins(3),
+        voice_unknown: Span::secs(60),
+        message_unknown: Span::secs(120),
+        sending_timeout: Span::secs(15),
+    }
+}
+
+fn accepted() -> Outcome {
+    Outcome::Accepted { provider_message_id: "m".into() }
+}
+
+impl Number {
+    fn new() -> Number {
+        Number { line: Line::default(), now: START, journal: Vec::new(), news: Vec::new() }
+    }
+    fn event(&mut self, event: LineEvent) -> LineStepped {
+        let s = step(&self.line, &event, self.now);
+        self.journal.push((self.now, s.entries.clone()));
+        self.line = s.state.clone();
+        self.news = s.news.clone();
+        assert_eq!(fold(self.journal.iter().map(|(t, e)| (*t, e.as_slice()))), self.line, "the journal folds to the row");
+        let busy = !self.line.waiting.is_empty() || !self.line.flights.is_empty();
+        assert!(!busy || self.line.due().is_some(), "something waits without a clock: {:?}", self.line);
+        s
+    }
+    fn asks(&mut self, ask: LineAsk) {
+        self.event(LineEvent::Letter(LineLetter::Ask(ask)));
+    }
+    fn after(&mut self, span: Span) -> &mut Number {
+        self.now = self.now + span;
+        self.event(LineEvent::Tick);
+        self
+    }
+    fn leaving(&self) -> Vec<Departure> {
+        self.line.departures(self.now)
+    }
+    /// The first departure leaves.
+    fn departs(&mut self) -> Departure {
+        let d = self.leaving().into_iter().next().expect("a departure");
+        self.event(LineEvent::Depart { lead: d.lead, provider: "a".into() });
+        d
+    }
+    fn hears(&self, n: AttemptId) -> Option<&LineNews> {
+        self.news.iter().find(|(a, _)| *a == n).map(|(_, news)| news)
+    }
+    fn writes(&mut self, ordinal: u32, drill: bool) -> u8 {
+        let a = ask(ordinal, Relation::Holder, Channel::Sms);
+        let member =
+            Member { attempt: a.attempt, contact: 0, recipient: a.recipient, relation: a.relation, kind: a.kind, level: a.level, drill };
+        self.event(LineEvent::DirectSms { member, carried: None, provider: "a".into() }).digit.expect("a digit")
+    }
+}
+
+#[test]
+fn one_call_is_in_flight_whoever_asks_and_the_next_has_no_clock_of_its_own() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    n.asks(LineAsk { recipient: RecipientId(2), ..ask(2, Relation::Holder, Channel::Voice) });
+    assert_eq!(n.leaving().len(), 1, "one call");
+    let first = n.departs();
+    assert!(n.leaving().is_empty());
+    assert!(n.line.due().unwrap() > n.now, "the one that waits must not be looked at in a loop");
+    n.event(LineEvent::Outcome { lead: first.lead, outcome: accepted() });
+    n.event(LineEvent::Finished { lead: first.lead, ok: false, outcome: "200003".into(), number_dead: false });
+    assert_eq!(n.leaving().len(), 1, "the other's turn");
+    assert!(n.line.due().unwrap() <= n.now);
+}
+
+#[test]
+fn what_rises_to_one_contact_is_gathered_with_its_count_and_later_rises_wait_three_minutes() {
+    let mut n = Number::new();
+    for ordinal in 1..=3 {
+        n.asks(ask(ordinal, Relation::DutyDesk, Channel::Voice));
+    }
+    assert!(n.leaving().is_empty(), "the first waits a moment for the others");
+    n.after(Span::secs(2));
+    let d = n.departs();
+    assert_eq!(d.members.len(), 3);
+    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
+    n.after(Span::secs(10)).asks(ask(4, Relation::DutyDesk, Channel::Voice));
+    n.after(Span::secs(160));
+    assert!(n.leaving().is_empty(), "a later rise waits");
+    n.after(Span::secs(11));
+    assert_eq!(n.leaving().len(), 1);
+}
+
+#[test]
+fn asks_of_different_meaning_are_never_mixed_and_leave_one_after_the_other() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Deputy, Channel::Sms));
+    n.asks(ask(2, Relation::DutyDesk, Channel::Sms));
+    n.after(Span::secs(2));
+    let leaving = n.leaving();
+    assert_eq!(leaving.len(), 1, "what is offered must be able to leave: {leaving:?}");
+    assert_eq!(n.departs().members.len(), 1);
+    assert!(n.leaving().is_empty());
+    n.after(Span::mins(3));
+    assert_eq!(n.leaving().len(), 1);
+}
+
+#[test]
+fn an_own_ask_is_not_held_back_by_gathering() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    assert_eq!(n.leaving().len(), 1);
+}
+
+#[test]
+fn a_digit_is_not_used_again_for_a_day_and_a_chase_keeps_its_own() {
+    let mut n = Number::new();
+    assert_eq!((n.writes(1, false), n.writes(2, false)), (1, 2));
+    assert_eq!(n.writes(1, false), 1, "the chase of the first ask");
+    n.after(Span::hours(23));
+    assert_eq!(n.writes(3, false), 3);
+    n.after(Span::hours(1) + Span::secs(1));
+    assert_eq!(n.writes(4, false), 1, "rested a day");
+}
+
+#[test]
+fn a_message_to_another_of_the_same_number_carries_another_digit() {
+    let mut n = Number::new();
+    n.writes(1, false);
+    n.asks(LineAsk { recipient: RecipientId(2), ..ask(2, Relation::Deputy, Channel::Sms) });
+    n.after(Span::secs(2));
+    assert_eq!(n.departs().digit, Some(2));
+}
+
+#[test]
+fn the_limits_per_callee_keep_a_reserve_for_red_and_half_for_drills() {
+    let rules = [CalleeRule { count: 10, window: Span::hours(1) }];
+    let mut n = Number::new();
+    let now = |n: &Number| n.now;
+    for i in 0..5 {
+        assert_eq!(n.line.quota("a", &rules, Level::Blue, true, now(&n)), Ok(()), "drill {i}");
+        n.writes(i, true);
+    }
+    assert!(n.line.quota("a", &rules, Level::Red, true, n.now).is_err(), "drills have used their half");
+    for i in 5..8 {
+        assert_eq!(n.line.quota("a", &rules, Level::Yellow, false, n.now), Ok(()), "{i}");
+        n.writes(i, false);
+    }
+    assert_eq!(n.line.quota("a", &rules, Level::Yellow, false, n.now), Err(START + Span::hours(1)), "the rest is kept for red");
+    assert_eq!(n.line.quota("a", &rules, Level::Red, false, n.now), Ok(()));
+    assert_eq!(n.line.quota("b", &rules, Level::Yellow, false, n.now), Ok(()), "another account counts for itself");
+    n.after(Span::hours(1) + Span::ms(1));
+    assert_eq!(n.line.quota("a", &rules, Level::Yellow, false, n.now), Ok(()));
+}
+
+#[test]
+fn a_withdrawal_is_confirmed_unless_the_ask_is_under_way() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    n.event(LineEvent::Letter(LineLetter::Withdraw { attempt: attempt(1, 1) }));
+    assert_eq!(n.hears(attempt(1, 1)), Some(&LineNews::Withdrawn));
+    assert!(n.leaving().is_empty() && n.line.due().is_none());
+    n.asks(ask(2, Relation::Holder, Channel::Voice));
+    n.departs();
+    n.event(LineEvent::Letter(LineLetter::Withdraw { attempt: attempt(2, 1) }));
+    assert_eq!(n.hears(attempt(2, 1)), None, "it rings: what comes of it is told as ever");
+    assert_eq!(n.line.flights.len(), 1);
+}
+
+#[test]
+fn keys_reach_everybody_the_call_spoke_of_even_after_it_was_given_up() {
+    let mut n = Number::new();
+    for ordinal in 1..=2 {
+        n.asks(ask(ordinal, Relation::DutyDesk, Channel::Voice));
+    }
+    n.after(Span::secs(2));
+    let d = n.departs();
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted() });
+    let at = n.now;
+    n.event(LineEvent::Keys { lead: d.lead, keys: "1".into(), at });
+    assert_eq!(n.news.len(), 2);
+    n.after(Span::mins(2));
+    assert!(matches!(n.hears(d.lead), Some(LineNews::GivenUp { .. })), "no report of its end: nobody knows");
+    n.event(LineEvent::Keys { lead: d.lead, keys: "1".into(), at });
+    assert_eq!(n.news.len(), 2, "late keys count");
+}
+
+#[test]
+fn a_call_of_unknown_fate_is_awaited_a_minute_and_stays_unknown() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    let d = n.departs();
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: Outcome::Unknown { detail: "timeout".into() } });
+    n.asks(ask(2, Relation::Holder, Channel::Voice));
+    n.after(Span::secs(59));
+    assert!(n.leaving().is_empty(), "it may still ring");
+    n.after(Span::secs(1));
+    assert!(matches!(n.hears(d.lead), Some(LineNews::GivenUp { .. })));
+    assert_eq!(n.leaving().len(), 1);
+}
+
+#[test]
+fn a_request_without_an_outcome_is_of_unknown_fate_after_a_crash() {
+    for (channel, wait) in [(Channel::Voice, 60), (Channel::Sms, 120)] {
+        let mut n = Number::new();
+        n.asks(ask(1, Relation::Deputy, channel));
+        n.after(Span::secs(2));
+        let d = n.departs();
+        n.after(Span::secs(15));
+        assert!(matches!(n.hears(d.lead), Some(LineNews::Outcome { outcome: Outcome::Unknown { .. } })), "{channel}");
+        n.after(Span::secs(wait));
+        assert!(matches!(n.hears(d.lead), Some(LineNews::GivenUp { .. })), "{channel}");
+        assert!(n.line.flights.is_empty() && n.line.waiting.is_empty());
+    }
+}
+
+#[test]
+fn what_did_not_leave_goes_again_later_and_its_callout_hears_of_it() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    let d = n.departs();
+    let outcome = Outcome::Throttled { after: Some(Span::secs(30)), whole_account: false, detail: "busy".into() };
+    n.event(LineEvent::Outcome { lead: d.lead, outcome });
+    assert!(matches!(n.hears(d.lead), Some(LineNews::Deferred { .. })));
+    assert!(n.leaving().is_empty());
+    n.after(Span::secs(30));
+    assert_eq!(n.leaving().len(), 1);
+}
+
+#[test]
+fn doubled_letters_and_receipts_change_nothing() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    assert_eq!(n.line.waiting.len(), 1);
+    let d = n.departs();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
+    let before = n.line.clone();
+    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted() });
+    assert_eq!(n.line, before);
+    assert!(n.line.due().is_none());
+}
