@@ -73,7 +73,7 @@ fn the_same_seed_is_the_same_night() {
 fn a_planted_bug_of_each_kind_is_caught_by_its_law() {
     let mut missed = Vec::new();
     for (bug, law) in Bug::ALL {
-        let caught = (1..=60).find(|seed| play(*seed, Some((bug, law))).broken.is_some());
+        let caught = (1..=300).find(|seed| play(*seed, Some((bug, law))).broken.is_some());
         match caught {
             Some(seed) => println!("{bug:?}: caught by {law:?} in night {seed}"),
             None => missed.push((bug, law)),
