@@ -53,9 +53,11 @@ pub enum MessageKind {
     Which,
     /// The answer came after the end: how it ended.
     Ended,
+    /// A task that nobody claims, to the shift leader; gathered, with a count.
+    Decide,
 }
 impl MessageKind {
-    pub const ALL: [MessageKind; 10] = [
+    pub const ALL: [MessageKind; 11] = [
         MessageKind::Callout,
         MessageKind::Chase,
         MessageKind::Deputy,
@@ -66,6 +68,7 @@ impl MessageKind {
         MessageKind::Info,
         MessageKind::Which,
         MessageKind::Ended,
+        MessageKind::Decide,
     ];
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,6 +82,7 @@ impl MessageKind {
             MessageKind::Info => "info",
             MessageKind::Which => "which",
             MessageKind::Ended => "ended",
+            MessageKind::Decide => "decide",
         }
     }
 }

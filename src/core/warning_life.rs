@@ -3,6 +3,7 @@
 
 use super::{
     callout::state::{Task, TaskKind},
+    duty_call::DutyCall,
     hazard::Level,
     ids::{IssuerId, WarningId},
     policy::RunningPolicy,
@@ -109,6 +110,9 @@ pub struct WarningState {
     pub end: Option<EndOrder>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Task>,
+    /// Calls to the shift leader about tasks that nobody claimed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duty_calls: Vec<DutyCall>,
     /// The expiry task was opened for this `expires_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry_asked: Option<Time>,

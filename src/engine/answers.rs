@@ -1,7 +1,7 @@
 //! People and officers: links, entries, tasks. Each is one event for the core; what the core refuses
 //! is told to the person in plain words.
 
-use super::{ActError, CalloutParts, Engine, TokenAction, TokenView, rows, rows::TaskOwner};
+use super::{ActError, CalloutParts, Engine, Officer, TokenAction, TokenView, rows, rows::TaskOwner};
 use crate::{
     core::{
         callout::{
@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     apply::WarningChange,
+    duty::unclaimed,
     intake::{AREA_TASK, EXPIRY_TASK},
 };
 
@@ -63,18 +64,19 @@ impl Engine {
     pub async fn acknowledge(
         &self,
         id: CalloutId,
-        officer: &str,
+        officer: Officer<'_>,
         method: &str,
         note: Option<String>,
         answered_by: Option<&str>,
     ) -> Result<CalloutParts, ActError> {
-        let event = Event::Manual { officer: officer.into(), via: Via::Manual, method: method.into(), note, by: named(answered_by) };
+        let event = Event::Manual { officer: officer.name.into(), via: officer.via, method: method.into(), note, by: named(answered_by) };
         self.act(id, &event, "/answered_by").await
     }
 
     /// Feedback on a person's behalf.
-    pub async fn feedback(&self, id: CalloutId, officer: &str, by: Option<&str>, report: Report) -> Result<CalloutParts, ActError> {
-        let event = Event::Feedback { from: FeedbackFrom::Officer { officer: officer.into(), by: named(by) }, report };
+    pub async fn feedback(&self, id: CalloutId, officer: Officer<'_>, by: Option<&str>, report: Report) -> Result<CalloutParts, ActError> {
+        let from = FeedbackFrom::Officer { officer: officer.name.into(), via: officer.via, by: named(by) };
+        let event = Event::Feedback { from, report };
         self.act(id, &event, "/by").await
     }
 
@@ -89,11 +91,13 @@ impl Engine {
                     if !t.is_open() {
                         return Err(ActError::Conflict("the task is closed".into()));
                     }
-                    if let Some(by) = t.claimed_by.as_ref().filter(|b| *b != officer) {
+                    // What the shift leader took over by key is continued by an officer on the screen.
+                    if let Some(by) = t.claimed_by.as_ref().filter(|b| *b != officer && t.taken_by.is_none()) {
                         return Err(ActError::Conflict(format!("the task is claimed by {by} until {}", t.due)));
                     }
                     t.claimed_by = Some(officer.into());
                     t.claimed_at = Some(now);
+                    t.taken_by = None;
                     t.due = now + lapse;
                     Ok(None)
                 })
@@ -107,7 +111,7 @@ impl Engine {
     pub async fn complete_task(
         &self,
         task: &str,
-        officer: &str,
+        officer: Officer<'_>,
         outcome: &str,
         reached: Option<&str>,
         note: Option<String>,
@@ -115,7 +119,8 @@ impl Engine {
         match rows::read_task_id(task) {
             Some(TaskOwner::Callout(id, n)) => {
                 let reached = reached.map(|r| named(Some(r)));
-                let event = Event::CompleteTask { n, officer: officer.into(), outcome: outcome.into(), reached, note };
+                let event =
+                    Event::CompleteTask { n, officer: officer.name.into(), via: officer.via, outcome: outcome.into(), reached, note };
                 self.act(id, &event, "/reached").await?;
                 Ok(())
             }
@@ -123,6 +128,9 @@ impl Engine {
                 self.warning_task(id, n, |t, now, _| {
                     if !t.is_open() {
                         return Err(ActError::Conflict("the task is closed".into()));
+                    }
+                    if let Some(by) = t.claimed_by.as_ref().filter(|b| *b != officer.name && t.taken_by.is_none()) {
+                        return Err(ActError::Conflict(format!("the task is claimed by {by} until {}", t.due)));
                     }
                     // A decision is taken by what decides it: `end` here, a new expiry or a place by its own call.
                     let asked = t.title == EXPIRY_TASK || t.title.starts_with(AREA_TASK);
@@ -136,7 +144,7 @@ impl Engine {
                         reason: WarningEnd::Expired,
                         at: now,
                         by: None,
-                        who: officer.into(),
+                        who: officer.name.into(),
                         note: note.clone().unwrap_or_default(),
                         cursor: 0,
                         spare_serious: false,
@@ -189,7 +197,7 @@ impl Engine {
         if w.tasks.iter().any(|t| t.is_open() && t.title == title) {
             return None;
         }
-        let due = now + w.policy.clocks.claim_lapses;
+        let due = now + unclaimed(w.policy.clocks.claim_lapses);
         Some(w.push_task(TaskKind::Decide, title, now, due))
     }
 

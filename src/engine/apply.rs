@@ -1,10 +1,11 @@
 //! Load, step, commit; again when somebody else was first. Everything that happens to a callout or
 //! a line from outside a turn goes through here.
 
-use super::{CalloutParts, Engine, rows};
+use super::{CalloutParts, Engine, rows, warning::WarningLetter};
 use crate::{
     core::{
         callout::{self, Channels, Ctx, ForwardTo, Stepped, entry::Entry, event::Event, state::Callout},
+        duty_call::DutyCall,
         ids::{CalloutId, WarningId},
         line::{self, Line, LineEvent, LineStepped},
         phone::Phone,
@@ -117,12 +118,19 @@ impl Engine {
 
     /// What a callout's decisions look at; `None` for an ordinal outside the plan.
     pub(super) async fn around(&self, id: CalloutId) -> Result<Option<Around>, StoreError> {
-        let Some(warning) = self.frozen_warning(id.warning).await? else { return Ok(None) };
+        let Some(mut warning) = self.frozen_warning(id.warning).await? else { return Ok(None) };
         let n = id.ordinal / CHUNK as u32;
         let Some(chunk) = self.chunk(id.warning, n).await? else { return Ok(None) };
         let index = id.ordinal as usize % CHUNK;
-        let fits = chunk.entries.get(index).is_some_and(|e| usize::from(e.ladder) < warning.policy.ladders.len());
-        Ok(fits.then_some(Around { warning, chunk, index }))
+        let Some(ladder) = chunk.entries.get(index).map(|e| usize::from(e.ladder)) else { return Ok(None) };
+        if ladder >= warning.policy.ladders.len() {
+            // A place was added since (by another gateway): its ladders stand behind those we know.
+            match self.load_warning(id.warning).await? {
+                Some((fresh, _)) if ladder < fresh.policy.ladders.len() => warning = fresh,
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(Around { warning, chunk, index }))
     }
 
     /// The commit of a callout's step. `record` is what it was decided on.
@@ -259,11 +267,13 @@ impl Engine {
         c.send = s
             .news
             .iter()
-            .map(|(attempt, news)| Envelope {
-                to: Key::Callout(attempt.callout),
-                lane: Lane::URGENT,
-                not_before: Time(0),
-                body: to_json(&Event::Line { n: attempt.n, news: news.clone() }),
+            .map(|(attempt, news)| {
+                let (n, news) = (attempt.n, news.clone());
+                let (to, body) = match DutyCall::is_one(*attempt) {
+                    true => (Key::Warning(attempt.callout.warning), to_json(&WarningLetter::Duty { n, news })),
+                    false => (Key::Callout(attempt.callout), to_json(&Event::Line { n, news })),
+                };
+                Envelope { to, lane: Lane::URGENT, not_before: Time(0), body }
             })
             .collect();
         name_empty(&mut c);
@@ -303,7 +313,8 @@ impl Engine {
             let Some((state, record)) = self.load_warning(id).await? else { return Ok(None) };
             let now = self.store.now();
             let mut next = (*state).clone();
-            let Some(change) = change(&mut next, now) else { return Ok(Some(state)) };
+            let Some(mut change) = change(&mut next, now) else { return Ok(Some(state)) };
+            self.recall_duty(&mut next, &mut change);
             let commit = self.warning_commit(&next, Some(&record), &change, now, Vec::new());
             if matches!(self.store.commit(lane, vec![commit]).await?.first(), Some(Committed::Done)) {
                 let next = Arc::new(next);

@@ -21,7 +21,8 @@ pub type Ordinals = HashMap<RecipientId, u32>;
 pub struct Cache {
     warnings: Mutex<HashMap<WarningId, Arc<WarningState>>>,
     chunks: Mutex<HashMap<(WarningId, u32), Arc<PlanChunk>>>,
-    ordinals: Mutex<HashMap<WarningId, Arc<Ordinals>>>,
+    /// With how many entries the plan had: an officer may add some.
+    ordinals: Mutex<HashMap<WarningId, (u32, Arc<Ordinals>)>>,
 }
 
 fn open<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -51,11 +52,11 @@ impl Cache {
         }
         all.insert((id, n), chunk);
     }
-    pub fn ordinals(&self, id: WarningId) -> Option<Arc<Ordinals>> {
-        open(&self.ordinals).get(&id).cloned()
+    pub fn ordinals(&self, id: WarningId, entries: u32) -> Option<Arc<Ordinals>> {
+        open(&self.ordinals).get(&id).filter(|(n, _)| *n == entries).map(|(_, map)| map.clone())
     }
-    pub fn put_ordinals(&self, id: WarningId, map: Arc<Ordinals>) {
-        open(&self.ordinals).insert(id, map);
+    pub fn put_ordinals(&self, id: WarningId, entries: u32, map: Arc<Ordinals>) {
+        open(&self.ordinals).insert(id, (entries, map));
     }
     /// Forgets what a closed warning no longer needs.
     pub fn forget(&self, id: WarningId) {

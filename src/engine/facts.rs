@@ -26,6 +26,7 @@ fn kind_of(kind: AskKind) -> MessageKind {
         AskKind::Info => MessageKind::Info,
         AskKind::Which => MessageKind::Which,
         AskKind::Ended => MessageKind::Ended,
+        AskKind::Decide => MessageKind::Decide,
     }
 }
 
@@ -50,22 +51,30 @@ fn place_names(entry: &PlanEntry) -> Vec<String> {
 }
 
 impl Engine {
-    /// The facts every message of a warning shares.
+    /// The facts every message of a warning to this person shares.
     fn base_facts(&self, w: &WarningState, entry: &PlanEntry) -> MessageFacts {
+        MessageFacts {
+            level: entry.level,
+            places: place_names(entry),
+            posts: entry.posts.iter().map(|p| p.title.clone()).collect(),
+            ..self.warning_facts(w)
+        }
+    }
+
+    /// What the warning itself says.
+    pub(super) fn warning_facts(&self, w: &WarningState) -> MessageFacts {
         let c = &w.content;
         let issuer = c.sender_name.clone().or_else(|| self.issuers.iter().find(|i| i.id == w.issuer).map(|i| i.name.clone()));
         MessageFacts {
             drill: w.drill,
             hazard: c.hazard.clone(),
             hazard_name: c.parameters.get("eventName").cloned().unwrap_or_default(),
-            level: entry.level,
+            level: c.level,
             headline: c.headline.clone(),
             description: c.description.clone(),
             instruction: c.instruction.clone(),
             issuer: issuer.unwrap_or_else(|| c.sender.clone()),
             sent: c.sent,
-            places: place_names(entry),
-            posts: entry.posts.iter().map(|p| p.title.clone()).collect(),
             ..MessageFacts::default()
         }
     }
@@ -98,7 +107,7 @@ impl Engine {
             link: (a.channel == Channel::Email || self.settings.sms_link).then(|| self.link(c.id, a.contact)),
             ..self.base_facts(w, entry)
         };
-        self.renderer.render(kind_of(a.kind), a.channel, &facts).map_err(|e| e.to_string())
+        self.render(a.kind, a.channel, &facts)
     }
 
     /// What a "which one?" offers: each digit with what it is about.
@@ -114,6 +123,9 @@ impl Engine {
 
     /// The message of a call or gathered message: it speaks the count.
     pub(super) async fn gathered_message(&self, d: &Departure) -> Result<Result<Message, String>, StoreError> {
+        if d.group.kind == AskKind::Decide {
+            return self.duty_message(d).await;
+        }
         let mut holders = Vec::new();
         let mut places = Vec::new();
         let mut facts: Option<MessageFacts> = None;
@@ -144,6 +156,10 @@ impl Engine {
         facts.holders = holders;
         facts.places = places;
         facts.drill = d.group.drill;
-        Ok(self.renderer.render(kind_of(d.group.kind), d.group.channel, &facts).map_err(|e| e.to_string()))
+        Ok(self.render(d.group.kind, d.group.channel, &facts))
+    }
+
+    pub(super) fn render(&self, kind: AskKind, channel: Channel, facts: &MessageFacts) -> Result<Message, String> {
+        self.renderer.render(kind_of(kind), channel, facts).map_err(|e| e.to_string())
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     ActError, Engine, Issuer, PostError, PostReply,
-    apply::{WarningChange, from_json, plan_blob, to_json},
-    planning::end_letter,
+    apply::{WarningChange, from_json, to_json},
+    ending::end_letter,
     rows,
 };
 use crate::{
@@ -11,11 +11,10 @@ use crate::{
         division::Division,
         hazard::Level,
         ids::{MAX_WARNING, WarningId},
-        plan::CHUNK,
-        planner::{self, Only, PlanInput, default_expiry},
+        planner::{self, default_expiry},
         policy::RunningPolicy,
         time::Time,
-        warning::{Area, Content, FieldError, Finding, MessageType, Parsed, Shape, Status},
+        warning::{Content, FieldError, Finding, MessageType, Parsed, Shape, Status},
         warning_life::{EndOrder, PlanHead, Relations, WarningEnd, WarningPhase, WarningState},
     },
     ingest,
@@ -108,6 +107,7 @@ impl Engine {
             relations,
             end: None,
             tasks: Vec::new(),
+            duty_calls: Vec::new(),
             expiry_asked: None,
             added_places: Vec::new(),
             content,
@@ -335,89 +335,6 @@ impl Engine {
                 Some(change)
             })
             .await?;
-        match (refused, found) {
-            (Some(e), _) => Err(e),
-            (None, None) => Err(ActError::NotFound(format!("warning {id}"))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Adds a place (a point's code or a division code): its people are planned behind the others.
-    pub async fn add_place(&self, id: WarningId, who: &str, place: &str) -> Result<(), ActError> {
-        let (directory, lookup) = self.people();
-        let bad = |detail: String| ActError::Invalid(FieldError { pointer: "/place".into(), detail });
-        let shape = match place.parse::<Division>() {
-            Ok(d) if directory.divisions.contains_key(&d) => Shape::Division(d),
-            Ok(d) => return Err(bad(format!("division {d} is not in the directory"))),
-            Err(_) if directory.points.contains_key(place) => Shape::Point(place.to_string()),
-            Err(_) => return Err(bad(format!("`{place}` is neither a division code nor a point of the directory"))),
-        };
-        let called = self.ordinals(id).await?;
-        let policy = self.policy();
-        let mut refused = None;
-        let found = self
-            .apply_warning(id, WriteLane::Urgent, |w, now| {
-                if w.phase != WarningPhase::Active || w.end.is_some() {
-                    refused = Some(ActError::Conflict(format!("{id} is not active")));
-                    return None;
-                }
-                let content = Content { areas: vec![Area { name: None, shape: shape.clone(), level: None }], ..w.content.clone() };
-                let input = |only| PlanInput {
-                    content: &content,
-                    policy: &policy,
-                    directory: &directory,
-                    lookup: &lookup,
-                    now,
-                    issuer_divisions: &[],
-                    drill: w.drill,
-                    only,
-                };
-                let all = planner::make_plan(input(None));
-                let mut recipients: Vec<_> = all
-                    .chunks
-                    .iter()
-                    .flat_map(|c| c.entries.iter().filter_map(|e| c.people.get(usize::from(e.person)).map(|p| p.id)))
-                    .filter(|p| !called.contains_key(p))
-                    .collect();
-                recipients.sort_unstable();
-                let mut change = WarningChange {
-                    entry: serde_json::json!({"e": "place_added", "place": place, "who": who}),
-                    due: Some(now),
-                    ..WarningChange::default()
-                };
-                w.added_places.push(place.to_string());
-                for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.title.starts_with(AREA_TASK)) {
-                    t.closed = Some("place_added".into());
-                    change.tasks.push(t.n);
-                }
-                if !recipients.is_empty() {
-                    let only = Only { recipients, ..Only::default() };
-                    let out = planner::make_plan(input(Some(&only)));
-                    let (ladders, feedback) = (w.policy.ladders.len() as u8, w.policy.feedback.len() as u8);
-                    let first = w.plan.chunks;
-                    for (n, mut chunk) in out.chunks.into_iter().enumerate() {
-                        for e in &mut chunk.entries {
-                            e.ladder += ladders;
-                            e.feedback = e.feedback.map(|f| f + feedback);
-                        }
-                        w.plan.entries = (first as usize + n) as u32 * CHUNK as u32 + chunk.entries.len() as u32;
-                        w.plan.chunks += 1;
-                        change.blobs.push((plan_blob(first + n as u32), to_json(&chunk)));
-                    }
-                    w.policy.ladders.extend(out.running.ladders);
-                    w.policy.feedback.extend(out.running.feedback);
-                    if ladders == 0 {
-                        w.policy.clocks = out.running.clocks;
-                        w.policy.night = out.running.night;
-                        w.policy.source = out.running.source;
-                    }
-                    w.plan.expected += out.expected as u32;
-                    w.plan.told += out.told as u32;
-                }
-                Some(change)
-            })
-            .await?;
-        self.cache.forget(id);
         match (refused, found) {
             (Some(e), _) => Err(e),
             (None, None) => Err(ActError::NotFound(format!("warning {id}"))),

@@ -1,7 +1,8 @@
 //! The engine: something is due → lease it → step → commit → carry out. First send, retry,
 //! escalation and recovery after a crash are this one path ([`executor`]).
 //!
-//! Rooms: `intake` (warnings in), `planning` (plans into rows, ends walked), `executor` (the turn),
+//! Rooms: `intake` (warnings in), `warning` (a warning's turn), `planning` (plans into rows), `ending`
+//! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
 //! that cannot be guessed), `limits` (provider accounts), `cache` (plans and policies in memory).
@@ -13,23 +14,30 @@ mod apply;
 mod audit;
 mod cache;
 pub mod dispatcher;
+mod duty;
+mod ending;
 mod executor;
 mod facts;
 mod intake;
 pub mod limits;
 mod lines;
+mod places;
 mod planning;
 mod receipts;
 pub mod reference;
 mod rows;
 pub mod run;
+mod warning;
 
 pub use executor::Turn;
 
 use crate::{
     channel::Provider,
     core::{
-        callout::{Channels, state::Callout},
+        callout::{
+            Channels,
+            state::{Callout, Via},
+        },
         directory::Directory,
         division::Division,
         hazard::{HazardRight, Level},
@@ -97,6 +105,22 @@ pub enum ActError {
     Invalid(FieldError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Who enters something on a person's behalf, and how he came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Officer<'a> {
+    pub name: &'a str,
+    /// `manual` at the screen, `api` with a program's token.
+    pub via: Via,
+}
+impl<'a> Officer<'a> {
+    pub fn at_screen(name: &'a str) -> Officer<'a> {
+        Officer { name, via: Via::Manual }
+    }
+    pub fn by_token(name: &'a str) -> Officer<'a> {
+        Officer { name, via: Via::Api }
+    }
 }
 
 /// A callout with what its view needs.

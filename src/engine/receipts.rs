@@ -12,6 +12,7 @@ use crate::{
             event::Event,
             state::{AttemptState, Callout, Via},
         },
+        duty_call::DutyCall,
         ids::{AttemptId, CalloutId},
         line::{AskFacts, Line, LineEvent, Member, ReplyMeaning, reply_meaning},
         phone::Phone,
@@ -145,6 +146,9 @@ impl Engine {
 
     /// The number an attempt went to, and whether the number's line made it.
     async fn phone_of_attempt(&self, attempt: AttemptId) -> Result<Option<(Phone, bool)>, StoreError> {
+        if DutyCall::is_one(attempt) {
+            return Ok(self.duty_phone(attempt).await?.map(|phone| (phone, true)));
+        }
         let Some(parts) = self.callout_parts(attempt.callout).await? else { return Ok(None) };
         let Some(a) = parts.callout.attempt(attempt.n) else { return Ok(None) };
         let person = parts.callout.contacts.get(usize::from(a.contact)).and_then(|k| parts.person(k.person));

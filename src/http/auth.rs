@@ -12,6 +12,7 @@ use super::{
 use crate::{
     config::{Config, Issuer, Role},
     core::{division::Division, time::Time},
+    engine::Officer,
 };
 use axum::{
     body::{Body, Bytes},
@@ -51,6 +52,10 @@ impl Caller {
             Caller::Issuer(issuer) => &issuer.id.0,
             Caller::Holder(holder) => &holder.name,
         }
+    }
+    /// The caller as who enters an answer: a key is a program's, whoever holds it (contract, Roles).
+    pub fn officer(&self) -> Officer<'_> {
+        Officer::by_token(self.name())
     }
     pub fn has(&self, role: Role) -> bool {
         matches!(self, Caller::Holder(h) if h.roles.contains(&role))

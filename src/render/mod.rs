@@ -35,7 +35,8 @@ pub const DRILL_MARK: &str = "[演练]";
 pub const DRILL_SPOKEN: &str = "这是演练。";
 
 /// Which kinds have a voice script: those that ask for an answer.
-pub const VOICE_KINDS: [MessageKind; 3] = [MessageKind::Callout, MessageKind::Deputy, MessageKind::Takeover];
+pub const VOICE_KINDS: [MessageKind; 5] =
+    [MessageKind::Callout, MessageKind::Deputy, MessageKind::Takeover, MessageKind::End, MessageKind::Decide];
 
 #[derive(RustEmbed)]
 #[folder = "templates/message/"]

@@ -10,9 +10,19 @@ use super::{
 use crate::core::{policy::AnswerRule, send::Channel, time::Time};
 
 /// The keys a call offers (domain: 确认按一, 重听按二, 转值班员按三, 代理人接办按四).
-pub const ASKED_KEY: &str = "1";
+const ASKED_KEY: &str = "1";
 const TO_OFFICER: &str = "3";
 const TO_DEPUTY: &str = "4";
+
+/// Whether these keys are the one that was asked for, pressed once or several times.
+pub fn is_asked_key(keys: &str) -> bool {
+    pressed(keys, ASKED_KEY)
+}
+
+fn pressed(keys: &str, key: &str) -> bool {
+    let keys = keys.trim();
+    !keys.is_empty() && keys.chars().all(|c| key.contains(c))
+}
 
 impl Work<'_> {
     pub(super) fn answer(&mut self, contact: u8, via: Via, at: Time, event: &Event) {
@@ -106,12 +116,11 @@ impl Work<'_> {
     pub(super) fn keys(&mut self, n: u16, a: &Attempt, keys: &str, at: Time) {
         let keys = keys.trim();
         let event = |contact| Event::Answer { contact, via: Via::Keypress, at };
-        let pressed = |key: &str| !keys.is_empty() && keys.chars().all(|c| key.contains(c));
-        if pressed(ASKED_KEY) {
+        if is_asked_key(keys) {
             self.answer(a.contact, Via::Keypress, at, &event(a.contact));
-        } else if pressed(TO_DEPUTY) && a.contact == 0 {
+        } else if pressed(keys, TO_DEPUTY) && a.contact == 0 {
             self.decline(a.contact, false, Via::Keypress, &Event::Decline { contact: a.contact, not_me: false, via: Via::Keypress });
-        } else if pressed(TO_OFFICER) && self.state.state.is_open() {
+        } else if pressed(keys, TO_OFFICER) && self.state.state.is_open() {
             self.did(Entry::WrongKey { n, keys: keys.chars().take(16).collect() });
             self.open_task(TaskKind::Call, "责任人按键要求转值班员，请回拨", None);
         } else if !keys.is_empty() {

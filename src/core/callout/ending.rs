@@ -40,16 +40,11 @@ impl Work<'_> {
             }
             if self.number(contact, Channel::Sms, 0).is_some() && self.ctx.channels.sms {
                 self.queue_sms(contact, AskKind::End);
+            } else if let (true, Some(number)) = (self.ctx.channels.voice, self.number(contact, Channel::Voice, 0)) {
+                // A desk's landline can only be rung.
+                self.queue_by_line(contact, Channel::Voice, AskKind::End, number);
             } else if contact == 0 {
-                self.did(Entry::Queued {
-                    contact,
-                    channel: Channel::Email,
-                    kind: AskKind::End,
-                    number: 0,
-                    by_line: false,
-                    not_before: None,
-                    repeats: None,
-                });
+                self.queue_email(contact, AskKind::End);
             }
         }
     }

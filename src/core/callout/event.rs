@@ -120,6 +120,9 @@ pub enum Event {
     CompleteTask {
         n: u16,
         officer: String,
+        /// As in [`Event::Manual`].
+        #[serde(default = "manual")]
+        via: Via,
         outcome: String,
         reached: Option<ManualBy>,
         note: Option<String>,
@@ -143,6 +146,10 @@ pub enum Event {
     },
 }
 
+fn manual() -> Via {
+    Via::Manual
+}
+
 /// Whom an officer says he reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,8 +164,17 @@ pub enum ManualBy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackFrom {
-    Contact { contact: u8, via: Via },
-    Officer { officer: String, by: ManualBy },
+    Contact {
+        contact: u8,
+        via: Via,
+    },
+    Officer {
+        officer: String,
+        /// As in [`Event::Manual`].
+        #[serde(default = "manual")]
+        via: Via,
+        by: ManualBy,
+    },
 }
 
 /// Why an event from a person or officer had no effect; told to them, never an error of the engine.

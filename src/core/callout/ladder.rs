@@ -244,7 +244,7 @@ impl Work<'_> {
         }
     }
 
-    fn queue_email(&mut self, contact: u8, kind: AskKind) {
+    pub(super) fn queue_email(&mut self, contact: u8, kind: AskKind) {
         let person = self.state.contacts[usize::from(contact)].person;
         if self.ctx.channels.email && self.ctx.person(person).is_some_and(|p| p.email.is_some()) {
             self.did(Entry::Queued { contact, channel: Channel::Email, kind, number: 0, by_line: false, not_before: None, repeats: None });
@@ -253,14 +253,23 @@ impl Work<'_> {
 
     /// Hands an ask to the number's line, which gathers and keeps one call in flight per number.
     pub(super) fn queue_by_line(&mut self, contact: u8, channel: Channel, kind: AskKind, number: u8) {
-        self.queue_by_line_again(contact, channel, kind, number, None);
+        self.queue_by_line_later(contact, channel, kind, number, None, None);
     }
 
-    pub(super) fn queue_by_line_again(&mut self, contact: u8, channel: Channel, kind: AskKind, number: u8, repeats: Option<u16>) {
+    /// The same, not before a time, or as the repetition of an attempt whose fate stayed unknown.
+    pub(super) fn queue_by_line_later(
+        &mut self,
+        contact: u8,
+        channel: Channel,
+        kind: AskKind,
+        number: u8,
+        not_before: Option<Time>,
+        repeats: Option<u16>,
+    ) {
         let k = &self.state.contacts[usize::from(contact)];
         let (relation, recipient) = (k.relation, k.id);
         let Some(phone) = self.ctx.person(k.person).and_then(|p| p.phones.get(usize::from(number))).cloned() else { return };
-        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before: None, repeats });
+        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before, repeats });
         let n = self.state.attempts.len() as u16;
         let ask = LineAsk {
             attempt: self.attempt_id(n),
@@ -276,6 +285,7 @@ impl Work<'_> {
             voice_unknown: self.ctx.clocks.voice_unknown,
             message_unknown: self.ctx.clocks.lookup[2],
             sending_timeout: self.ctx.sending_timeout,
+            not_before,
         };
         self.effects.line.push((phone, LineLetter::Ask(ask)));
     }

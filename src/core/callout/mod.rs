@@ -25,4 +25,5 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
+pub use answering::is_asked_key;
 pub use step::{Channels, Ctx, Effects, ForwardTo, Stepped, open, open_carried, step};

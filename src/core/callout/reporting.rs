@@ -43,10 +43,10 @@ impl Work<'_> {
                 }
                 AnsweredBy { id: Some(k.id), name: self.ctx.name(k.person), relation: k.relation.as_str().into() }
             }
-            FeedbackFrom::Officer { officer, by } => match self.entitled(by) {
+            FeedbackFrom::Officer { officer, via, by } => match self.entitled(by) {
                 Ok((posts, who)) => {
                     if self.unanswered() {
-                        self.answered_for(posts, who.clone(), Via::Manual, self.now, Some(officer.clone()), None, None);
+                        self.answered_for(posts, who.clone(), *via, self.now, Some(officer.clone()), None, None);
                     }
                     who
                 }

@@ -215,6 +215,8 @@ impl Work<'_> {
                     self.did(Entry::AttemptIs { n, state, outcome: Some(outcome.clone()), provider_id: None });
                     if *number_dead {
                         self.number_dead(&a, outcome);
+                    } else if !*ok {
+                        self.ring_end_again(&a);
                     }
                 }
             }
@@ -231,7 +233,16 @@ impl Work<'_> {
         }
         self.did(Entry::GivenUp { n, why: why.to_string() });
         if a.channel == Channel::Sms && a.repeats.is_none() && self.ctx.resends_unknown() && self.wanted(a) {
-            self.queue_by_line_again(a.contact, a.channel, a.kind, a.number, Some(n));
+            self.queue_by_line_later(a.contact, a.channel, a.kind, a.number, None, Some(n));
+        }
+    }
+
+    /// The end was not heard by somebody who can only be rung: once more, after a while.
+    fn ring_end_again(&mut self, a: &Attempt) {
+        let is_end = |b: &&Attempt| b.contact == a.contact && b.channel == Channel::Voice && b.kind == AskKind::End;
+        if is_end(&a) && self.state.attempts.iter().filter(is_end).count() < 2 {
+            let later = self.now + self.ctx.clocks.gather;
+            self.queue_by_line_later(a.contact, a.channel, a.kind, a.number, Some(later), None);
         }
     }
 

@@ -266,6 +266,8 @@ pub enum AskKind {
     /// A bare 收到 with several asks open: which one is meant?
     Which,
     Ended,
+    /// A task of the warning's own that nobody claims; see [`crate::core::duty_call`].
+    Decide,
 }
 impl AskKind {
     /// Sent because the warning ended, so its end does not stop it.

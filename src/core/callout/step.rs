@@ -160,7 +160,9 @@ pub fn step(ctx: Ctx<'_>, state: &Callout, event: &Event, now: Time) -> Stepped 
         Event::AskWhich { contact } => w.queue_sms(*contact, AskKind::Which),
         Event::Manual { officer, via, method, note, by } => w.manual(officer, *via, method, note.clone(), by, event),
         Event::ClaimTask { n, officer } => w.claim_task(*n, officer),
-        Event::CompleteTask { n, officer, outcome, reached, note } => w.complete_task(*n, officer, outcome, reached.as_ref(), note.clone()),
+        Event::CompleteTask { n, officer, via, outcome, reached, note } => {
+            w.complete_task(*n, officer, *via, outcome, reached.as_ref(), note.clone());
+        }
         Event::Feedback { from, report } => w.feedback(from, report, event),
         Event::Covered { place } => w.covered(place),
         Event::End { reason } => w.end(*reason),

@@ -63,7 +63,15 @@ impl Work<'_> {
         }
     }
 
-    pub(super) fn complete_task(&mut self, n: u16, officer: &str, outcome: &str, reached: Option<&ManualBy>, note: Option<String>) {
+    pub(super) fn complete_task(
+        &mut self,
+        n: u16,
+        officer: &str,
+        via: Via,
+        outcome: &str,
+        reached: Option<&ManualBy>,
+        note: Option<String>,
+    ) {
         let Some(t) = self.state.tasks.get(usize::from(n).wrapping_sub(1)) else {
             self.effects.refused = Some(Refused::Unknown("task"));
             return;
@@ -91,7 +99,7 @@ impl Work<'_> {
         self.did(Entry::TaskClosed { n, outcome: outcome.to_string(), by: Some(officer.to_string()), note: note.clone() });
         self.task_changed(n);
         match answer {
-            Some((posts, by)) => self.answered_for(posts, by, Via::Manual, self.now, Some(officer.to_string()), note, None),
+            Some((posts, by)) => self.answered_for(posts, by, via, self.now, Some(officer.to_string()), note, None),
             // A read reply changes nothing of the ladder; a call that reached nobody opens the next rung.
             None if kind == TaskKind::Call && self.state.state.is_open() => self.hasten("人工任务完成但未叫应"),
             None => {}

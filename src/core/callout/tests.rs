@@ -281,6 +281,7 @@ fn a_desks_or_superiors_key_takes_over_and_only_completion_naming_who_was_reache
     n.event(Event::CompleteTask {
         n: task.n,
         officer: "值班员".into(),
+        via: Via::Manual,
         outcome: "reached".into(),
         reached: Some(ManualBy::Holder),
         note: None,
@@ -296,7 +297,7 @@ fn a_superior_cannot_be_named_as_the_one_who_answered() {
     n.after(Span::mins(8) + Span::secs(1));
     let task = n.state.open_task(TaskKind::Call).unwrap().n;
     let reached = Some(ManualBy::Person(RecipientId(4)));
-    n.event(Event::CompleteTask { n: task, officer: "值班员".into(), outcome: "reached".into(), reached, note: None });
+    n.event(Event::CompleteTask { n: task, officer: "值班员".into(), via: Via::Manual, outcome: "reached".into(), reached, note: None });
     n.is(CalloutState::HandedOver);
     assert!(n.last.as_ref().unwrap().effects.refused.is_some());
 }
@@ -437,7 +438,14 @@ fn completing_without_an_answer_opens_the_next_rung() {
     let mut n = Night1::new();
     n.after(Span::mins(8) + Span::secs(1));
     let task = n.state.open_task(TaskKind::Call).unwrap().n;
-    n.event(Event::CompleteTask { n: task, officer: "甲".into(), outcome: "not_reached".into(), reached: None, note: None });
+    n.event(Event::CompleteTask {
+        n: task,
+        officer: "甲".into(),
+        via: Via::Manual,
+        outcome: "not_reached".into(),
+        reached: None,
+        note: None,
+    });
     assert_eq!(n.state.rung, Some(3));
     assert_eq!(n.state.open_task(TaskKind::Call).unwrap().title, "县值班员叫应");
 }

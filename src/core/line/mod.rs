@@ -56,6 +56,8 @@ pub struct LineAsk {
     pub message_unknown: Span,
     /// A request without an outcome after this long is of unknown fate (a crash, a lost reply).
     pub sending_timeout: Span,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Time>,
 }
 
 /// Letters to a line.
@@ -335,7 +337,7 @@ impl Line {
     pub fn apply(&mut self, entry: &LineEntry, at: Time) {
         match entry {
             LineEntry::Waits { ask } => {
-                self.waiting.push(Waiting { ask: ask.clone(), since: at, not_before: None, tries: 0 });
+                self.waiting.push(Waiting { ask: ask.clone(), since: at, not_before: ask.not_before, tries: 0 });
             }
             LineEntry::Withdrawn { attempt } => self.waiting.retain(|w| w.ask.attempt != *attempt),
             LineEntry::Dropped { attempts, .. } => self.waiting.retain(|w| !attempts.contains(&w.ask.attempt)),

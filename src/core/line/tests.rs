@@ -44,6 +44,7 @@ fn ask(ordinal: u32, relation: Relation, channel: Channel) -> LineAsk {
         voice_unknown: Span::secs(60),
         message_unknown: Span::secs(120),
         sending_timeout: Span::secs(15),
+        not_before: None,
     }
 }
 

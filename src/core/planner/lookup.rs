@@ -178,6 +178,20 @@ impl Lookup {
     pub fn shift_leader(&self, dir: &Directory, place: Division, not: RecipientId, now: Time) -> Option<RecipientId> {
         climb(&self.shift_leaders, dir, place, DivisionLevel::Township, not, now)
     }
+
+    /// Who must know of a warning that concerns all of `home`: the shift leader over it, its duty desk, or,
+    /// where nobody sits that high, the first leader or desk below.
+    pub fn in_charge_of(&self, dir: &Directory, home: Division, now: Time) -> Option<RecipientId> {
+        let nobody = RecipientId(u32::MAX);
+        let inside = |held: &BTreeMap<Division, Vec<u32>>| {
+            let (from, to) = home.range();
+            held.range(Division(from)..Division(to)).find_map(|(d, _)| holder_of(held, dir, *d, nobody, now))
+        };
+        climb(&self.shift_leaders, dir, home, DivisionLevel::County, nobody, now)
+            .or_else(|| climb(&self.desks, dir, home, DivisionLevel::County, nobody, now))
+            .or_else(|| inside(&self.shift_leaders))
+            .or_else(|| inside(&self.desks))
+    }
 }
 
 /// Every division that contains this one, nearest first.
@@ -202,11 +216,14 @@ fn climb(
     now: Time,
 ) -> Option<RecipientId> {
     let start = place.at(level).unwrap_or(place);
-    std::iter::once(start).chain(ancestors(start)).find_map(|d| {
-        let people = || {
-            let posts = held.get(&d).into_iter().flatten().filter_map(|i| dir.posts.get(*i as usize));
-            posts.filter(|p| p.recipient != not && p.valid_at(now)).filter_map(|p| dir.recipients.get(&p.recipient))
-        };
-        people().find(|r| !r.phones.is_empty()).or_else(|| people().next()).map(|r| r.id)
-    })
+    std::iter::once(start).chain(ancestors(start)).find_map(|d| holder_of(held, dir, d, not, now))
+}
+
+/// Whoever holds a post of these in exactly this division now; somebody with a number, if there is one.
+fn holder_of(held: &BTreeMap<Division, Vec<u32>>, dir: &Directory, d: Division, not: RecipientId, now: Time) -> Option<RecipientId> {
+    let people = || {
+        let posts = held.get(&d).into_iter().flatten().filter_map(|i| dir.posts.get(*i as usize));
+        posts.filter(|p| p.recipient != not && p.valid_at(now)).filter_map(|p| dir.recipients.get(&p.recipient))
+    };
+    people().find(|r| !r.phones.is_empty()).or_else(|| people().next()).map(|r| r.id)
 }

@@ -199,7 +199,7 @@ pub async fn acknowledge(
         return Err(Problem::field("/method", "1 to 50 characters: how the person was reached, such as phone or door"));
     }
     check_note(body.note.as_deref())?;
-    let parts = app.engine.acknowledge(id, caller.name(), method, body.note, body.answered_by.as_deref()).await?;
+    let parts = app.engine.acknowledge(id, caller.officer(), method, body.note, body.answered_by.as_deref()).await?;
     show(&app, &parts, Phones::Masked).await.map(Json)
 }
 
@@ -219,6 +219,6 @@ pub async fn feedback(
     let parts = app.callout(&caller, id).await?;
     check_place(&parts, &report)?;
     check_note(Some(&report.note))?;
-    let parts = app.engine.feedback(id, caller.name(), None, report).await?;
+    let parts = app.engine.feedback(id, caller.officer(), None, report).await?;
     show(&app, &parts, Phones::Masked).await.map(Json)
 }

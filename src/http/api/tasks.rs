@@ -106,7 +106,7 @@ pub async fn complete(
         return Err(Problem::field("/outcome", "1 to 100 characters: what came of it"));
     }
     check_note(body.note.as_deref())?;
-    app.engine.complete_task(&id, caller.name(), outcome, body.reached.as_deref(), body.note).await?;
+    app.engine.complete_task(&id, caller.officer(), outcome, body.reached.as_deref(), body.note).await?;
     Ok(Json(task(&row(&app, &caller, &id).await?)))
 }
 

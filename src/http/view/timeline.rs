@@ -60,6 +60,7 @@ fn kind_zh(kind: AskKind) -> &'static str {
         AskKind::Info => "告知",
         AskKind::Which => "询问是哪一条",
         AskKind::Ended => "告知已结束",
+        AskKind::Decide => "请处理任务",
     }
 }
 

@@ -21,7 +21,7 @@ use jiaoying::{
         warning::{Content, Parsed},
     },
     engine::{
-        ActError, PostError, PostReply, TokenAction, Turn,
+        ActError, Officer, PostError, PostReply, TokenAction, Turn,
         dispatcher::{Done, LookupJob},
         limits::InFlight,
     },
@@ -442,14 +442,14 @@ impl Play {
             Act::Complete { task, officer, outcome, reached } => {
                 self.officer_speaks(&task, reached.is_some());
                 tasks.push(Box::pin(async move {
-                    let r = e.complete_task(&task, officer, outcome, reached.as_deref(), None).await;
+                    let r = e.complete_task(&task, Officer::at_screen(officer), outcome, reached.as_deref(), None).await;
                     Came::Act(Act::Complete { task, officer, outcome, reached }, r)
                 }));
             }
             Act::Manual { id } => {
                 self.laws.ledger.officers.push(id);
                 tasks.push(Box::pin(async move {
-                    let r = e.acknowledge(id, "值班员", "电台", None, None).await.map(|_| ());
+                    let r = e.acknowledge(id, Officer::at_screen("值班员"), "电台", None, None).await.map(|_| ());
                     Came::Act(Act::Manual { id }, r)
                 }));
             }

@@ -20,7 +20,7 @@ use jiaoying::{
         time::{Span, Time},
         warning::{Content, MessageType, Parsed},
     },
-    engine::{PostReply, TokenAction, dispatcher::Done},
+    engine::{Officer, PostReply, TokenAction, dispatcher::Done},
     store::{Reports, Store, TaskRow},
 };
 use std::collections::BTreeMap;
@@ -234,6 +234,24 @@ impl Night {
         }
     }
 
+    /// A post by another bureau.
+    pub fn post_from(&mut self, bureau: &str, content: &Content) -> WarningId {
+        let parsed = Parsed { content: content.clone(), findings: vec![] };
+        let reply = now(self.w.engine.post_warning(&issuer(bureau), parsed, b"{}")).unwrap();
+        self.settle();
+        reply.id
+    }
+    pub fn add_place(&mut self, warning: WarningId, place: &str) {
+        now(self.w.engine.add_place(warning, "值班员", place)).unwrap();
+        self.settle();
+    }
+    /// The warning's own open task with these words.
+    pub fn expect_own_task(&self, warning: WarningId, words: &str) -> TaskRow {
+        let tasks = self.tasks(warning);
+        let found = tasks.iter().find(|t| t.callout.is_none() && t.title.contains(words));
+        found.cloned().unwrap_or_else(|| panic!("no task `{words}` among {tasks:?}"))
+    }
+
     pub fn tasks(&self, warning: WarningId) -> Vec<TaskRow> {
         now(self.w.store.inner.tasks(Some(warning), true, 100)).unwrap()
     }
@@ -247,7 +265,7 @@ impl Night {
         self.settle();
     }
     pub fn complete(&mut self, task: &TaskRow, officer: &str, outcome: &str, reached: Option<&str>) {
-        now(self.w.engine.complete_task(&task.id, officer, outcome, reached, None)).unwrap();
+        now(self.w.engine.complete_task(&task.id, Officer::at_screen(officer), outcome, reached, None)).unwrap();
         self.settle();
     }
 }

@@ -1,0 +1,128 @@
+//! A place that an officer adds to a running warning: its people are planned behind the others.
+
+use super::{
+    ActError, Engine,
+    apply::{WarningChange, plan_blob, to_json},
+    intake::AREA_TASK,
+};
+use crate::{
+    core::{
+        division::Division,
+        ids::WarningId,
+        message::fit_list,
+        plan::CHUNK,
+        planner::{self, Only, PlanInput, PlanOutput},
+        warning::{Area, Content, FieldError, Shape},
+        warning_life::{WarningPhase, WarningState},
+    },
+    store::WriteLane,
+};
+
+impl Engine {
+    /// Adds a place (a point's code or a division code): its people are planned behind the others.
+    pub async fn add_place(&self, id: WarningId, who: &str, place: &str) -> Result<(), ActError> {
+        let (directory, lookup) = self.people();
+        let bad = |detail: String| ActError::Invalid(FieldError { pointer: "/place".into(), detail });
+        let shape = match place.parse::<Division>() {
+            Ok(d) if directory.divisions.contains_key(&d) => Shape::Division(d),
+            Ok(d) => return Err(bad(format!("division {d} is not in the directory"))),
+            Err(_) if directory.points.contains_key(place) => Shape::Point(place.to_string()),
+            Err(_) => return Err(bad(format!("`{place}` is neither a division code nor a point of the directory"))),
+        };
+        let name = match &shape {
+            Shape::Point(code) => directory.points.get(code).map(|p| p.name.clone()),
+            _ => place.parse().ok().and_then(|d: Division| directory.divisions.get(&d).map(|d| d.name.clone())),
+        };
+        let name = name.unwrap_or_else(|| place.to_string());
+        let policy = self.policy();
+        for _ in 0..10 {
+            let called = self.ordinals(id).await?;
+            let Some((seen, _)) = self.load_warning(id).await? else { break };
+            let (mut refused, mut stale) = (None, false);
+            let change = |w: &mut WarningState, now| {
+                if w.phase != WarningPhase::Active || w.end.is_some() {
+                    refused = Some(ActError::Conflict(format!("{id} is not active")));
+                    return None;
+                }
+                // Who is called already was read before; another place may have been added since.
+                stale = w.plan.entries != seen.plan.entries;
+                if stale || w.added_places.iter().any(|p| p == place) {
+                    return None;
+                }
+                let content = Content { areas: vec![Area { name: None, shape: shape.clone(), level: None }], ..w.content.clone() };
+                let input = |only| PlanInput {
+                    content: &content,
+                    policy: &policy,
+                    directory: &directory,
+                    lookup: &lookup,
+                    now,
+                    issuer_divisions: &[],
+                    drill: w.drill,
+                    only,
+                };
+                let all = planner::make_plan(input(None));
+                let people = all.chunks.iter().flat_map(|c| c.entries.iter().filter_map(|e| c.people.get(usize::from(e.person))));
+                let (known, new): (Vec<_>, Vec<_>) = people.partition(|p| called.contains_key(&p.id));
+                let mut recipients: Vec<_> = new.iter().map(|p| p.id).collect();
+                recipients.sort_unstable();
+                let only = Only { recipients, ..Only::default() };
+                let out = (!only.recipients.is_empty()).then(|| planner::make_plan(input(Some(&only))));
+                let mut change = WarningChange {
+                    entry: serde_json::json!({"e": "place_added", "place": place, "who": who}),
+                    due: Some(now),
+                    ..WarningChange::default()
+                };
+                w.added_places.push(place.to_string());
+                for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.title.starts_with(AREA_TASK)) {
+                    t.closed = Some("place_added".into());
+                    change.tasks.push(t.n);
+                }
+                if !known.is_empty() {
+                    // Their callouts stand as they were planned: what they answered before cannot be for
+                    // this place, so a person tells them, and signs for it.
+                    let names: Vec<String> = known.iter().map(|p| p.name.clone()).collect();
+                    let title = format!("新增地点{name}：{}已在本次叫应名单中，请人工告知并核实", fit_list(&names, 40, "人"));
+                    change.tasks.extend(Engine::warning_decides(w, &title, now));
+                }
+                if let Some(out) = out {
+                    extend_plan(w, out, &mut change);
+                }
+                Some(change)
+            };
+            let found = self.apply_warning(id, WriteLane::Urgent, change).await?;
+            if stale {
+                continue;
+            }
+            return match (refused, found) {
+                (Some(e), _) => Err(e),
+                (None, None) => Err(ActError::NotFound(format!("warning {id}"))),
+                _ => Ok(()),
+            };
+        }
+        Err(ActError::NotFound(format!("warning {id}")))
+    }
+}
+
+/// Puts a second plan behind the first: its ladders and feedback rules are numbered on from there.
+fn extend_plan(w: &mut WarningState, out: PlanOutput, change: &mut WarningChange) {
+    let (ladders, feedback) = (w.policy.ladders.len() as u8, w.policy.feedback.len() as u8);
+    let first = w.plan.chunks;
+    for (n, mut chunk) in out.chunks.into_iter().enumerate() {
+        for e in &mut chunk.entries {
+            e.ladder += ladders;
+            e.feedback = e.feedback.map(|f| f + feedback);
+        }
+        w.plan.entries = (first as usize + n) as u32 * CHUNK as u32 + chunk.entries.len() as u32;
+        w.plan.chunks += 1;
+        change.blobs.push((plan_blob(first + n as u32), to_json(&chunk)));
+    }
+    w.policy.ladders.extend(out.running.ladders);
+    w.policy.feedback.extend(out.running.feedback);
+    if ladders == 0 {
+        w.policy.clocks = out.running.clocks;
+        w.policy.night = out.running.night;
+        w.policy.source = out.running.source;
+    }
+    w.plan.expected += out.expected as u32;
+    w.plan.told += out.told as u32;
+}
