@@ -17,7 +17,7 @@ use crate::{
         memory::MemoryStore,
         sqlite::SqliteStore,
     },
-    telemetry::metrics::Metrics,
+    telemetry::{measured::MeasuredStore, metrics::Metrics},
 };
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -109,14 +109,14 @@ pub fn open_store(config: &Config) -> Result<Stores, StoreError> {
     match config.store.kind {
         StoreKind::Memory => {
             let store = Arc::new(MemoryStore::new(clock));
-            Ok((store.clone(), store))
+            Ok((Arc::new(MeasuredStore(store.clone())), store))
         }
         StoreKind::Sqlite => {
             if let Some(dir) = config.store.path.parent().filter(|d| !d.as_os_str().is_empty()) {
                 std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
             }
             let store = Arc::new(SqliteStore::open(&config.store.path, clock)?);
-            Ok((store.clone(), store))
+            Ok((Arc::new(MeasuredStore(store.clone())), store))
         }
     }
 }

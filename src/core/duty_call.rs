@@ -98,7 +98,7 @@ impl WarningState {
             call_timeout: clocks.call_timeout,
             gather: clocks.gather,
             voice_unknown: clocks.voice_unknown,
-            message_unknown: clocks.lookup[2],
+            lookups: clocks.lookup,
             sending_timeout: doors.sending_timeout,
             not_before: None,
         };

@@ -32,6 +32,15 @@ pub enum JobFor {
     /// A call or gathered message of a number's line.
     Line(Phone, AttemptId),
 }
+impl JobFor {
+    /// The attempt whose reference the provider echoes.
+    fn attempt(&self) -> AttemptId {
+        match self {
+            JobFor::Callout(callout, n) => AttemptId { callout: *callout, n: *n },
+            JobFor::Line(_, lead) => *lead,
+        }
+    }
+}
 
 /// A request to be sent now.
 pub struct Job {
@@ -53,8 +62,7 @@ pub struct Done {
 /// A look-up of an SMS of unknown fate.
 #[derive(Clone, Debug)]
 pub struct LookupJob {
-    pub callout: CalloutId,
-    pub n: u16,
+    pub whose: JobFor,
     pub provider: String,
     pub to: Address,
     pub sent: Time,
@@ -73,7 +81,7 @@ struct Asked {
 impl Lookups {
     pub fn push(&self, job: LookupJob) {
         let mut a = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if a.open.insert(AttemptId { callout: job.callout, n: job.n }) {
+        if a.open.insert(job.whose.attempt()) {
             a.waiting.push(job);
         }
     }
@@ -174,7 +182,7 @@ impl Engine {
 
     /// Asks a provider what became of a request whose reply never came.
     pub async fn look_up(&self, job: LookupJob) -> Result<(), StoreError> {
-        let attempt = AttemptId { callout: job.callout, n: job.n };
+        let attempt = job.whose.attempt();
         let result = self.ask_provider(job).await;
         self.lookups.answered(attempt);
         result
@@ -182,28 +190,38 @@ impl Engine {
 
     async fn ask_provider(&self, job: LookupJob) -> Result<(), StoreError> {
         let Some(account) = self.accounts.named(&job.provider) else { return Ok(()) };
-        let reference = self.references.attempt(AttemptId { callout: job.callout, n: job.n });
-        let event = match account.provider.lookup(&reference, &job.to, job.sent).await {
+        let attempt = job.whose.attempt();
+        let (found, receipt) = match account.provider.lookup(&self.references.attempt(attempt), &job.to, job.sent).await {
             Lookup::Found { provider_message_id, result } => {
-                let found = Event::LookedUp { n: job.n, found: true, provider_id: provider_message_id };
-                self.apply_callout(job.callout, &found, WriteLane::Red).await?;
-                match result {
-                    ReceiptResult::Delivered => {
-                        Event::Receipt { n: job.n, delivered: true, outcome: "delivered".into(), number_dead: false }
-                    }
-                    ReceiptResult::Failed { code, number_dead, .. } => {
-                        Event::Receipt { n: job.n, delivered: false, outcome: code, number_dead }
-                    }
-                    _ => return Ok(()),
-                }
+                let receipt = match result {
+                    ReceiptResult::Delivered => Some((true, "delivered".to_string(), false)),
+                    ReceiptResult::Failed { code, number_dead, .. } => Some((false, code, number_dead)),
+                    _ => None,
+                };
+                (Some(provider_message_id), receipt)
             }
-            Lookup::NotFound => Event::LookedUp { n: job.n, found: false, provider_id: None },
+            Lookup::NotFound => (None, None),
             Lookup::Unanswered(why) => {
-                tracing::warn!(attempt = %AttemptId { callout: job.callout, n: job.n }, %why, "a look-up was not answered");
-                Event::LookedUp { n: job.n, found: false, provider_id: None }
+                tracing::warn!(%attempt, %why, "a look-up was not answered");
+                (None, None)
             }
         };
-        self.apply_callout(job.callout, &event, WriteLane::Red).await?;
+        match job.whose {
+            JobFor::Callout(id, n) => {
+                let event = Event::LookedUp { n, found: found.is_some(), provider_id: found.flatten() };
+                self.apply_callout(id, &event, WriteLane::Red).await?;
+                if let Some((delivered, outcome, number_dead)) = receipt {
+                    self.apply_callout(id, &Event::Receipt { n, delivered, outcome, number_dead }, WriteLane::Red).await?;
+                }
+            }
+            JobFor::Line(phone, lead) => {
+                let found = found.map(Option::unwrap_or_default);
+                self.apply_line(&phone, &LineEvent::LookedUp { lead, found }, WriteLane::Red).await?;
+                if let Some((ok, outcome, number_dead)) = receipt {
+                    self.line_event(&phone, LineEvent::Finished { lead, ok, outcome, number_dead }).await?;
+                }
+            }
+        }
         Ok(())
     }
 

@@ -209,7 +209,7 @@ impl Engine {
         let phone = person.and_then(|p| p.phones.get(usize::from(a.number)));
         if let (Some(phone), Some(sent), Some(provider)) = (phone, a.sent, &a.provider) {
             let to = Address::Phone(phone.clone());
-            self.lookups.push(LookupJob { callout: id, n, provider: provider.clone(), to, sent });
+            self.lookups.push(LookupJob { whose: JobFor::Callout(id, n), provider: provider.clone(), to, sent });
         }
     }
 
@@ -261,7 +261,7 @@ impl Engine {
                 self.decide(hand, &Event::Defer { n, until, why: "运营商对该号码的频次限制".into() }, now);
                 continue;
             }
-            let slot = match account.slot(now) {
+            let slot = match account.slot(AttemptId { callout: hand.id, n }, now) {
                 Ok(slot) => slot,
                 Err(wait) => {
                     // Not yet: the time is given back, nothing is written, nothing sleeps.

@@ -13,7 +13,7 @@ use crate::{
         ids::{MAX_WARNING, WarningId},
         planner::{self, default_expiry},
         policy::RunningPolicy,
-        time::Time,
+        time::{Span, Time},
         warning::{Content, FieldError, Finding, MessageType, Parsed, Shape, Status},
         warning_life::{EndOrder, PlanHead, Relations, WarningEnd, WarningPhase, WarningState},
     },
@@ -27,6 +27,12 @@ use std::sync::Arc;
 /// The duty room's decisions about a warning, known by what they ask.
 pub(super) const EXPIRY_TASK: &str = "预警已到期，仍有红色、橙色叫应未应答：延长还是结束？";
 pub(super) const AREA_TASK: &str = "请立即处理";
+
+/// An issuer's clock may be ahead by this much before anybody need know.
+const FUTURE: Span = Span::mins(5);
+const REFUSALS: &str = "refusals";
+/// How many of its last events a named record's state holds.
+const RECENT: usize = 20;
 
 /// Who refers to an identifier that had not come yet.
 #[derive(Default, Serialize, Deserialize)]
@@ -55,6 +61,10 @@ impl Engine {
                 "joined_event",
                 format!("同一编号已由 {} 发布（{}），并入该事件，不重复叫应", other.issuer, other.warning),
             ));
+        }
+        if content.sent > self.store.now() + FUTURE {
+            let ahead = format!("发布时间 {} 晚于当前时间，请发布单位核对时钟", content.sent.rfc3339());
+            findings.push(Finding::new("future_sent", ahead));
         }
         if content.message_type != MessageType::Cancel {
             let (directory, lookup) = self.people();
@@ -348,7 +358,8 @@ impl Engine {
         metrics::warning_refused(issuer, status);
         let data = serde_json::json!({"issuer": issuer, "status": status, "reason": reason.chars().take(500).collect::<String>(), "at": now.rfc3339()});
         let item = FeedItem { kind: "warning.refused".into(), warning: None, callout: None, at: now, data };
-        if let Err(e) = self.announce("refusals", item).await {
+        let name = if issuer.is_some() { REFUSALS } else { "refusals of unknown callers" };
+        if let Err(e) = self.announce(name, item).await {
             tracing::error!(error = %e, "a refusal could not be recorded");
         }
     }
@@ -360,14 +371,23 @@ impl Engine {
         self.announce("audit", FeedItem { kind: format!("audit.{act}"), warning: None, callout: None, at: now, data }).await
     }
 
-    /// A live event that belongs to no callout or warning, kept under a name.
+    /// The last refused posts of known issuers, newest first.
+    pub async fn refusals(&self) -> Result<Vec<FeedItem>, StoreError> {
+        let record = self.store.load(&[Key::Named(REFUSALS.into())]).await?.into_iter().next().flatten();
+        Ok(record.map(|r| recent(&r.body)).unwrap_or_default())
+    }
+
+    /// A live event that belongs to no callout or warning, kept under a name: all of them in its journal,
+    /// the last few in its state.
     pub(super) async fn announce(&self, name: &str, item: FeedItem) -> Result<(), StoreError> {
         let key = Key::Named(name.to_string());
         for _ in 0..20 {
             let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
             let journal = to_json(&[&item]);
-            let head = record.map_or(Head::NONE, |r| r.head);
-            let mut c = Commit::new(key.clone(), head, to_json(&item), journal, None, Lane::URGENT, item.at);
+            let head = record.as_ref().map_or(Head::NONE, |r| r.head);
+            let before = record.map(|r| recent(&r.body)).unwrap_or_default();
+            let last: Vec<&FeedItem> = std::iter::once(&item).chain(&before).take(RECENT).collect();
+            let mut c = Commit::new(key.clone(), head, to_json(&last), journal, None, Lane::URGENT, item.at);
             c.feed.push(item.clone());
             if matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done)) {
                 return Ok(());
@@ -379,9 +399,14 @@ impl Engine {
     /// Named records have no clock of their own; a letter to one would be a mistake of ours.
     pub(super) async fn work_named(&self, claim: crate::store::Claim) -> Result<(), StoreError> {
         tracing::error!(key = %claim.key, "a named record came due");
-        let until = self.store.now() + crate::core::time::Span::mins(10);
+        let until = self.store.now() + Span::mins(10);
         self.store.release(&[(claim.key, claim.nonce)], until).await
     }
+}
+
+/// The events a named record's state holds, newest first.
+fn recent(body: &[u8]) -> Vec<FeedItem> {
+    serde_json::from_slice(body).unwrap_or_default()
 }
 
 pub(super) fn phase_word(p: WarningPhase) -> &'static str {

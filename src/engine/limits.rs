@@ -5,6 +5,7 @@
 use crate::{
     channel::{CalleeLimit, Provider},
     core::{
+        ids::AttemptId,
         line::CalleeRule,
         send::{Channel, Outcome},
         time::{Span, Time},
@@ -18,6 +19,7 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 use std::{
+    collections::HashMap,
     num::NonZeroU32,
     sync::{
         Arc, Mutex, PoisonError,
@@ -41,6 +43,9 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, EngineClock, NoOpMiddleware<
 /// A stopped account is tried again after this long; an operator may be quicker.
 const STOPPED_FOR: Span = Span::secs(30);
 
+/// See [`Account::depth`].
+const FORGOTTEN: Span = Span::secs(30);
+
 /// One provider account with its guards.
 pub struct Account {
     pub provider: Arc<dyn Provider>,
@@ -52,6 +57,8 @@ pub struct Account {
     /// How many were told to come later since the last that was let through.
     behind: AtomicU32,
     stopped: Mutex<Option<(Time, String)>>,
+    /// Attempts that were to leave and found no slot, and when they were last seen to wait.
+    waiting: Mutex<HashMap<AttemptId, Time>>,
 }
 
 /// A slot given back when dropped.
@@ -79,6 +86,7 @@ impl Account {
             calls: AtomicU32::new(0),
             behind: AtomicU32::new(0),
             stopped: Mutex::new(None),
+            waiting: Mutex::new(HashMap::new()),
         }
     }
 
@@ -86,8 +94,27 @@ impl Account {
         self.provider.account()
     }
 
-    /// One request now; else when to come back.
-    pub fn slot(self: &Arc<Self>, now: Time) -> Result<InFlight, Span> {
+    /// A slot for this attempt now; else when to come back.
+    pub fn slot(self: &Arc<Self>, attempt: AttemptId, now: Time) -> Result<InFlight, Span> {
+        let slot = self.take(now);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match &slot {
+            Ok(_) if waiting.is_empty() => {}
+            Ok(_) => drop(waiting.remove(&attempt)),
+            Err(_) => drop(waiting.insert(attempt, now)),
+        }
+        slot
+    }
+
+    /// How many attempts wait for this account. One not seen for half a minute was withdrawn, or is
+    /// another gateway's.
+    pub fn depth(&self, now: Time) -> u64 {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, seen| *seen + FORGOTTEN > now);
+        waiting.len() as u64
+    }
+
+    fn take(self: &Arc<Self>, now: Time) -> Result<InFlight, Span> {
         if self.in_flight.load(Ordering::Relaxed) >= self.provider.limits().in_flight {
             return Err(Span::ms(20));
         }

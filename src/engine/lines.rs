@@ -3,7 +3,7 @@
 use super::{
     Engine,
     apply::{from_json, write_lane},
-    dispatcher::{Job, JobFor},
+    dispatcher::{Job, JobFor, LookupJob},
 };
 use crate::{
     channel::{Address, SendRequest},
@@ -39,6 +39,12 @@ impl Engine {
         join(&mut all, &LineEvent::Tick, now);
         let mut leaving = Vec::new();
         let mut wait: Option<Time> = None;
+        for f in all.state.lookups_due(now) {
+            let to = Address::Phone(phone.clone());
+            self.lookups.push(LookupJob { whose: JobFor::Line(phone.clone(), f.lead), provider: f.provider.clone(), to, sent: f.at });
+            // Its answer moves the clock; until then there is nothing to look at.
+            wait = Some(now + Span::secs(1));
+        }
         for d in all.state.departures(now) {
             let Some(account) = self.accounts.choose(d.group.channel, now).cloned() else {
                 join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why: format!("no account for {}", d.group.channel) }, now);
@@ -49,7 +55,7 @@ impl Engine {
                 join(&mut all, &LineEvent::Hold { lead: d.lead, until, why: "运营商对该号码的频次限制".into() }, now);
                 continue;
             }
-            let slot = match account.slot(now) {
+            let slot = match account.slot(d.lead, now) {
                 Ok(slot) => slot,
                 Err(after) => {
                     wait = Some(wait.map_or(now + after, |w| w.min(now + after)));

@@ -51,8 +51,12 @@ use crate::{
     },
     render::Renderer,
     store::{Doc, Key, Reports, Store, StoreError},
+    telemetry::metrics,
 };
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 /// A bureau that may post, as configured.
 #[derive(Clone, Debug)]
@@ -324,6 +328,18 @@ impl Engine {
     /// Wakes when something durable may have happened; for live views.
     pub async fn happened(&self) {
         self.store.changed().await;
+    }
+
+    /// Tells the metrics how the accounts stand, used or not.
+    pub fn measure_accounts(&self) {
+        let now = self.store.now();
+        let mut depth: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for a in self.accounts.all() {
+            let channel = a.provider.channel().as_str();
+            metrics::provider_up(channel, a.name(), a.stopped(now).is_none());
+            *depth.entry(channel).or_default() += a.depth(now);
+        }
+        depth.into_iter().for_each(|(channel, n)| metrics::queue_depth(channel, n));
     }
 
     /// Accounts: name, whether it is up, why not.

@@ -60,11 +60,13 @@ pub async fn events(
     if let Some(id) = warning {
         app.warning(&caller, id).await?;
     }
-    let header = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
-    let seq = match header.or(q.last_event_id) {
-        Some(seq) => seq,
-        None => app.engine.reports().feed_tip().await?,
+    let header = match headers.get("last-event-id").map(|v| v.to_str().unwrap_or("?").trim()) {
+        None | Some("") => None,
+        Some(text) => Some(text.parse::<u64>().map_err(|_| Problem::malformed("`Last-Event-ID` is the number of an event"))?),
     };
+    let tip = app.engine.reports().feed_tip().await?;
+    // A number from after the newest event (of another store, say) must not wait for ever.
+    let seq = header.or(q.last_event_id).map_or(tip, |seq| seq.min(tip));
     let listener = Listener { app, caller, warning, seq, waiting: VecDeque::new() };
     let events = stream::unfold(listener, |mut listener| async move {
         let event = listener.next().await?;

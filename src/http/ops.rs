@@ -50,6 +50,7 @@ const BATCH: usize = 200;
 /// Callouts by state, over the warnings that are not closed: true at the moment it is asked for. All
 /// else is measured where it happens; conservation by the engine, all the time.
 async fn measure(app: &App) -> Result<(), StoreError> {
+    app.engine.measure_accounts();
     let reports = app.engine.reports();
     let mut by_state: BTreeMap<CalloutState, u64> = BTreeMap::new();
     let mut cursor = None;

@@ -1,4 +1,4 @@
-//! The plain status page: warnings with their tallies, open tasks, open callouts. Reads only; reloads
+//! The plain status page: warnings with their tallies, open tasks, open callouts, refused posts. Reads only; reloads
 //! itself by live events where there is script, by the clock where there is none.
 
 use super::{
@@ -12,7 +12,7 @@ use crate::{
     core::ids::WarningId,
     engine::CalloutParts,
     report::Tally,
-    store::{CalloutFilter, TaskRow},
+    store::{CalloutFilter, FeedItem, TaskRow},
 };
 use axum::{
     extract::State,
@@ -67,6 +67,15 @@ struct Status {
     more_tasks: bool,
     callouts: Vec<CalloutLine>,
     more_callouts: bool,
+    refusals: Vec<RefusalLine>,
+}
+
+#[derive(Serialize)]
+struct RefusalLine {
+    at: String,
+    issuer: String,
+    status: u64,
+    reason: String,
 }
 
 fn percent(rate: Option<f64>) -> String {
@@ -115,6 +124,7 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
         more_tasks,
         callouts,
         more_callouts,
+        refusals: refusals(&app, &caller).await?,
     };
     Ok(app.pages.page(StatusCode::OK, "status.html", status))
 }
@@ -136,6 +146,25 @@ async fn open_callouts(app: &App, caller: &Caller, active: &[WarningId]) -> Resu
         }
     }
     Ok((lines, false))
+}
+
+/// What has no place is not for callers bound to one.
+async fn refusals(app: &App, caller: &Caller) -> Result<Vec<RefusalLine>, Problem> {
+    if caller.bound_to().is_some() {
+        return Ok(Vec::new());
+    }
+    let text = |item: &FeedItem, key: &str| item.data.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_string();
+    let line = |item: &FeedItem| {
+        let id = text(item, "issuer");
+        let known = app.engine.issuers().iter().find(|i| i.id.0 == id);
+        RefusalLine {
+            at: zh(item.at),
+            issuer: known.map_or(id.clone(), |i| format!("{}（{id}）", i.name)),
+            status: item.data.get("status").and_then(serde_json::Value::as_u64).unwrap_or_default(),
+            reason: text(item, "reason"),
+        }
+    };
+    Ok(app.engine.refusals().await?.iter().map(line).collect())
 }
 
 fn task_line(t: &TaskRow) -> TaskLine {

@@ -133,6 +133,7 @@ fn look(content: &Content, notes: &mut Notes) {
     match content.expires {
         None => notes.add("no_expiry", "报文没有失效时间，按规则的默认时长处理"),
         Some(end) if end <= content.sent => notes.add("expires_before_sent", "失效时间不晚于发布时间，请核对"),
+        Some(end) if content.effective.is_some_and(|e| e > end) => notes.add("effective_after_expires", "生效时间晚于失效时间，请核对"),
         Some(end) if content.onset.is_some_and(|o| o > end) => notes.add("onset_after_expires", "开始时间晚于失效时间，请核对"),
         Some(_) => {}
     }

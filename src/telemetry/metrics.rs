@@ -81,7 +81,7 @@ fn describe() {
     describe_histogram!(FIRST_ATTEMPT_SECONDS, Unit::Seconds, "From acceptance of a warning to its first attempt leaving");
     describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "From acceptance of a warning to the answer");
     describe_histogram!(ESCALATION_LATENESS, Unit::Seconds, "How late a rung was taken");
-    describe_gauge!(QUEUE_DEPTH, "Attempts waiting, by channel");
+    describe_gauge!(QUEUE_DEPTH, "Attempts that wait for a provider account of this gateway, by channel");
     describe_gauge!(PROVIDER_UP, "1: the provider takes messages; 0: it is stopped or broken");
     describe_histogram!(STORE_COMMIT_SECONDS, Unit::Seconds, "One durable commit, waiting included");
     describe_gauge!(CONSERVATION, "Expected callouts less the sum over all states: must be 0");
@@ -130,8 +130,8 @@ pub fn provider_up(channel: &'static str, provider: &str, up: bool) {
     gauge!(PROVIDER_UP, "channel" => channel, "provider" => provider.to_string()).set(if up { 1.0 } else { 0.0 });
 }
 
-pub fn committed(took: std::time::Duration) {
-    histogram!(STORE_COMMIT_SECONDS).record(took.as_secs_f64());
+pub fn committed(took: Span) {
+    histogram!(STORE_COMMIT_SECONDS).record(took.seconds_f64().max(0.0));
 }
 
 pub fn conservation_difference(difference: u64) {
@@ -156,7 +156,7 @@ mod tests {
         escalated(Span::ms(-5));
         queue_depth("voice", 7);
         provider_up("sms", "aliyun-sms", true);
-        committed(std::time::Duration::from_millis(3));
+        committed(Span::ms(3));
         conservation_difference(0);
         let text = Metrics::install().unwrap().render();
         for name in NAMES {

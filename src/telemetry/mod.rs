@@ -5,4 +5,5 @@
 //! in a log line or a label.
 
 pub mod logs;
+pub mod measured;
 pub mod metrics;

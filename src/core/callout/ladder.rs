@@ -283,7 +283,7 @@ impl Work<'_> {
             call_timeout: self.ctx.clocks.call_timeout,
             gather: self.ctx.clocks.gather,
             voice_unknown: self.ctx.clocks.voice_unknown,
-            message_unknown: self.ctx.clocks.lookup[2],
+            lookups: self.ctx.clocks.lookup,
             sending_timeout: self.ctx.sending_timeout,
             not_before,
         };

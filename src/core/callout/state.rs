@@ -513,6 +513,6 @@ impl Callout {
 pub(super) fn is_false(b: &bool) -> bool {
     !*b
 }
-pub(super) fn is_zero(n: &u8) -> bool {
+pub(in crate::core) fn is_zero(n: &u8) -> bool {
     *n == 0
 }

@@ -154,6 +154,7 @@ impl Work {
             unknown: false,
             heard_by: self.now + asks.first().map_or(Span::secs(15), |a| a.sending_timeout),
             over_by: self.now + timeout,
+            looked_up: 0,
         };
         self.did(LineEntry::Left { flight, digit: d.digit });
         self.tell(&d.members, &LineNews::Sending { provider: provider.to_string(), digit: d.digit });
@@ -204,11 +205,12 @@ impl Work {
 
     fn unknown(&mut self, f: &Flight, outcome: &Outcome) {
         let ask = self.state.waiting.iter().find(|w| w.ask.attempt == f.lead).map(|w| &w.ask);
-        let wait = match f.channel {
-            Channel::Voice => ask.map_or(Span::secs(60), |a| a.voice_unknown),
-            _ => ask.map_or(Span::secs(120), |a| a.message_unknown),
+        let over_by = match f.channel {
+            Channel::Voice => self.now + ask.map_or(Span::secs(60), |a| a.voice_unknown),
+            // Until the last look-up is answered.
+            _ => (f.at + ask.map_or(Span::secs(120), |a| a.lookups[2] + a.sending_timeout)).max(self.now + Span::ms(1)),
         };
-        self.did(LineEntry::FlightIs { lead: f.lead, accepted: false, unknown: true, over_by: self.now + wait });
+        self.did(LineEntry::FlightIs { lead: f.lead, accepted: false, unknown: true, over_by });
         self.tell(&f.members, &LineNews::Outcome { outcome: outcome.clone() });
     }
 

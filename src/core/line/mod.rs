@@ -9,6 +9,7 @@
 //! [`LineLetter`]s and hear [`LineNews`] back.
 
 mod call;
+mod lookup;
 mod quota;
 mod reply;
 #[cfg(test)]
@@ -21,7 +22,7 @@ pub use reply::{AskFacts, ReplyMeaning, reply_meaning};
 use super::{
     callout::{
         event::LineNews,
-        state::{AskKind, Relation},
+        state::{AskKind, Relation, is_zero},
     },
     hazard::Level,
     ids::{AttemptId, CalloutId, RecipientId},
@@ -52,8 +53,8 @@ pub struct LineAsk {
     pub gather: Span,
     /// A call of unknown fate is awaited this long.
     pub voice_unknown: Span,
-    /// A message of unknown fate is awaited this long.
-    pub message_unknown: Span,
+    /// A message of unknown fate is looked up so long after it left.
+    pub lookups: [Span; 3],
     /// A request without an outcome after this long is of unknown fate (a crash, a lost reply).
     pub sending_timeout: Span,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +106,11 @@ pub enum LineEvent {
         keys: String,
         at: Time,
     },
+    /// A look-up of a message of unknown fate: `found` is the provider's id of it.
+    LookedUp {
+        lead: AttemptId,
+        found: Option<String>,
+    },
     /// A direct SMS of a callout leaves: it takes a digit and counts against the limits.
     DirectSms {
         member: Member,
@@ -153,11 +159,15 @@ pub struct Flight {
     pub heard_by: Time,
     /// Over by then, whatever is heard.
     pub over_by: Time,
+    /// How often it was looked up in vain.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub looked_up: u8,
 }
 impl Flight {
     /// When something must be decided about it.
-    fn due(&self) -> Time {
-        if self.accepted || self.unknown { self.over_by } else { self.over_by.min(self.heard_by) }
+    fn due(&self, next_lookup: Option<Time>) -> Time {
+        let by = if self.accepted || self.unknown { self.over_by } else { self.over_by.min(self.heard_by) };
+        next_lookup.map_or(by, |t| t.min(by))
     }
 }
 
@@ -251,6 +261,10 @@ pub enum LineEntry {
         lead: AttemptId,
         outcome: String,
     },
+    /// The provider was asked, and knows nothing of it (yet).
+    LookedUp {
+        lead: AttemptId,
+    },
     /// Not sent after all; its members wait again.
     Back {
         lead: AttemptId,
@@ -317,6 +331,7 @@ pub fn step(state: &Line, event: &LineEvent, now: Time) -> LineStepped {
         LineEvent::Outcome { lead, outcome } => w.outcome(*lead, outcome),
         LineEvent::Finished { lead, ok, outcome, number_dead } => w.finished(*lead, *ok, outcome, *number_dead),
         LineEvent::Keys { lead, keys, at } => w.keys(*lead, keys, *at),
+        LineEvent::LookedUp { lead, found } => w.looked_up(*lead, found.as_deref()),
         LineEvent::DirectSms { member, carried, provider } => {
             // Only an ask carries a digit: an end or a notice must not use one up.
             let digit = member.kind.asks().then(|| w.state.digit_for(&member.attempt.callout, *carried, member.contact, now));
@@ -394,6 +409,11 @@ impl Line {
                     f.over_by = *over_by;
                 }
             }
+            LineEntry::LookedUp { lead } => {
+                for f in self.flights.iter_mut().filter(|f| f.lead == *lead) {
+                    f.looked_up = f.looked_up.saturating_add(1);
+                }
+            }
             LineEntry::Over { lead, .. } => {
                 let Some(i) = self.flights.iter().position(|f| f.lead == *lead) else { return };
                 let flight = self.flights.remove(i);
@@ -450,7 +470,7 @@ impl Line {
         let ringing = self.flights.iter().any(|f| f.channel == Channel::Voice);
         let blocked = |w: &&Waiting| self.is_flying(w.ask.attempt) || (ringing && w.ask.channel == Channel::Voice);
         let waiting = self.waiting.iter().filter(|w| !blocked(w)).map(|w| self.ready_at(w));
-        waiting.chain(self.flights.iter().map(Flight::due)).min()
+        waiting.chain(self.flights.iter().map(|f| f.due(self.next_lookup(f)))).min()
     }
 
     fn is_flying(&self, attempt: AttemptId) -> bool {

@@ -42,7 +42,7 @@ fn ask(ordinal: u32, relation: Relation, channel: Channel) -> LineAsk {
         call_timeout: Span::mins(2),
         gather: Span::mins(3),
         voice_unknown: Span::secs(60),
-        message_unknown: Span::secs(120),
+        lookups: [Span::secs(5), Span::secs(30), Span::secs(120)],
         sending_timeout: Span::secs(15),
         not_before: None,
     }
@@ -277,4 +277,46 @@ fn doubled_letters_and_receipts_change_nothing() {
     n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted() });
     assert_eq!(n.line, before);
     assert!(n.line.due().is_none());
+}
+
+fn unknown_message() -> (Number, Departure) {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Deputy, Channel::Sms));
+    n.after(Span::secs(2));
+    let d = n.departs();
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: Outcome::Unknown { detail: "timeout".into() } });
+    (n, d)
+}
+
+#[test]
+fn a_gathered_message_of_unknown_fate_is_looked_up_three_times_and_then_given_up_at_once() {
+    let (mut n, d) = unknown_message();
+    for (after, asked) in [(4, false), (1, true), (25, true), (90, true)] {
+        n.after(Span::secs(after));
+        assert_eq!(n.line.lookups_due(n.now).next().is_some(), asked, "{after}");
+        n.event(LineEvent::LookedUp { lead: d.lead, found: None });
+        assert!(n.line.lookups_due(n.now).next().is_none(), "asked once at a time");
+    }
+    assert!(matches!(n.hears(d.lead), Some(LineNews::GivenUp { .. })));
+    assert!(n.line.flights.is_empty() && n.line.waiting.is_empty());
+}
+
+#[test]
+fn a_gathered_message_that_the_look_up_finds_was_accepted() {
+    let (mut n, d) = unknown_message();
+    n.after(Span::secs(5));
+    n.event(LineEvent::LookedUp { lead: d.lead, found: Some("b7".into()) });
+    assert!(matches!(n.hears(d.lead), Some(LineNews::Outcome { outcome: Outcome::Accepted { .. } })));
+    assert!(n.line.lookups_due(n.now).next().is_none());
+    n.after(Span::mins(3));
+    assert!(!matches!(n.hears(d.lead), Some(LineNews::GivenUp { .. })), "it was sent: nothing repeats it");
+}
+
+#[test]
+fn a_look_up_that_is_never_answered_holds_nothing_up() {
+    let (mut n, d) = unknown_message();
+    n.after(Span::secs(134));
+    assert!(!n.line.flights.is_empty());
+    n.after(Span::secs(1));
+    assert!(matches!(n.hears(d.lead), Some(LineNews::GivenUp { .. })));
 }

@@ -104,7 +104,7 @@ pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
         ..PlanOutput::default()
     };
     if input.content.level == Level::Unknown {
-        out.findings.push(Finding::new("unknown_level", "级别未定或不认识，按橙色叫应"));
+        out.findings.push(Finding::new("unknown_level", "没有读到预警级别，按橙色叫应"));
     }
     let everybody = Selector::default();
     let rows = rows_for(&input, &resolved, &everybody, &mut out);

@@ -32,6 +32,9 @@ pub struct WarningView {
     pub headline: String,
     pub findings: Vec<Finding>,
     pub continues: Option<String>,
+    /// It was told to end; its callouts are being told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
     pub tally: Tally,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub added_places: Option<Vec<String>>,
@@ -39,6 +42,15 @@ pub struct WarningView {
     pub content: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyView>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Ending {
+    pub reason: &'static str,
+    pub at: String,
+    /// The issuer, officer or clock that ended it.
+    pub by: String,
+    pub note: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,6 +126,7 @@ pub fn listed(w: &WarningState, tally: Tally) -> WarningView {
         headline: w.content.headline.clone(),
         findings: w.findings.clone(),
         continues: w.relations.continues.map(|id| id.to_string()),
+        ending: w.end.as_ref().map(|e| Ending { reason: e.reason.as_str(), at: at(e.at), by: e.who.clone(), note: e.note.clone() }),
         tally,
         added_places: None,
         content: None,

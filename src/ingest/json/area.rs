@@ -1,5 +1,5 @@
-//! `areas` of the native warning. What has the wrong type is a fault; a shape that is only broken
-//! geometry is a finding, and the rest is called.
+//! `areas` of the native warning. What has the wrong type is a fault; a code that is none, or a shape that
+//! is only broken geometry, is a finding, and the rest is called.
 
 use super::{LEVEL, MAX_WORD, form, form::Form, value::Value};
 use crate::{
@@ -50,7 +50,7 @@ fn read(form: &mut Form, pointer: &str, value: &Value, n: usize, notes: &mut Not
             }
             None
         }
-        ["division"] => get("division").and_then(|v| division(form, &at("division"), v)),
+        ["division"] => get("division").and_then(|v| division(form, &at("division"), v, &place, notes)),
         ["polygon"] => {
             get("polygon").and_then(|v| polygon(form, &at("polygon"), v)).and_then(|p| shape::ring(p, Unclosed::Polygon, &place, notes))
         }
@@ -66,16 +66,22 @@ fn read(form: &mut Form, pointer: &str, value: &Value, n: usize, notes: &mut Not
     Some(Area { name, shape, level })
 }
 
-fn division(form: &mut Form, pointer: &str, value: &Value) -> Option<Shape> {
+/// A division; a text that is no code is kept as a name, for an officer to read if nobody else can.
+fn division(form: &mut Form, pointer: &str, value: &Value, place: &str, notes: &mut Notes) -> Option<Shape> {
     let Value::Text(raw) = value else {
         form.fault(pointer, format!("must be a string of digits, not {}", value.kind()));
         return None;
     };
-    match quote(raw).parse::<Division>() {
+    let text = quote(raw);
+    match text.parse::<Division>() {
         Ok(d) => Some(Shape::Division(d)),
-        Err(why) => {
-            form.fault(pointer, why);
+        Err(_) if text.trim().is_empty() => {
+            form.fault(pointer, "is empty; leave it out, or give a code of 6, 9 or 12 digits");
             None
+        }
+        Err(_) => {
+            notes.add("foreign_geocode", format!("{place}：编码“{text}”不是行政区划代码，未采用"));
+            Some(Shape::Named(text))
         }
     }
 }

@@ -147,6 +147,8 @@ async fn bad_input_gets_the_contracts_answer_and_leaves_nothing_but_a_record() {
     assert_eq!(stored(&app).await, 0);
     let told = refusals(&app).await;
     assert_eq!(told.len(), wanted, "{told:#?}");
+    let page = app.get("/status", VIEWER).await;
+    assert!(page.text().contains("被拒收的预警报文") && page.text().contains("headlin"), "{}", page.text());
     assert!(told.iter().all(|r| r["issuer"] == "qixiang"));
 }
 
@@ -154,9 +156,10 @@ async fn bad_input_gets_the_contracts_answer_and_leaves_nothing_but_a_record() {
 async fn unknown_divisions_beside_a_known_one_are_a_finding() {
     let app = App::start().await;
     let mut w = warning("ODD");
-    w["areas"] = json!([{"division": COUNTY}, {"division": "140599000000"}]);
+    w["areas"] = json!([{"division": COUNTY}, {"division": "140599000000"}, {"division": "14052x"}]);
     let body = app.post(POST, ISSUER_KEY, &w).await.expect(202);
-    assert!(!body["findings"].as_array().unwrap().is_empty(), "{body}");
+    let findings = body["findings"].as_array().unwrap();
+    assert!(["140599", "14052x"].iter().all(|c| findings.iter().any(|f| f["detail"].as_str().unwrap().contains(c))), "{body}");
     app.run().await;
     assert!(app.get("/api/v1/warnings/w1/tally", VIEWER).await.expect(200)["expected"].as_u64().unwrap() > 0);
 }

@@ -18,7 +18,7 @@ async fn an_officers_entry_is_an_answer_and_says_who_entered_it() {
     let odd = app.post(&path, OPERATOR, &json!({"method": "phone", "who": "x"})).await.expect(422);
     assert_eq!(odd["errors"][0]["pointer"], "/who");
     let shown = app.post(&path, OPERATOR, &json!({"method": "phone", "note": "对方已复述"})).await.expect(200);
-    assert_eq!((&shown["state"], &shown["acknowledgement"]["via"]), (&json!("answered"), &json!("manual")));
+    assert_eq!((&shown["state"], &shown["acknowledgement"]["via"]), (&json!("answered"), &json!("api")), "a token is a program's");
     assert!(shown["timeline"].as_array().unwrap().iter().any(|l| l["what"].as_str().unwrap().contains("由值班员录入")), "{shown:#}");
     let place = shown["posts"][0]["place"].clone();
     let elsewhere = app.post(&format!("/api/v1/callouts/{id}/feedback"), OPERATOR, &json!({"place": "999"})).await.expect(422);

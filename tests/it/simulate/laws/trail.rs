@@ -10,6 +10,7 @@ use jiaoying::{
             fold,
             state::{AttemptState, Callout, CalloutState},
         },
+        duty_call::DutyCall,
         ids::{AttemptId, CalloutId, RecipientId},
         line::{Line, LineEntry},
         phone::Phone,
@@ -175,6 +176,14 @@ impl Laws {
             .flat_map(|s| s.state.waiting.iter().filter(|x| s.state.flight_of(x.ask.attempt).is_none()).map(|x| x.ask.attempt))
             .collect();
         for attempt in waiting {
+            if DutyCall::is_one(attempt) {
+                let warning = w.warning(attempt.callout.warning);
+                let state = warning.duty_calls.iter().find(|c| c.n == attempt.n).map(|c| c.state);
+                self.demand(Law::Clock, state == Some(AttemptState::Queued), || {
+                    format!("a line will ring for {attempt}, which is {state:?}")
+                });
+                continue;
+            }
             let state = self.shadow(attempt.callout).and_then(|c| c.attempt(attempt.n)).map(|a| a.state);
             self.demand(Law::Clock, state == Some(AttemptState::Queued), || format!("a line will ring for {attempt}, which is {state:?}"));
         }
