@@ -325,7 +325,8 @@ pub trait Store: Send + Sync {
     /// [`MAX_LETTERS`], oldest first; what is left makes the record claimable again at once.
     async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError>;
 
-    /// Gives claims back unworked: they are due again at `until`, or as soon as a new letter comes.
+    /// Gives claims back unworked: they are due again at `until`, or as soon as there is a letter that was
+    /// not there when they were handed out.
     /// A claim that has lapsed or was committed meanwhile is left as it is.
     async fn release(&self, claims: &[(Key, u64)], until: Time) -> Result<(), StoreError>;
 

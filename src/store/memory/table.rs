@@ -28,6 +28,8 @@ pub(super) struct Waiting {
 struct Lease {
     until: Time,
     nonce: Option<u64>,
+    /// The newest letter there was when it was handed out.
+    tip: u64,
 }
 
 #[derive(Default)]
@@ -132,7 +134,7 @@ impl Table {
     fn lease(&mut self, key: Key, now: Time, until: Time) -> Claim {
         self.unlist(&key);
         self.nonces += 1;
-        self.leases.insert(key.clone(), Lease { until, nonce: Some(self.nonces) });
+        self.leases.insert(key.clone(), Lease { until, nonce: Some(self.nonces), tip: self.letters });
         self.lease_ends.insert((until, key.clone()));
         let ripe = self.inbox.get(&key).into_iter().flatten().filter(|(_, w)| w.ready <= now);
         let inbox = ripe.take(MAX_LETTERS).map(|(seq, w)| Letter { seq: *seq, body: w.body.clone() }).collect();
@@ -141,6 +143,12 @@ impl Table {
 
     pub fn release(&mut self, key: &Key, nonce: u64, until: Time) {
         let Some(lease) = self.leases.get_mut(key).filter(|l| l.nonce == Some(nonce)) else { return };
+        let newest = self.inbox.get(key).and_then(|i| i.keys().next_back());
+        if newest.is_some_and(|seq| *seq > lease.tip) {
+            // It came while the record was worked, and nobody has seen it.
+            self.end_lease(key);
+            return self.list(key);
+        }
         self.lease_ends.remove(&(lease.until, key.clone()));
         lease.nonce = None;
         lease.until = until;

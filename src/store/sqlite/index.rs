@@ -85,6 +85,8 @@ struct Inbox {
 struct Lease {
     until: i64,
     nonce: Option<u64>,
+    /// The newest letter there was when it was handed out.
+    tip: u64,
 }
 
 /// A record handed out, with what is in memory of it.
@@ -252,7 +254,8 @@ impl Index {
 
     fn lease(&mut self, rid: Rid, now: i64, until: i64, nonce: u64) -> Picked {
         self.unlist(rid);
-        self.leases.insert(rid, Lease { until, nonce: Some(nonce) });
+        let tip = self.newest_letter(rid);
+        self.leases.insert(rid, Lease { until, nonce: Some(nonce), tip });
         self.lease_ends.insert((until, rid));
         let ripe = self.inbox.get(&rid).into_iter().flat_map(|i| &i.letters).filter(|w| w.ready <= now);
         let letters = ripe.take(MAX_LETTERS).map(|w| (w.seq, w.body.as_ref().map(|b| b.to_vec()))).collect();
@@ -260,10 +263,21 @@ impl Index {
         Picked { rid, nonce, mark, body, letters }
     }
 
+    fn newest_letter(&self, rid: Rid) -> u64 {
+        self.inbox.get(&rid).and_then(|i| i.letters.back()).map_or(0, |w| w.seq)
+    }
+
+    /// Waits until `until`, or as long as no letter comes that was not there when it was handed out.
     pub fn release(&mut self, rid: Rid, nonce: u64, until: i64) {
+        let newest = self.newest_letter(rid);
         let Some(lease) = self.leases.get_mut(&rid).filter(|l| l.nonce == Some(nonce)) else { return };
+        if newest > lease.tip {
+            // It came while the record was worked, and nobody has seen it.
+            self.end_lease(rid);
+            return self.list(rid);
+        }
         self.lease_ends.remove(&(lease.until, rid));
-        *lease = Lease { until, nonce: None };
+        *lease = Lease { until, nonce: None, tip: newest };
         self.lease_ends.insert((until, rid));
         self.note(until);
     }

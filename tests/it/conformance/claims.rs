@@ -129,6 +129,19 @@ pub async fn a_new_letter_ends_the_wait_of_what_was_given_back(room: Room) {
     assert_eq!((claim.key.clone(), texts(&claim)), (callout(1, 1), vec!["回1".to_string()]));
 }
 
+pub async fn a_letter_that_came_during_a_lease_ends_the_wait_too(room: Room) {
+    room.due(&callout(1, 1), 3, 0).await;
+    room.post(&line(1), vec![letter(&callout(1, 1), 0, Time(0), "kept")]).await;
+    let claim = room.claim(9).await.remove(0);
+    room.post(&line(1), vec![letter(&callout(1, 1), 0, Time(0), "回1")]).await;
+    room.store.release(&[(claim.key, claim.nonce)], START + Span::hours(1)).await.unwrap();
+    let claim = room.claim(9).await.remove(0);
+    assert_eq!(texts(&claim), ["kept", "回1"]);
+    // Seen and left: it waits now.
+    room.store.release(&[(claim.key, claim.nonce)], START + Span::hours(1)).await.unwrap();
+    assert!(room.claim(9).await.is_empty());
+}
+
 pub async fn a_letter_makes_a_finished_record_claimable(room: Room) {
     let key = callout(1, 1);
     let mut finished = change(&key, Head::NONE, "closed");

@@ -193,6 +193,7 @@ macro_rules! keeps_the_promise {
                 what_is_given_back_is_due_again_when_said,
                 giving_back_with_a_wrong_or_old_nonce_does_nothing,
                 a_new_letter_ends_the_wait_of_what_was_given_back,
+                a_letter_that_came_during_a_lease_ends_the_wait_too,
                 a_letter_makes_a_finished_record_claimable,
                 a_letter_opens_a_record_that_does_not_exist,
                 letters_are_handed_over_in_the_order_they_were_sent,
