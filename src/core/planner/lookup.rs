@@ -3,6 +3,7 @@
 
 use crate::core::{
     directory::{Directory, Post, Role, Tier},
+    directory_names::spoken_names,
     division::{Division, DivisionLevel},
     ids::RecipientId,
     time::Time,
@@ -38,33 +39,6 @@ pub struct Lookup {
     tops: Vec<Division>,
 }
 
-/// Ends of village names by the kind of their committee, longest first, and what people write instead.
-const VILLAGE_ENDS: [(&str, &str); 6] = [
-    ("社区居民委员会", "社区"),
-    ("社区居委会", "社区"),
-    ("村民委员会", "村"),
-    ("居民委员会", "社区"),
-    ("居委会", "社区"),
-    ("村委会", "村"),
-];
-/// Ends of township names, longest first: lists of towns leave them out.
-const TOWN_ENDS: [&str; 7] = ["街街道", "街道办事处", "街道办", "街道", "民族乡", "镇", "乡"];
-
-/// How people write a division's name, its official name left out.
-fn short_names(d: Division, name: &str) -> Vec<String> {
-    match d.level() {
-        DivisionLevel::Village => {
-            let Some((end, short)) = VILLAGE_ENDS.iter().find(|(end, _)| name.ends_with(end)) else { return Vec::new() };
-            let stem = name.strip_suffix(end).unwrap_or(name);
-            // 张庄村委会 is 张庄村; 中村村委会 is 中村村, and 中村.
-            let own = stem.ends_with(short).then(|| stem.to_string());
-            own.into_iter().chain([format!("{stem}{short}")]).collect()
-        }
-        DivisionLevel::Township => TOWN_ENDS.iter().find_map(|end| name.strip_suffix(end)).map(str::to_string).into_iter().collect(),
-        DivisionLevel::Province | DivisionLevel::City | DivisionLevel::County => Vec::new(),
-    }
-}
-
 impl Lookup {
     pub fn new(directory: &Directory) -> Lookup {
         let mut l = Lookup { version: directory.version, ..Lookup::default() };
@@ -84,9 +58,8 @@ impl Lookup {
             l.by_division.sort_unstable();
         }
         for d in directory.divisions.values() {
-            l.add_name(&d.name, Target::Division(d.code));
-            for short in short_names(d.code, &d.name) {
-                l.add_name(&short, Target::Division(d.code));
+            for name in spoken_names(d.code, &d.name) {
+                l.add_name(&name, Target::Division(d.code));
             }
         }
         for p in directory.points.values() {
