@@ -14,7 +14,7 @@ use crate::{
         line::LineEvent,
         phone::Phone,
         send::Outcome,
-        time::Time,
+        time::{Span, Time},
     },
     store::{Committed, FeedItem, Key, StoreError, WriteLane},
     telemetry::metrics,
@@ -48,6 +48,8 @@ pub struct Job {
     pub account: Arc<Account>,
     pub slot: InFlight,
     pub request: SendRequest,
+    /// When its intent was decided on.
+    pub at: Time,
 }
 
 /// What came of a job.
@@ -97,7 +99,13 @@ impl Engine {
     /// Sends a job. The slot is given back when the answer is in.
     pub async fn send(&self, job: Job) -> Done {
         let started = self.store.now();
-        let outcome = job.account.provider.send(&job.request).await;
+        // A gateway that was stopped, or whose machine slept, may wake long after others took its work over:
+        // what is that old must not leave any more, and is known not to have.
+        let stale = started > job.at + Span(self.settings.sending_timeout.0 / 2);
+        let outcome = match stale {
+            true => Outcome::Retryable { detail: "not sent: this gateway was held up".into() },
+            false => job.account.provider.send(&job.request).await,
+        };
         let seconds = (self.store.now() - started).seconds_f64();
         drop(job.slot);
         Done { whose: job.whose, account: job.account, outcome, seconds }
@@ -110,7 +118,7 @@ impl Engine {
         let mut lines = Vec::new();
         for d in done {
             let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
-            metrics::attempt(channel.as_str(), &provider, d.outcome.class(), crate::core::time::Span::ms((d.seconds * 1000.0) as i64));
+            metrics::attempt(channel.as_str(), &provider, d.outcome.class(), Span::ms((d.seconds * 1000.0) as i64));
             if d.account.learn(&d.outcome, now) {
                 self.announce_provider(&d.account, now).await?;
             }

@@ -118,6 +118,8 @@ impl SqliteStore {
         let shared = Arc::clone(&self.shared);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
+                let _turn = shared.turns.acquire().await;
+                let shared = Arc::clone(&shared);
                 let done = runtime.spawn_blocking(move || f(&shared)).await;
                 done.unwrap_or_else(|e| Err(StoreError::Unavailable(format!("a read was broken off: {e}"))))
             }

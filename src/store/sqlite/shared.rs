@@ -14,10 +14,11 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
-/// Idle read connections that are kept open.
-const READERS_KEPT: usize = 6;
+/// Reads that go on at once, each on a connection of its own; the others wait their turn. A crowd of reads
+/// would else open hundreds of connections and threads, and be no faster.
+const READERS: usize = 8;
 
 pub(super) struct Shared {
     pub path: PathBuf,
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     index: Mutex<Index>,
     names: Mutex<Names>,
     readers: Mutex<Vec<Connection>>,
+    pub turns: Semaphore,
 }
 
 impl Shared {
@@ -41,6 +43,7 @@ impl Shared {
             index: Mutex::new(index),
             names: Mutex::new(names),
             readers: Mutex::default(),
+            turns: Semaphore::new(READERS),
         }
     }
 
@@ -74,7 +77,7 @@ impl Shared {
         };
         let out = f(&c).map_err(read_error);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if out.is_ok() && readers.len() < READERS_KEPT {
+        if out.is_ok() && readers.len() < READERS {
             readers.push(c);
         }
         out
@@ -120,7 +123,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let c = Connection::open_with_flags(path, flags).map_err(super::unavailable)?;
     c.set_prepared_statement_cache_capacity(64);
-    c.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384; PRAGMA busy_timeout = 2000;").map_err(super::unavailable)?;
+    c.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192; PRAGMA busy_timeout = 2000;").map_err(super::unavailable)?;
     Ok(c)
 }
 
