@@ -5,7 +5,8 @@ use super::{
     bugs::Bug,
     laws::Fate,
     people::call_ended,
-    play::{Act, Play},
+    acts::Act,
+    play::Play,
 };
 use jiaoying::{
     channel::{Address, CallbackItem, ReceiptResult},

@@ -5,6 +5,7 @@
 //! `JIAOYING_SEEDS=10000` plays so many nights; `JIAOYING_SEED=17` plays just that one,
 //! and with `JIAOYING_ALOUD=1` tells every step of it.
 
+mod acts;
 mod bugs;
 mod carrier;
 mod fates;

@@ -1,7 +1,8 @@
 //! Those who are called: some answer at once, some late, some by the wrong key, some never.
 
 use super::{
-    play::{Act, Play},
+    acts::Act,
+    play::Play,
     rng::Rng,
 };
 use jiaoying::{

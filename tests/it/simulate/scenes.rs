@@ -1,7 +1,8 @@
 //! What bureaus post, what officers do, what breaks; and the calm at the end of the night.
 
 use super::{
-    play::{Act, Play},
+    acts::Act,
+    play::Play,
     town::{COUNTY, SLOPE, TOWNS, division},
     world::{BUREAU, OTHER},
 };
