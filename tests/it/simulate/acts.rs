@@ -1,11 +1,6 @@
 //! What happens at a moment: how each act begins, and what it came to.
 
-use super::{
-    laws::Law,
-    play::Play,
-    poll::Task,
-    world,
-};
+use super::{laws::Law, play::Play, poll::Task, world};
 use jiaoying::{
     channel::CallbackItem,
     core::{

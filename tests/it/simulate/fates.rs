@@ -1,13 +1,7 @@
 //! What becomes of each request: taken, put off, refused, of unknown fate; and what is heard of it later:
 //! receipts that are early, late, doubled or lost.
 
-use super::{
-    bugs::Bug,
-    laws::Fate,
-    people::call_ended,
-    acts::Act,
-    play::Play,
-};
+use super::{acts::Act, bugs::Bug, laws::Fate, people::call_ended, play::Play};
 use jiaoying::{
     channel::{Address, CallbackItem, ReceiptResult},
     core::{

@@ -1,10 +1,6 @@
 //! Those who are called: some answer at once, some late, some by the wrong key, some never.
 
-use super::{
-    acts::Act,
-    play::Play,
-    rng::Rng,
-};
+use super::{acts::Act, play::Play, rng::Rng};
 use jiaoying::{
     channel::{CallbackItem, MessageKind, ReceiptResult},
     core::{
