@@ -138,10 +138,13 @@ impl Play {
                 let r = e.post_warning(&from, parsed, b"{}").await;
                 Came::Post(Act::Post { issuer, content }, r)
             })),
-            Act::Drill { content } => tasks.push(Box::pin(async move {
-                let r = e.start_drill("值班员", (*content).clone()).await;
-                Came::Post(Act::Drill { content }, r)
-            })),
+            Act::Drill { content } => {
+                self.laws.ledger.drills.insert(content.identifier.clone());
+                tasks.push(Box::pin(async move {
+                    let r = e.start_drill("值班员", (*content).clone()).await;
+                    Came::Post(Act::Drill { content }, r)
+                }));
+            }
             Act::Cancel { id } => tasks.push(Box::pin(async move {
                 let r = e.cancel_warning(id, "值班员", "雨停了").await;
                 Came::Act(Act::Cancel { id }, r)
@@ -208,6 +211,7 @@ impl Play {
                 Ok(reply) => {
                     if let Some(p) = self.posted.iter_mut().find(|p| p.0 == *content) {
                         p.1 = Some(reply.id);
+                        self.warnings_changed = true;
                     }
                 }
                 Err(e) => self.laws.demand(Law::Clock, false, || format!("{} is refused: {e}", content.identifier)),

@@ -16,6 +16,7 @@ impl Play {
     /// A request leaves. `killed`: its gateway died at the same moment.
     pub fn carry(&mut self, mut job: Job, killed: bool) {
         self.counts.requests += 1;
+        self.left.push(format!("{} by {}: {}", job.request.reference, job.account.name(), job.request.message.text));
         if self.bug == Some(Bug::UnmarkedDrill) {
             job.request.message.drill = false;
         }

@@ -22,7 +22,6 @@ use jiaoying::{
     },
     store::{Key, Reports, Store},
 };
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +54,12 @@ pub struct Play {
     seq: u64,
     /// Turns that stand still until then.
     stalled: BTreeMap<(Time, u64), Task<Came>>,
-    trace: Sha256,
+    /// Every step: when, what it changed into what, what left.
+    trace: String,
+    /// A warning's row changed, or one was posted, since all of them were last looked at.
+    pub warnings_changed: bool,
+    /// What left in this step.
+    pub left: Vec<String>,
     /// Tells every step, for one night alone.
     aloud: bool,
     /// What the last step changed.
@@ -114,7 +118,9 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         owed: Vec::new(),
         seq: 0,
         stalled: BTreeMap::new(),
-        trace: Sha256::new(),
+        trace: String::new(),
+        left: Vec::new(),
+        warnings_changed: true,
         aloud: std::env::var_os("JIAOYING_ALOUD").is_some(),
         last: Vec::new(),
         at_instant: (at, 0),
@@ -123,8 +129,7 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
     p.stage();
     p.run();
     p.counts.conflicts = p.w.store.conflicts();
-    let trace = p.trace.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Night { broken: p.laws.broken, trace, counts: p.counts }
+    Night { broken: p.laws.broken, trace: p.trace, counts: p.counts }
 }
 
 impl Play {
@@ -164,7 +169,6 @@ impl Play {
     fn at_rest(&self) -> bool {
         let only_tidy = self.stalled.is_empty() && self.queue.values().all(|a| matches!(a, Act::Tidy | Act::Officers));
         only_tidy
-            && self.w.warnings().iter().all(|x| x.due(self.w.now()).is_none())
             && now(self.w.store.inner.queue_depth()).is_ok_and(|d| d.is_empty())
             && self.laws.all_callouts().all(|c| {
                 (!c.state.is_open() || c.told_only)
@@ -179,6 +183,7 @@ impl Play {
                 .all_lines()
                 .all(|(_, l)| l.waiting.iter().all(|x| l.flight_of(x.ask.attempt).is_some()) && l.flights.iter().all(|f| f.accepted))
             && self.w.none_due()
+            && self.w.warnings().iter().all(|x| x.due(self.w.now()).is_none())
     }
 
     /// One instant. False when nothing will ever happen.
@@ -260,13 +265,24 @@ impl Play {
         }
         self.laws.check_step(&self.w, &touched);
         self.last.clone_from(&touched);
-        let line = format!("{} {touched:?} {}", time.rfc3339(), self.counts.requests);
+        self.warnings_changed |= touched.iter().any(|k| matches!(k, Key::Warning(_))) || self.counts.steps.is_multiple_of(64);
+        self.write_down(time, &touched);
+        self.look_when_idle();
+        true
+    }
+
+    /// The heads stand for whole journals, and by the law of the trail for the rows.
+    fn write_down(&mut self, time: Time, touched: &[Key]) {
+        let records = now(self.w.store.inner.load(touched)).unwrap_or_default();
+        let changed: Vec<String> =
+            touched.iter().zip(&records).map(|(k, r)| format!("{k}={:?}", r.as_ref().map(|r| (r.head, r.due)))).collect();
+        let left = std::mem::take(&mut self.left);
+        let line = format!("{} {} {}", time.rfc3339(), changed.join(" "), left.join(" "));
         if self.aloud {
             println!("{line}");
         }
-        self.trace.update(line);
-        self.look_when_idle();
-        true
+        self.trace.push_str(&line);
+        self.trace.push('\n');
     }
 
     fn look_when_idle(&mut self) {
@@ -287,6 +303,10 @@ impl Play {
             }
             let open = self.laws.shadow(tip).filter(|c| c.state.is_open() && !c.told_only).map(super::laws::brief);
             self.laws.demand(Law::Clock, open.is_none(), || format!("the answer to {id} is forgotten: {}", open.unwrap_or_default()));
+        }
+        // What was accepted is a row of its own; no other row's change takes it away.
+        if !std::mem::take(&mut self.warnings_changed) {
+            return;
         }
         let known = self.w.warnings();
         for (content, id) in &self.posted {

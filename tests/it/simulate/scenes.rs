@@ -59,6 +59,14 @@ impl Play {
             let content = self.some_content("drill");
             self.after(Span::ZERO, Act::Drill { content: Box::new(content) });
         }
+        if self.rng.chance(25) {
+            // A bureau tries its line: nobody must be called.
+            let mut test = self.some_content("test");
+            test.status = *self.rng.pick(&[Status::Exercise, Status::System, Status::Test, Status::Draft, Status::Test]);
+            self.laws.ledger.quiet.insert(test.identifier.clone());
+            let t = self.rng.between(0, minutes * 60);
+            self.post(t, BUREAU, test);
+        }
         let first = self.some_content("first");
         let t = self.rng.between(0, 300);
         self.post(t, BUREAU, first.clone());

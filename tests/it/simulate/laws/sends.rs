@@ -1,6 +1,5 @@
 //! What leaves the house: its intent is durable, no reference is taken twice, nothing of unknown fate is
-//! sent again under it; an end overtakes nothing and reaches everybody who was told; a drill is marked;
-//! one call rings at a time.
+//! sent again under it; an end overtakes nothing and reaches everybody who was told; one call rings at a time.
 
 use super::{Law, Laws};
 use crate::simulate::world::World;
@@ -119,18 +118,6 @@ impl Laws {
                 let ended = self.sends.ends.contains(who);
                 self.demand(Law::Order, !ended, || format!("{lead}: contact {} of {} is asked after he was told the end", who.1, who.0));
             }
-        }
-    }
-
-    fn marked(&mut self, w: &World, job: &Job, members: &[(CalloutId, u8)]) {
-        let warnings = w.warnings();
-        for (id, _) in members {
-            let drill = warnings.iter().find(|x| x.id == id.warning).is_some_and(|x| x.drill);
-            let m = &job.request.message;
-            let marked = m.text.contains("演练") || m.subject.as_deref().is_some_and(|s| s.contains("演练"));
-            self.demand(Law::Drill, m.drill == drill && marked == drill, || {
-                format!("{id} is a drill: {drill}, its message says {}: {}", m.drill, m.text)
-            });
         }
     }
 
