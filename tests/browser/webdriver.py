@@ -26,10 +26,11 @@ def find_programs():
 
 class Driver:
     def __init__(self, path, log):
-        # A group of its own: the browsers are the driver's children, and go with it whatever state they are in.
+        # A group of its own: the browsers are the driver's children, and go with it whatever state they are in. The
+        # group's leader waits on a pipe that closes with this process, so that not even SIGKILL leaves one behind.
+        leader = ["sh", "-c", '"$0" --port=0 & cat >/dev/null; kill -KILL 0', path]
         with open(log, "ab") as err:
-            self.process = subprocess.Popen([path, "--port=0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, text=True,
-                                            start_new_session=True)
+            self.process = subprocess.Popen(leader, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True, start_new_session=True)
         port = None
         for line in self.process.stdout:
             if found := re.search(r"started successfully on port (\d+)", line):
