@@ -391,6 +391,7 @@ impl Engine {
                     account: ready.account,
                     slot: ready.slot,
                     request: ready.request,
+                    by: now + self.settings.sending_timeout,
                 });
             }
         }

@@ -98,7 +98,7 @@ impl Engine {
             if group.channel == Channel::Voice {
                 account.call_began();
             }
-            jobs.push(Job { whose: JobFor::Line(phone.clone(), lead), account, slot, request });
+            jobs.push(Job { whose: JobFor::Line(phone.clone(), lead), account, slot, request, by: now + self.settings.sending_timeout });
         }
         Ok(())
     }
