@@ -23,7 +23,7 @@ pub enum Act {
         epoch: u32,
         reference: String,
         done: Done,
-        slot: InFlight,
+        slot: Option<InFlight>,
     },
     Callback {
         account: String,

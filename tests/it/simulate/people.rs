@@ -133,6 +133,12 @@ impl Play {
     pub fn witness(&mut self, items: &[CallbackItem]) {
         let at = self.w.now();
         for item in items {
+            // A receipt may come before the outcome: it is not on its way any more.
+            if let CallbackItem::Receipt { reference: Some(r), .. } = item
+                && let Some(s) = self.laws.sends.all.get_mut(r)
+            {
+                s.receipted = true;
+            }
             match item {
                 CallbackItem::Key { reference: Some(r), keys, .. } | CallbackItem::Receipt { reference: Some(r), keys: Some(keys), .. }
                     if keys == "1" =>

@@ -35,6 +35,8 @@ pub struct Sent {
     pub members: Vec<(CalloutId, u8)>,
     /// The provider has it.
     pub taken: bool,
+    /// The gateway was told that it arrived, or what became of it.
+    pub receipted: bool,
     /// It reached the person: on the handset, in the ear.
     pub heard: bool,
 }
@@ -73,7 +75,9 @@ impl Laws {
             let rings = self.sends.ringing.get(phone).is_some_and(|until| *until > w.now());
             self.demand(Law::OneCall, !rings, || format!("{lead} rings {phone} while another call is in flight there"));
         }
-        self.sends.all.insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false, heard: false });
+        self.sends
+            .all
+            .insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false, receipted: false, heard: false });
         members
     }
 
@@ -100,7 +104,8 @@ impl Laws {
     fn in_order(&mut self, w: &World, kind: MessageKind, lead: AttemptId, members: &[(CalloutId, u8)]) {
         for who in members {
             if kind == MessageKind::End {
-                let going = self.sends.all.values().any(|s| s.fate == Fate::Going && asks(s.kind) && s.members.contains(who));
+                let going =
+                    self.sends.all.values().any(|s| s.fate == Fate::Going && !s.receipted && asks(s.kind) && s.members.contains(who));
                 self.demand(Law::Order, !going, || {
                     format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0)
                 });
