@@ -97,10 +97,20 @@ impl Engine {
         }
     }
 
+    /// A warning's row as state; the same row is parsed once.
+    pub(super) fn warning_of(&self, id: WarningId, record: &Record) -> Result<Arc<WarningState>, StoreError> {
+        if let Some(known) = self.cache.read_warning(id, record.head) {
+            return Ok(known);
+        }
+        let state: Arc<WarningState> = Arc::new(from_json(&record.key, &record.body)?);
+        self.cache.put_row(record.head, state.clone());
+        Ok(state)
+    }
+
     pub(super) async fn load_warning(&self, id: WarningId) -> Result<Option<(Arc<WarningState>, Record)>, StoreError> {
         let key = Key::Warning(id);
         let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
-        let state: Arc<WarningState> = Arc::new(from_json(&key, &record.body)?);
+        let state = self.warning_of(id, &record)?;
         self.cache.put_warning(state.clone());
         Ok(Some((state, record)))
     }

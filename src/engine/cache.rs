@@ -1,9 +1,12 @@
 //! Plans and running policies in memory: written once, read by every step.
 
-use crate::core::{
-    ids::{RecipientId, WarningId},
-    plan::PlanChunk,
-    warning_life::WarningState,
+use crate::{
+    core::{
+        ids::{RecipientId, WarningId},
+        plan::PlanChunk,
+        warning_life::WarningState,
+    },
+    store::Head,
 };
 use std::{
     collections::HashMap,
@@ -20,6 +23,8 @@ pub type Ordinals = HashMap<RecipientId, u32>;
 #[derive(Default)]
 pub struct Cache {
     warnings: Mutex<HashMap<WarningId, Arc<WarningState>>>,
+    /// Parsed rows, each with the head it was parsed from.
+    rows: Mutex<HashMap<WarningId, (Head, Arc<WarningState>)>>,
     chunks: Mutex<HashMap<(WarningId, u32), Arc<PlanChunk>>>,
     /// With how many entries the plan had: an officer may add some.
     ordinals: Mutex<HashMap<WarningId, (u32, Arc<Ordinals>)>>,
@@ -34,6 +39,18 @@ impl Cache {
     /// the store.
     pub fn warning(&self, id: WarningId) -> Option<Arc<WarningState>> {
         open(&self.warnings).get(&id).cloned()
+    }
+    /// The state of the row with this head, if that very row was read before: a running warning is looked at
+    /// every two seconds, its policy and text are long, and mostly nothing has changed.
+    pub fn read_warning(&self, id: WarningId, head: Head) -> Option<Arc<WarningState>> {
+        open(&self.rows).get(&id).filter(|(h, _)| *h == head).map(|(_, w)| w.clone())
+    }
+    pub fn put_row(&self, head: Head, w: Arc<WarningState>) {
+        let mut all = open(&self.rows);
+        if all.len() >= MAX_WARNINGS {
+            all.clear();
+        }
+        all.insert(w.id, (head, w));
     }
     pub fn put_warning(&self, w: Arc<WarningState>) {
         let mut all = open(&self.warnings);

@@ -48,8 +48,9 @@ pub struct Job {
     pub account: Arc<Account>,
     pub slot: InFlight,
     pub request: SendRequest,
-    /// When its intent was decided on.
-    pub at: Time,
+    /// From then on it must not leave any more: its intent, still without an outcome, becomes `unknown` a while
+    /// later, and may then be looked up, not be found, and go again.
+    pub by: Time,
 }
 
 /// What came of a job.
@@ -96,16 +97,27 @@ impl Lookups {
 }
 
 impl Engine {
+    /// A job that was held up for too long (a slow disk, no free connection, a gateway that was stopped and
+    /// wakes when others have taken over) does not leave; what came of it is that it surely was not sent.
+    ///
+    /// # Errors
+    /// The outcome to record instead of sending, when its time is over.
+    pub fn in_time(&self, job: Job) -> Result<Job, Box<Done>> {
+        if self.store.now() < job.by {
+            return Ok(job);
+        }
+        let outcome = Outcome::Retryable { detail: "held up in the gateway; it did not leave".into() };
+        Err(Box::new(Done { whose: job.whose, account: job.account, outcome, seconds: 0.0 }))
+    }
+
     /// Sends a job. The slot is given back when the answer is in.
     pub async fn send(&self, job: Job) -> Done {
         let started = self.store.now();
-        // A gateway that was stopped, or whose machine slept, may wake long after others took its work over:
-        // what is that old must not leave any more, and is known not to have.
-        let stale = started > job.at + Span(self.settings.sending_timeout.0 / 2);
-        let outcome = match stale {
-            true => Outcome::Retryable { detail: "not sent: this gateway was held up".into() },
-            false => job.account.provider.send(&job.request).await,
+        let job = match self.in_time(job) {
+            Ok(job) => job,
+            Err(late) => return *late,
         };
+        let outcome = job.account.provider.send(&job.request).await;
         let seconds = (self.store.now() - started).seconds_f64();
         drop(job.slot);
         Done { whose: job.whose, account: job.account, outcome, seconds }

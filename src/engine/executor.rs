@@ -391,7 +391,7 @@ impl Engine {
                     account: ready.account,
                     slot: ready.slot,
                     request: ready.request,
-                    at: now,
+                    by: now + self.settings.leaves_within(),
                 });
             }
         }

@@ -104,7 +104,7 @@ impl Engine {
             if group.channel == Channel::Voice {
                 account.call_began();
             }
-            jobs.push(Job { whose: JobFor::Line(phone.clone(), lead), account, slot, request, at: now });
+            jobs.push(Job { whose: JobFor::Line(phone.clone(), lead), account, slot, request, by: now + self.settings.leaves_within() });
         }
         Ok(())
     }

@@ -181,6 +181,13 @@ pub struct Settings {
     /// The key of references and link tokens.
     pub key: [u8; 32],
 }
+impl Settings {
+    /// A request that has not left this long after its intent does not leave any more. Half the time-out:
+    /// one that leaves at the last moment still has the other half to be answered in.
+    pub fn leaves_within(&self) -> Span {
+        Span(self.sending_timeout.0 / 2)
+    }
+}
 impl Default for Settings {
     fn default() -> Self {
         Settings {

@@ -41,7 +41,8 @@ impl Engine {
         let Some(record) = claim.record.clone() else {
             return self.store.release(&[(claim.key, claim.nonce)], now + Span::secs(1)).await;
         };
-        let mut w: WarningState = from_json(&claim.key, &record.body)?;
+        let Key::Warning(id) = claim.key else { return Err(StoreError::Corrupt(format!("{}: not a warning", claim.key))) };
+        let mut w: WarningState = Arc::unwrap_or_clone(self.warning_of(id, &record)?);
         let mut consumed = Vec::new();
         let mut ordered = false;
         let mut passed_on = Vec::new();

@@ -2,13 +2,18 @@
 
 import base64
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+# Seconds for one answer of the browser; none takes a tenth of it.
+TIMEOUT = 30
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -21,13 +26,18 @@ def find_programs():
 
 class Driver:
     def __init__(self, path, log):
-        self.process = subprocess.Popen([path, "--port=0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(log, "ab"), text=True)
+        # A group of its own: the browsers are the driver's children, and go with it whatever state they are in. The
+        # group's leader waits on a pipe that closes with this process, so that not even SIGKILL leaves one behind.
+        leader = ["sh", "-c", '"$0" --port=0 & cat >/dev/null; kill -KILL 0', path]
+        with open(log, "ab") as err:
+            self.process = subprocess.Popen(leader, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True, start_new_session=True)
         port = None
         for line in self.process.stdout:
             if found := re.search(r"started successfully on port (\d+)", line):
                 port = found.group(1)
                 break
         if port is None:
+            self.stop()
             raise SystemExit("chromedriver did not start")
         self.base = f"http://127.0.0.1:{port}"
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -36,14 +46,19 @@ class Driver:
         data = None if method == "GET" or method == "DELETE" else json.dumps(body or {}).encode()
         request = urllib.request.Request(self.base + path, data=data, method=method, headers={"Content-Type": "application/json"})
         try:
-            with self.opener.open(request, timeout=60) as r:
+            with self.opener.open(request, timeout=TIMEOUT) as r:
                 return json.loads(r.read())["value"]
+        except TimeoutError:
+            raise LookupError(f"{method} {path} {body or ''}: the browser gave no answer within {TIMEOUT} s") from None
         except urllib.error.HTTPError as e:
             value = json.loads(e.read())["value"]
             raise LookupError(f"{method} {path}: {value['error']}: {value['message'].splitlines()[0]}") from None
 
     def stop(self):
-        self.process.terminate()
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait()
 
 
@@ -60,7 +75,8 @@ class Browser:
         always = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
         session = driver.call("POST", "/session", {"capabilities": {"alwaysMatch": always}})
         self.at = f"/session/{session['sessionId']}"
-        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 800)
+        self.width, self.height = width, height
+        self.size(height)
 
     def devtools(self, command, **params):
         return self.driver.call("POST", f"{self.at}/goog/cdp/execute", {"cmd": command, "params": params})
@@ -84,12 +100,29 @@ class Browser:
     def text(self):
         return self.one("body").text()
 
+    def settled(self):
+        """Waits until a page stands still: a press of a button starts a journey that the driver need not have noticed."""
+        end = time.monotonic() + TIMEOUT
+        while time.monotonic() < end:
+            state = self.devtools("Runtime.evaluate", expression="document.readyState")["result"].get("value")
+            if state == "complete":
+                return
+            time.sleep(0.02)
+        raise LookupError(f"the page is not complete after {TIMEOUT} s")
+
     def screenshot(self, path):
-        """The whole page, as long as it is."""
-        size = self.devtools("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
-        Path(path).write_bytes(base64.b64decode(shot["data"]))
+        """The whole page, as long as it is: a window of that length is photographed as it stands. (DevTools' own
+        "capture beyond viewport" never answers when the page changes under it.)"""
+        self.settled()
+        height = int(self.devtools("Page.getLayoutMetrics")["cssContentSize"]["height"]) + 1
+        self.size(max(height, self.height))
+        try:
+            Path(path).write_bytes(base64.b64decode(self.driver.call("GET", f"{self.at}/screenshot")))
+        finally:
+            self.size(self.height)
+
+    def size(self, height):
+        self.devtools("Emulation.setDeviceMetricsOverride", width=self.width, height=height, deviceScaleFactor=1, mobile=self.width < 800)
 
     def content_width(self):
         return self.devtools("Page.getLayoutMetrics")["cssContentSize"]["width"]
@@ -104,8 +137,6 @@ class Browser:
         events = [json.loads(e["message"])["message"] for e in entries]
         return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
 
-    def close(self):
-        self.driver.call("DELETE", self.at)
 
 
 class Element:

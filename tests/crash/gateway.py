@@ -3,6 +3,7 @@ sink; and HTTP towards them. Nothing here decides or judges anything.
 """
 
 import base64
+import ctypes
 import email
 import email.policy
 import json
@@ -42,6 +43,15 @@ def contact_of(token):
     n = number(token) >> TOKEN_MAC
     ordinal = n >> CONTACT & (1 << ORDINAL) - 1
     return f"w{n >> CONTACT + ORDINAL}-{ordinal}", n & (1 << CONTACT) - 1
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_us():
+    """In the child, before it becomes the program: the kernel kills it should the check itself be killed."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port():
@@ -113,7 +123,8 @@ class Gateway:
         with open(self.log_path, "ab") as log:
             log.write(f"--- start after {self.kills} kills\n".encode())
             log.flush()
-            self.process = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=die_with_us)
 
     def until_ready(self, seconds=30):
         end = time.monotonic() + seconds
@@ -154,7 +165,7 @@ class StandIn:
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
                 [str(binary), "simulate-providers", "--listen", "127.0.0.1:0", "--settings", str(settings), "--print-addr"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=out)
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=out, preexec_fn=die_with_us)
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"the stand-in did not start; see {log}")

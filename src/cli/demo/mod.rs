@@ -80,6 +80,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let base = format!("http://{addr}");
 
     let standin_settings = setup::standin(&o, &secrets, &base, &temporary.path);
+    setup::keep_key(&standin_settings).context("the folder of captured requests")?;
     let aliyun = standin::serve(standin_settings, TcpListener::bind("127.0.0.1:0").await.context("stand-in")?, wall.clone())
         .await
         .context("stand-in")?;

@@ -69,6 +69,14 @@ pub(super) fn folder(asked: Option<&Path>) -> io::Result<Folder> {
     Ok(Folder { path, temporary })
 }
 
+/// Leaves the key of the captured requests beside them, so that others can judge the signatures. It is the
+/// stand-in's, drawn anew for this run; nothing outside this process takes it.
+pub(super) fn keep_key(s: &StandinSettings) -> io::Result<()> {
+    let Some(capture) = &s.capture else { return Ok(()) };
+    std::fs::create_dir_all(capture)?;
+    std::fs::write(capture.join("access-key-secret"), s.access_key_secret.reveal())
+}
+
 pub(super) fn standin(o: &Options, s: &Secrets, base: &str, folder: &Path) -> StandinSettings {
     StandinSettings {
         access_key_id: "demo".into(),

@@ -35,6 +35,12 @@ pub enum Bug {
     /// Those already told are not told the end.
     EndForgotten,
     UnmarkedDrill,
+    /// A real warning leaves a drill running.
+    DrillGoesOn,
+    /// A test message of a bureau is read as an actual one.
+    TestRings,
+    /// A real warning is stored as if it were a drill.
+    CountedAsDrill,
     /// The last writer wins, whatever he had read.
     NoHeadCheck,
     /// An answered callout is called again.
@@ -46,7 +52,7 @@ pub enum Bug {
 }
 
 impl Bug {
-    pub const ALL: [(Bug, Law); 17] = [
+    pub const ALL: [(Bug, Law); 20] = [
         (Bug::ForgetDue, Law::Clock),
         (Bug::LoseLetter, Law::Clock),
         (Bug::LoseRow, Law::Sum),
@@ -60,6 +66,9 @@ impl Bug {
         (Bug::EndOvertakes, Law::Order),
         (Bug::EndForgotten, Law::Order),
         (Bug::UnmarkedDrill, Law::Drill),
+        (Bug::DrillGoesOn, Law::Drill),
+        (Bug::TestRings, Law::Drill),
+        (Bug::CountedAsDrill, Law::Drill),
         (Bug::NoHeadCheck, Law::Trail),
         (Bug::Unanswer, Law::Trail),
         (Bug::MovedDeadline, Law::Trail),
@@ -82,6 +91,10 @@ impl Bug {
         match self {
             Bug::ForgetDue if open => c.due = None,
             Bug::LoseLetter => drop(c.send.pop()),
+            Bug::DrillGoesOn => c.send.retain(|e| !text(&e.body).contains("演练停止")),
+            Bug::CountedAsDrill if matches!(c.key, Key::Warning(_)) && !text(&c.body).contains(r#""issuer":"drill:"#) => {
+                c.body = text(&c.body).replace(r#""drill":false"#, r#""drill":true"#).into_bytes();
+            }
             Bug::LoseRow => return callout && c.expect == Head::NONE,
             Bug::WrongFace if open => {
                 if let Some(f) = &mut c.face {
@@ -122,6 +135,9 @@ impl Bug {
             }
             (Bug::DeskAnswers, Key::Callout(_)) => {
                 r.body = text(&r.body).replace(r#""relation":"duty_desk","person""#, r#""relation":"holder","person""#).into_bytes();
+            }
+            (Bug::TestRings, Key::Warning(_)) => {
+                r.body = text(&r.body).replace(r#""status":"test""#, r#""status":"actual""#).into_bytes();
             }
             (Bug::SecondCall, Key::Line(_)) => edit(&mut r.body, |v| {
                 v.as_object_mut().map(|o| o.remove("flights"));

@@ -1,12 +1,7 @@
 //! What becomes of each request: taken, put off, refused, of unknown fate; and what is heard of it later:
 //! receipts that are early, late, doubled or lost.
 
-use super::{
-    bugs::Bug,
-    laws::Fate,
-    people::call_ended,
-    play::{Act, Play},
-};
+use super::{acts::Act, bugs::Bug, laws::Fate, people::call_ended, play::Play};
 use jiaoying::{
     channel::{Address, CallbackItem, ReceiptResult},
     core::{
@@ -19,13 +14,22 @@ use jiaoying::{
 
 impl Play {
     /// A request leaves. `killed`: its gateway died at the same moment.
-    pub fn carry(&mut self, mut job: Job, killed: bool) {
+    pub fn carry(&mut self, job: Job, killed: bool) {
+        let reference = job.request.reference.clone();
+        // What the dispatcher asks of each before it sends.
+        let mut job = match self.w.engine.in_time(job) {
+            Ok(job) => job,
+            Err(late) => {
+                let epoch = self.w.epoch;
+                return self.after(Span(1), Act::Outcome { epoch, reference, done: *late, slot: None });
+            }
+        };
         self.counts.requests += 1;
+        self.left.push(format!("{} by {}: {}", job.request.reference, job.account.name(), job.request.message.text));
         if self.bug == Some(Bug::UnmarkedDrill) {
             job.request.message.drill = false;
         }
         let members = self.laws.leaves(&self.w, &job);
-        let reference = job.request.reference.clone();
         if killed {
             if self.rng.chance(50) {
                 self.take(&job, &members, 0);
@@ -44,7 +48,7 @@ impl Play {
         let Job { whose, account, slot, .. } = job;
         let done = Done { whose, account, outcome, seconds: 0.0 };
         let epoch = self.w.epoch;
-        self.after(Span(wait), Act::Outcome { epoch, reference, done, slot });
+        self.after(Span(wait), Act::Outcome { epoch, reference, done, slot: Some(slot) });
     }
 
     fn fate(&mut self, job: &Job) -> (Outcome, bool) {

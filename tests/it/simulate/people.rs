@@ -1,9 +1,6 @@
 //! Those who are called: some answer at once, some late, some by the wrong key, some never.
 
-use super::{
-    play::{Act, Play},
-    rng::Rng,
-};
+use super::{acts::Act, play::Play, rng::Rng};
 use jiaoying::{
     channel::{CallbackItem, MessageKind, ReceiptResult},
     core::{
@@ -136,6 +133,12 @@ impl Play {
     pub fn witness(&mut self, items: &[CallbackItem]) {
         let at = self.w.now();
         for item in items {
+            // A receipt may come before the outcome: it is not on its way any more.
+            if let CallbackItem::Receipt { reference: Some(r), .. } = item
+                && let Some(s) = self.laws.sends.all.get_mut(r)
+            {
+                s.receipted = true;
+            }
             match item {
                 CallbackItem::Key { reference: Some(r), keys, .. } | CallbackItem::Receipt { reference: Some(r), keys: Some(keys), .. }
                     if keys == "1" =>

@@ -1,8 +1,10 @@
 //! One night, by its seed: whatever is due at an instant happens together, in any order, and every law is
-//! looked at afterwards. Rooms: `fates` (what becomes of requests), `people` (what those called do),
+//! looked at afterwards. Rooms: `acts` (what happens at a moment), `fates`
+//! (what becomes of requests), `people` (what those called do),
 //! `scenes` (what bureaus, officers and accidents do).
 
 use super::{
+    acts::{Act, Came},
     bugs::Bug,
     laws::{Broken, Law, Laws},
     people::Temper,
@@ -12,91 +14,15 @@ use super::{
     world::{Make, World, shipped_policy},
 };
 use jiaoying::{
-    channel::CallbackItem,
     core::{
-        callout::state::{Relation, Report},
         ids::{CalloutId, RecipientId, WarningId},
         policy::AnswerRule,
         time::{Span, Time},
-        warning::{Content, Parsed},
+        warning::Content,
     },
-    engine::{
-        ActError, Officer, PostError, PostReply, TokenAction, Turn,
-        dispatcher::{Done, LookupJob},
-        limits::InFlight,
-    },
-    store::{Key, Reports, Store, StoreError},
+    store::{Key, Reports, Store},
 };
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-
-/// Something that happens at a moment.
-pub enum Act {
-    Outcome {
-        epoch: u32,
-        reference: String,
-        done: Done,
-        slot: InFlight,
-    },
-    Callback {
-        account: String,
-        items: Vec<CallbackItem>,
-    },
-    Lookup {
-        epoch: u32,
-        job: LookupJob,
-    },
-    Link {
-        id: CalloutId,
-        contact: u8,
-        action: TokenAction,
-    },
-    Report {
-        id: CalloutId,
-        contact: u8,
-    },
-    Post {
-        issuer: &'static str,
-        content: Box<Content>,
-    },
-    Drill {
-        content: Box<Content>,
-    },
-    Cancel {
-        id: WarningId,
-    },
-    Extend {
-        id: WarningId,
-    },
-    Claim {
-        task: String,
-        officer: &'static str,
-    },
-    Complete {
-        task: String,
-        officer: &'static str,
-        outcome: &'static str,
-        reached: Option<String>,
-    },
-    Manual {
-        id: CalloutId,
-    },
-    /// Officers look at their list.
-    Officers,
-    Crash,
-    /// The chaos is over: everybody answers, reports, does his work.
-    Calm,
-    /// Whoever has not answered, reported or worked does so now.
-    Tidy,
-}
-
-/// What an act came to.
-pub enum Came {
-    Turn(Result<Turn, StoreError>),
-    Done(Result<(), StoreError>),
-    Act(Act, Result<(), ActError>),
-    Post(Act, Result<PostReply, PostError>),
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -128,7 +54,12 @@ pub struct Play {
     seq: u64,
     /// Turns that stand still until then.
     stalled: BTreeMap<(Time, u64), Task<Came>>,
-    trace: Sha256,
+    /// Every step: when, what it changed into what, what left.
+    trace: String,
+    /// A warning's row changed, or one was posted, since all of them were last looked at.
+    pub warnings_changed: bool,
+    /// What left in this step.
+    pub left: Vec<String>,
     /// Tells every step, for one night alone.
     aloud: bool,
     /// What the last step changed.
@@ -187,7 +118,9 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         owed: Vec::new(),
         seq: 0,
         stalled: BTreeMap::new(),
-        trace: Sha256::new(),
+        trace: String::new(),
+        left: Vec::new(),
+        warnings_changed: true,
         aloud: std::env::var_os("JIAOYING_ALOUD").is_some(),
         last: Vec::new(),
         at_instant: (at, 0),
@@ -196,8 +129,7 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
     p.stage();
     p.run();
     p.counts.conflicts = p.w.store.conflicts();
-    let trace = p.trace.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Night { broken: p.laws.broken, trace, counts: p.counts }
+    Night { broken: p.laws.broken, trace: p.trace, counts: p.counts }
 }
 
 impl Play {
@@ -237,7 +169,6 @@ impl Play {
     fn at_rest(&self) -> bool {
         let only_tidy = self.stalled.is_empty() && self.queue.values().all(|a| matches!(a, Act::Tidy | Act::Officers));
         only_tidy
-            && self.w.warnings().iter().all(|x| x.due(self.w.now()).is_none())
             && now(self.w.store.inner.queue_depth()).is_ok_and(|d| d.is_empty())
             && self.laws.all_callouts().all(|c| {
                 (!c.state.is_open() || c.told_only)
@@ -252,6 +183,7 @@ impl Play {
                 .all_lines()
                 .all(|(_, l)| l.waiting.iter().all(|x| l.flight_of(x.ask.attempt).is_some()) && l.flights.iter().all(|f| f.accepted))
             && self.w.none_due()
+            && self.w.warnings().iter().all(|x| x.due(self.w.now()).is_none())
     }
 
     /// One instant. False when nothing will ever happen.
@@ -333,13 +265,24 @@ impl Play {
         }
         self.laws.check_step(&self.w, &touched);
         self.last.clone_from(&touched);
-        let line = format!("{} {touched:?} {}", time.rfc3339(), self.counts.requests);
+        self.warnings_changed |= touched.iter().any(|k| matches!(k, Key::Warning(_))) || self.counts.steps.is_multiple_of(64);
+        self.write_down(time, &touched);
+        self.look_when_idle();
+        true
+    }
+
+    /// The heads stand for whole journals, and by the law of the trail for the rows.
+    fn write_down(&mut self, time: Time, touched: &[Key]) {
+        let records = now(self.w.store.inner.load(touched)).unwrap_or_default();
+        let changed: Vec<String> =
+            touched.iter().zip(&records).map(|(k, r)| format!("{k}={:?}", r.as_ref().map(|r| (r.head, r.due)))).collect();
+        let left = std::mem::take(&mut self.left);
+        let line = format!("{} {} {}", time.rfc3339(), changed.join(" "), left.join(" "));
         if self.aloud {
             println!("{line}");
         }
-        self.trace.update(line);
-        self.look_when_idle();
-        true
+        self.trace.push_str(&line);
+        self.trace.push('\n');
     }
 
     fn look_when_idle(&mut self) {
@@ -361,159 +304,14 @@ impl Play {
             let open = self.laws.shadow(tip).filter(|c| c.state.is_open() && !c.told_only).map(super::laws::brief);
             self.laws.demand(Law::Clock, open.is_none(), || format!("the answer to {id} is forgotten: {}", open.unwrap_or_default()));
         }
+        // What was accepted is a row of its own; no other row's change takes it away.
+        if !std::mem::take(&mut self.warnings_changed) {
+            return;
+        }
         let known = self.w.warnings();
         for (content, id) in &self.posted {
             let kept = id.is_none_or(|id| known.iter().any(|x| x.id == id && x.content == *content));
             self.laws.demand(Law::Clock, kept, || format!("{} was accepted and is gone", content.identifier));
-        }
-    }
-
-    /// Starts an act; what people do is written down as they do it.
-    fn begin(&mut self, act: Act, tasks: &mut Vec<Task<Came>>) {
-        let e = self.w.engine.clone();
-        match act {
-            Act::Outcome { epoch, reference, done, slot } => {
-                drop(slot);
-                if epoch == self.w.epoch {
-                    self.outcome_known(&reference, &done);
-                    tasks.push(Box::pin(async move { Came::Done(e.record(vec![done]).await) }));
-                }
-            }
-            Act::Callback { account, items } => {
-                self.witness(&items);
-                tasks.push(Box::pin(async move {
-                    let body = serde_json::to_vec(&items).unwrap_or_default();
-                    let kept = e.park_callback(&account, Some("application/json"), &body).await.map(|_| ());
-                    Came::Act(Act::Callback { account, items }, kept)
-                }));
-            }
-            Act::Lookup { epoch, job } => {
-                if epoch == self.w.epoch {
-                    tasks.push(Box::pin(async move { Came::Done(e.look_up(job).await) }));
-                }
-            }
-            Act::Link { id, contact, action } => {
-                let whose = self.w.callout(id).and_then(|c| c.contacts.get(usize::from(contact)).map(|k| k.id));
-                if let (Some(person), TokenAction::Answer) = (whose, action) {
-                    self.laws.ledger.links.push((id, person));
-                }
-                let token = self.w.token(id, contact);
-                tasks.push(Box::pin(async move {
-                    let r = e.token_act(&token, action).await.map(|_| ());
-                    Came::Act(Act::Link { id, contact, action }, r)
-                }));
-            }
-            Act::Report { id, contact } => {
-                let whose = self.w.callout(id).and_then(|c| c.contacts.get(usize::from(contact)).map(|k| k.id));
-                if let Some(person) = whose {
-                    self.laws.ledger.links.push((id, person));
-                }
-                let token = self.w.token(id, contact);
-                tasks.push(Box::pin(async move {
-                    let r = e.token_feedback(&token, Report { on_post: true, ..Report::default() }).await.map(|_| ());
-                    Came::Act(Act::Report { id, contact }, r)
-                }));
-            }
-            Act::Post { issuer, content } => tasks.push(Box::pin(async move {
-                let from = super::world::issuer(issuer);
-                let parsed = Parsed { content: (*content).clone(), findings: vec![] };
-                let r = e.post_warning(&from, parsed, b"{}").await;
-                Came::Post(Act::Post { issuer, content }, r)
-            })),
-            Act::Drill { content } => tasks.push(Box::pin(async move {
-                let r = e.start_drill("值班员", (*content).clone()).await;
-                Came::Post(Act::Drill { content }, r)
-            })),
-            Act::Cancel { id } => tasks.push(Box::pin(async move {
-                let r = e.cancel_warning(id, "值班员", "雨停了").await;
-                Came::Act(Act::Cancel { id }, r)
-            })),
-            Act::Extend { id } => {
-                let until = self.w.now() + Span::mins(20);
-                tasks.push(Box::pin(async move {
-                    let r = e.extend_warning(id, "值班员", until).await;
-                    Came::Act(Act::Extend { id }, r)
-                }));
-            }
-            Act::Claim { task, officer } => tasks.push(Box::pin(async move {
-                let r = e.claim_task(&task, officer).await;
-                Came::Act(Act::Claim { task, officer }, r)
-            })),
-            Act::Complete { task, officer, outcome, reached } => {
-                self.officer_speaks(&task, reached.is_some());
-                tasks.push(Box::pin(async move {
-                    let r = e.complete_task(&task, Officer::at_screen(officer), outcome, reached.as_deref(), None).await;
-                    Came::Act(Act::Complete { task, officer, outcome, reached }, r)
-                }));
-            }
-            Act::Manual { id } => {
-                self.laws.ledger.officers.push(id);
-                tasks.push(Box::pin(async move {
-                    let r = e.acknowledge(id, Officer::at_screen("值班员"), "电台", None, None).await.map(|_| ());
-                    Came::Act(Act::Manual { id }, r)
-                }));
-            }
-            Act::Officers => self.officers_look(),
-            Act::Crash => {
-                let (batches, applied) = (self.rng.below(12), self.rng.chance(50));
-                self.w.store.light_fuse(batches, applied);
-            }
-            Act::Calm => self.calm_down(),
-            Act::Tidy => self.tidy(),
-        }
-    }
-
-    fn ended(&mut self, came: Came, killed: bool) {
-        match came {
-            Came::Turn(Ok(turn)) => {
-                for job in turn.jobs {
-                    self.carry(job, killed);
-                }
-            }
-            // The turn of a killed gateway: what it had claimed is leased and comes back.
-            Came::Turn(Err(e)) | Came::Done(Err(e)) => {
-                self.laws.demand(Law::Clock, killed, || format!("the engine fails: {e}"));
-            }
-            Came::Done(Ok(())) => {}
-            Came::Act(act, Err(ActError::Store(e))) => {
-                self.laws.demand(Law::Clock, killed, || format!("the engine fails: {e}"));
-                // Nobody was told that it was kept: providers, people and officers try again.
-                self.after(Span::secs(2), act);
-            }
-            Came::Act(Act::Link { id, contact, action: TokenAction::Answer }, result) => self.answered(id, contact, result),
-            Came::Act(_, _) => {}
-            Came::Post(act, Err(PostError::Store(e))) => {
-                self.laws.demand(Law::Clock, killed, || format!("the engine fails: {e}"));
-                self.after(Span::secs(2), act);
-            }
-            Came::Post(Act::Post { content, .. } | Act::Drill { content }, result) => match result {
-                Ok(reply) => {
-                    if let Some(p) = self.posted.iter_mut().find(|p| p.0 == *content) {
-                        p.1 = Some(reply.id);
-                    }
-                }
-                Err(e) => self.laws.demand(Law::Clock, false, || format!("{} is refused: {e}", content.identifier)),
-            },
-            Came::Post(_, Ok(_)) => {}
-            Came::Post(_, Err(e)) => self.laws.demand(Law::Clock, false, || format!("refused: {e}")),
-        }
-    }
-
-    /// These were answered: it must show.
-    pub fn owe(&mut self, ids: impl IntoIterator<Item = CalloutId>) {
-        let by = self.w.now() + Span::secs(60);
-        self.owed.extend(ids.into_iter().map(|id| (id, by)));
-    }
-
-    fn answered(&mut self, id: CalloutId, contact: u8, result: Result<(), ActError>) {
-        let relation = self.w.callout(id).and_then(|c| c.contacts.get(usize::from(contact)).map(|k| k.relation));
-        match result {
-            Ok(()) if relation == Some(Relation::Holder) => {
-                self.counts.answered += 1;
-                self.owe([id]);
-            }
-            Ok(()) => {}
-            Err(e) => self.laws.demand(Law::Clock, false, || format!("the button of {id} is refused: {e}")),
         }
     }
 }

@@ -57,5 +57,13 @@ pub fn begin<T>(task: &mut Task<T>, polls: u64) -> Option<T> {
 /// Lets others go first, once.
 pub async fn yield_now() {
     let mut yielded = false;
-    std::future::poll_fn(|_| if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        // Joined futures look only at those that woke them.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

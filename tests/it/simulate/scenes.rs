@@ -1,7 +1,8 @@
 //! What bureaus post, what officers do, what breaks; and the calm at the end of the night.
 
 use super::{
-    play::{Act, Play},
+    acts::Act,
+    play::Play,
     town::{COUNTY, SLOPE, TOWNS, division},
     world::{BUREAU, OTHER},
 };
@@ -57,6 +58,14 @@ impl Play {
         if self.rng.chance(30) {
             let content = self.some_content("drill");
             self.after(Span::ZERO, Act::Drill { content: Box::new(content) });
+        }
+        if self.rng.chance(25) {
+            // A bureau tries its line: nobody must be called.
+            let mut test = self.some_content("test");
+            test.status = *self.rng.pick(&[Status::Exercise, Status::System, Status::Test, Status::Draft, Status::Test]);
+            self.laws.ledger.quiet.insert(test.identifier.clone());
+            let t = self.rng.between(0, minutes * 60);
+            self.post(t, BUREAU, test);
         }
         let first = self.some_content("first");
         let t = self.rng.between(0, 300);

@@ -12,6 +12,7 @@ use jiaoying::core::{
     phone::Phone,
     time::Time,
 };
+use std::collections::BTreeSet;
 
 /// What people did.
 #[derive(Default)]
@@ -24,6 +25,10 @@ pub struct Ledger {
     pub keys: Vec<Phone>,
     /// Officers' entries about a callout.
     pub officers: Vec<CalloutId>,
+    /// Identifiers of drills that an officer started.
+    pub drills: BTreeSet<String>,
+    /// Identifiers of posted messages that are not actual.
+    pub quiet: BTreeSet<String>,
 }
 
 impl Laws {

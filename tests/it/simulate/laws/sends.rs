@@ -1,6 +1,5 @@
 //! What leaves the house: its intent is durable, no reference is taken twice, nothing of unknown fate is
-//! sent again under it; an end overtakes nothing and reaches everybody who was told; a drill is marked;
-//! one call rings at a time.
+//! sent again under it; an end overtakes nothing and reaches everybody who was told; one call rings at a time.
 
 use super::{Law, Laws};
 use crate::simulate::world::World;
@@ -36,6 +35,8 @@ pub struct Sent {
     pub members: Vec<(CalloutId, u8)>,
     /// The provider has it.
     pub taken: bool,
+    /// The gateway was told that it arrived, or what became of it.
+    pub receipted: bool,
     /// It reached the person: on the handset, in the ear.
     pub heard: bool,
 }
@@ -74,7 +75,9 @@ impl Laws {
             let rings = self.sends.ringing.get(phone).is_some_and(|until| *until > w.now());
             self.demand(Law::OneCall, !rings, || format!("{lead} rings {phone} while another call is in flight there"));
         }
-        self.sends.all.insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false, heard: false });
+        self.sends
+            .all
+            .insert(reference, Sent { fate: Fate::Going, kind, members: members.clone(), taken: false, receipted: false, heard: false });
         members
     }
 
@@ -101,7 +104,8 @@ impl Laws {
     fn in_order(&mut self, w: &World, kind: MessageKind, lead: AttemptId, members: &[(CalloutId, u8)]) {
         for who in members {
             if kind == MessageKind::End {
-                let going = self.sends.all.values().any(|s| s.fate == Fate::Going && asks(s.kind) && s.members.contains(who));
+                let going =
+                    self.sends.all.values().any(|s| s.fate == Fate::Going && !s.receipted && asks(s.kind) && s.members.contains(who));
                 self.demand(Law::Order, !going, || {
                     format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0)
                 });
@@ -119,18 +123,6 @@ impl Laws {
                 let ended = self.sends.ends.contains(who);
                 self.demand(Law::Order, !ended, || format!("{lead}: contact {} of {} is asked after he was told the end", who.1, who.0));
             }
-        }
-    }
-
-    fn marked(&mut self, w: &World, job: &Job, members: &[(CalloutId, u8)]) {
-        let warnings = w.warnings();
-        for (id, _) in members {
-            let drill = warnings.iter().find(|x| x.id == id.warning).is_some_and(|x| x.drill);
-            let m = &job.request.message;
-            let marked = m.text.contains("演练") || m.subject.as_deref().is_some_and(|s| s.contains("演练"));
-            self.demand(Law::Drill, m.drill == drill && marked == drill, || {
-                format!("{id} is a drill: {drill}, its message says {}: {}", m.drill, m.text)
-            });
         }
     }
 
