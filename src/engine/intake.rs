@@ -67,7 +67,7 @@ impl Engine {
             findings.push(Finding::new("future_sent", ahead));
         }
         if content.message_type != MessageType::Cancel {
-            let (directory, lookup) = self.people();
+            let (directory, lookup) = self.people_now().await?;
             let resolved = planner::resolve(&content, &directory, &lookup, &issuer.divisions);
             if resolved.outside_rights {
                 return Err(PostError::Forbidden(format!("the area lies wholly outside what {} may warn for", issuer.id)));
@@ -160,7 +160,7 @@ impl Engine {
             levels: vec![],
         };
         let raw = to_json(&content);
-        let (directory, lookup) = self.people();
+        let (directory, lookup) = self.people_now().await?;
         let findings = planner::resolve(&content, &directory, &lookup, &[]).findings;
         let identity = Identity {
             issuer: issuer.id.0.clone(),

@@ -273,6 +273,18 @@ impl Engine {
     fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
         self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+    /// The same, after a look whether another gateway has replaced the directory since.
+    async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
+        self.follow_directory().await?;
+        Ok(self.people())
+    }
+    /// Reads the directory anew where another gateway has replaced it.
+    pub async fn follow_directory(&self) -> Result<(), StoreError> {
+        if self.store.docs_version(DIRECTORY).await? != self.directory().version {
+            self.reload_directory().await?;
+        }
+        Ok(())
+    }
     /// The directory now in force.
     pub fn directory(&self) -> Arc<Directory> {
         self.people().0

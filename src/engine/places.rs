@@ -21,7 +21,7 @@ use crate::{
 impl Engine {
     /// Adds a place (a point's code or a division code): its people are planned behind the others.
     pub async fn add_place(&self, id: WarningId, who: &str, place: &str) -> Result<(), ActError> {
-        let (directory, lookup) = self.people();
+        let (directory, lookup) = self.people_now().await?;
         let bad = |detail: String| ActError::Invalid(FieldError { pointer: "/place".into(), detail });
         let shape = match place.parse::<Division>() {
             Ok(d) if directory.divisions.contains_key(&d) => Shape::Division(d),

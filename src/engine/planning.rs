@@ -27,7 +27,7 @@ use std::{collections::HashMap, sync::Arc};
 
 impl Engine {
     pub(super) async fn plan(&self, w: &mut WarningState, change: &mut WarningChange, now: Time) -> Result<(), StoreError> {
-        let (directory, lookup) = self.people();
+        let (directory, lookup) = self.people_now().await?;
         let issuer = self.issuers.iter().find(|i| i.id == w.issuer);
         let rights = issuer.map(|i| i.divisions.clone()).unwrap_or_default();
         let policy = self.policy();

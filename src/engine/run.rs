@@ -26,6 +26,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
         tracker.spawn(executor(engine.clone(), stop.clone(), permits.clone(), done_tx.clone(), tracker.clone()));
     }
     tracker.spawn(conservation(engine.clone(), stop.clone()));
+    tracker.spawn(follow_directory(engine.clone(), stop.clone()));
     drop(done_tx);
     tracker.close();
     tracker.wait().await;
@@ -118,6 +119,20 @@ async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
         match engine.conservation_difference(&mut since).await {
             Ok(difference) => metrics::conservation_difference(difference),
             Err(e) => tracing::error!(error = %e, "conservation could not be checked"),
+        }
+    }
+}
+
+/// Lists and pages show the directory that another gateway was given, within seconds. (A plan looks for itself.)
+async fn follow_directory(engine: Arc<Engine>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+        }
+        if let Err(e) = engine.follow_directory().await {
+            tracing::error!(error = %e, "the directory could not be looked at");
         }
     }
 }

@@ -346,6 +346,9 @@ pub trait Store: Send + Sync {
     /// All documents of a kind, by id.
     async fn docs(&self, kind: &str) -> Result<(u64, Vec<Doc>), StoreError>;
 
+    /// The version of a kind's documents: what [`Store::docs`] answers beside them. Cheap: asked every second.
+    async fn docs_version(&self, kind: &str) -> Result<u64, StoreError>;
+
     /// Replaces documents of a kind, whole or not at all, if its version still is `expect`.
     /// `upsert` and `delete` are by id. Answers the new version, or `None` on a mismatch.
     async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError>;

@@ -49,6 +49,9 @@ impl Store for MeasuredStore {
     async fn docs(&self, kind: &str) -> Result<(u64, Vec<Doc>), StoreError> {
         self.0.docs(kind).await
     }
+    async fn docs_version(&self, kind: &str) -> Result<u64, StoreError> {
+        self.0.docs_version(kind).await
+    }
     async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
         self.0.docs_apply(kind, expect, upsert, delete).await
     }

@@ -108,6 +108,10 @@ impl Store for MemoryStore {
         Ok((*version, docs.iter().map(|(id, body)| Doc { id: id.clone(), body: body.clone() }).collect()))
     }
 
+    async fn docs_version(&self, kind: &str) -> Result<u64, StoreError> {
+        Ok(self.table().docs.get(kind).map_or(0, |(version, _)| *version))
+    }
+
     async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
         let mut table = self.table();
         if table.docs.get(kind).map_or(0, |d| d.0) != expect {

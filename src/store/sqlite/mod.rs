@@ -343,6 +343,13 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn docs_version(&self, kind: &str) -> Result<u64, StoreError> {
+        let kind = kind.to_string();
+        let sql = "SELECT version FROM doc_kind WHERE kind = ?1";
+        let version = self.query(move |_, c| c.prepare_cached(sql)?.query_row([&kind], |r| rows::number(r, 0)).optional()).await?;
+        Ok(version.unwrap_or(0))
+    }
+
     async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let work = Work::Docs { kind: kind.to_string(), expect, upsert, delete, reply };

@@ -25,6 +25,8 @@ pub async fn documents_are_replaced_whole_at_the_version_that_was_read(room: Roo
     let first = vec![doc("p2", "{}"), doc("p1", "{}")];
     let version = store.docs_apply("recipient", 0, first, Vec::new()).await.unwrap().expect("nothing stood there");
     assert_eq!(store.docs("recipient").await.unwrap(), (version, vec![doc("p1", "{}"), doc("p2", "{}")]));
+    assert_eq!(store.docs_version("recipient").await.unwrap(), version);
+    assert_eq!(store.docs_version("post").await.unwrap(), 0);
     assert_eq!(store.docs("post").await.unwrap().0, 0, "another kind has a version of its own");
     // Decided on an old version: nothing of it stands.
     assert_eq!(store.docs_apply("recipient", version + 1, vec![doc("p9", "{}")], vec!["p1".into()]).await.unwrap(), None);

@@ -59,6 +59,9 @@ impl Store for Disk {
     async fn docs(&self, kind: &str) -> Result<(u64, Vec<Doc>), StoreError> {
         self.inner.docs(kind).await
     }
+    async fn docs_version(&self, kind: &str) -> Result<u64, StoreError> {
+        self.inner.docs_version(kind).await
+    }
     async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
         self.inner.docs_apply(kind, expect, upsert, delete).await
     }
