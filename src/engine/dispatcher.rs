@@ -97,6 +97,8 @@ impl Engine {
 
     /// Records what came of jobs, many at once.
     pub async fn record(&self, done: Vec<Done>) -> Result<(), StoreError> {
+        // First, so that no outcome is on record whose receipts could not be matched.
+        self.keep_provider_ids(&done).await?;
         let now = self.store.now();
         let mut events = Vec::with_capacity(done.len());
         let mut lines = Vec::new();
@@ -185,6 +187,8 @@ impl Engine {
         let reference = self.references.attempt(AttemptId { callout: job.callout, n: job.n });
         let event = match account.provider.lookup(&reference, &job.to, job.sent).await {
             Lookup::Found { provider_message_id, result } => {
+                let attempt = AttemptId { callout: job.callout, n: job.n };
+                self.keep_found_id(account, provider_message_id.as_deref(), attempt).await?;
                 let found = Event::LookedUp { n: job.n, found: true, provider_id: provider_message_id };
                 self.apply_callout(job.callout, &found, WriteLane::Red).await?;
                 match result {

@@ -3,7 +3,7 @@
 //!
 //! Rooms: `intake` (warnings in), `planning` (plans into rows, ends walked), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
-//! `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
+//! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
 //! that cannot be guessed), `limits` (provider accounts), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
@@ -19,11 +19,13 @@ mod intake;
 pub mod limits;
 mod lines;
 mod planning;
+mod provider_ids;
 mod receipts;
 pub mod reference;
 mod rows;
 pub mod run;
 
+pub use crate::channel::CallbackRequest;
 pub use executor::Turn;
 
 use crate::{
