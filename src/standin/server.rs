@@ -95,6 +95,7 @@ async fn handle(State(s): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>
     if let Some(capture) = &s.capture {
         capture.write(&parts, &body).await;
     }
+    let aliyuns = !(twilio::is_for(&parts) || huawei::is_for(&parts) || tencent::is_for(&parts));
     let answer = if twilio::is_for(&parts) {
         twilio::handle(&s, &parts, &body).await
     } else if huawei::is_for(&parts) {
@@ -105,7 +106,13 @@ async fn handle(State(s): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>
         aliyun(&s, &parts, &body).await
     };
     match answer {
-        Answer::Json(status, body) => json_response(status, body),
+        Answer::Json(status, body) if aliyuns => json_response(status, body),
+        Answer::Json(status, body) => {
+            let mut response = json_response(status, body);
+            // Without a charset: Tencent's SDK looks for errors in replies of just this type.
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
         Answer::Cut => {
             cut.cut();
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

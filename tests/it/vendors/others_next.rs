@@ -164,7 +164,7 @@ impl Gateway {
     async fn answered(&self, warning: WarningId) -> Vec<(CalloutId, Via)> {
         let rows = self.memory.callouts(Some(warning), &CalloutFilter::default(), None, 1000).await.unwrap();
         let all = rows.iter().map(|r| serde_json::from_slice::<Callout>(&r.0.body).unwrap());
-        all.filter_map(|c| c.acknowledgement.as_ref().map(|a| (c.id, a.via.clone()))).collect()
+        all.filter_map(|c| c.acknowledgement.as_ref().map(|a| (c.id, a.via))).collect()
     }
 }
 
