@@ -80,7 +80,7 @@ pub fn providers(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Vec<String>>
     let wall: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(move || clock.now().0);
     for (account, table) in &config.providers {
         let made = ProviderSettings::from_table(account, table.0.clone())
-            .and_then(|s| s.provider(http.clone(), wall.clone()).map_err(|e| vec![e]));
+            .and_then(|s| s.reached_by(&config.server.public_url).provider(http.clone(), wall.clone()).map_err(|e| vec![e]));
         match made {
             Ok(p) => all.push(p),
             Err(list) => faults.extend(list.into_iter().map(|f| config.fault(&format!("provider.{account}"), f).to_string())),
@@ -283,7 +283,7 @@ mod tests {
                     check(Channel::Voice, &s.templates);
                     check(Channel::Voice, s.drill_templates.as_ref().unwrap());
                 }
-                ProviderSettings::Email(_) => {}
+                _ => {}
             }
         }
         assert_eq!(seen, 4);

@@ -48,6 +48,51 @@ pub fn aliyun_voice() -> AccountLimits {
     }
 }
 
+/// Tencent SMS: 3,000 requests a second; 10 messages in 24 h for a number (set in its console).
+pub fn tencent_sms() -> AccountLimits {
+    AccountLimits {
+        per_second: 3000,
+        in_flight: 256,
+        concurrent_calls: u32::MAX,
+        per_callee: vec![CalleeLimit { count: 10, window: Span::hours(24) }],
+    }
+}
+
+/// Tencent voice notices: 20 requests a second; 1 in 30 s, 2 in 10 min, 5 in 24 h for a number.
+pub fn tencent_voice() -> AccountLimits {
+    AccountLimits {
+        per_second: 20,
+        in_flight: 20,
+        concurrent_calls: 100,
+        per_callee: vec![
+            CalleeLimit { count: 1, window: Span::secs(30) },
+            CalleeLimit { count: 2, window: Span::mins(10) },
+            CalleeLimit { count: 5, window: Span::hours(24) },
+        ],
+    }
+}
+
+/// Huawei SMS: 15 in a minute, 50 in 24 h for a number; its rate for an account is set by contract.
+pub fn huawei_sms() -> AccountLimits {
+    AccountLimits {
+        per_second: 100,
+        in_flight: 64,
+        concurrent_calls: u32::MAX,
+        per_callee: vec![CalleeLimit { count: 15, window: Span::mins(1) }, CalleeLimit { count: 50, window: Span::hours(24) }],
+    }
+}
+
+/// Twilio SMS: it queues what its numbers cannot send at once, so the queue is kept short here; no
+/// limit of one callee.
+pub fn twilio_sms() -> AccountLimits {
+    AccountLimits { per_second: 10, in_flight: 50, concurrent_calls: u32::MAX, per_callee: Vec::new() }
+}
+
+/// Twilio voice: 1 call a second unless raised; no limit of one callee.
+pub fn twilio_voice() -> AccountLimits {
+    AccountLimits { per_second: 1, in_flight: 10, concurrent_calls: 50, per_callee: Vec::new() }
+}
+
 /// SMTP: what an office mail server bears; no limit for one mailbox.
 pub fn email() -> AccountLimits {
     AccountLimits { per_second: 20, in_flight: 4, concurrent_calls: u32::MAX, per_callee: Vec::new() }
@@ -64,6 +109,26 @@ pub fn over_aliyun_voice<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimit
 /// For `#[serde(deserialize_with)]`: the written keys over [`email`].
 pub fn over_email<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
     over(d, email())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`tencent_sms`].
+pub fn over_tencent_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, tencent_sms())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`tencent_voice`].
+pub fn over_tencent_voice<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, tencent_voice())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`huawei_sms`].
+pub fn over_huawei_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, huawei_sms())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`twilio_sms`].
+pub fn over_twilio_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, twilio_sms())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`twilio_voice`].
+pub fn over_twilio_voice<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, twilio_voice())
 }
 
 /// What is wrong with limits, as `key: reason`.

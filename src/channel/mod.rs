@@ -5,14 +5,20 @@
 //! tests beside them. A provider never retries, never decides, never touches the store.
 
 pub mod aliyun;
+pub mod e164;
 pub mod email;
+pub mod exchange;
 pub mod http;
+pub mod item;
 pub mod limits;
+pub mod refusal;
 pub mod secret;
 pub mod settings;
 pub mod sign;
 pub mod sms;
 pub mod template;
+pub mod tencent;
+pub mod twilio;
 pub mod voice;
 
 pub use secret::Secret;
@@ -187,6 +193,28 @@ pub struct CallbackReply {
     pub body: String,
 }
 
+/// A callback as it came over HTTP; its secret path was checked before.
+#[derive(Clone, Copy, Debug)]
+pub struct CallbackRequest<'a> {
+    /// As it reached us, such as `/callbacks/ACCOUNT/SECRET?r=REFERENCE`.
+    pub path_and_query: &'a str,
+    /// Names in lower case.
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: &'a [u8],
+}
+impl<'a> CallbackRequest<'a> {
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
+    }
+    pub fn content_type(&self) -> Option<&'a str> {
+        self.header("content-type")
+    }
+    /// Without `?`.
+    pub fn query(&self) -> Option<&'a str> {
+        self.path_and_query.split_once('?').map(|(_, query)| query)
+    }
+}
+
 /// What a look-up of an attempt of unknown fate found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lookup {
@@ -214,6 +242,24 @@ pub trait Provider: Send + Sync {
     fn read_callback(&self, content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String>;
     /// What this provider wants to hear after a callback was kept (`ok`) or could not be.
     fn callback_reply(&self, ok: bool) -> CallbackReply;
+    /// Checks that a callback really comes from the provider, as far as it lets us, before anything is
+    /// kept. `Err` says what does not hold.
+    fn check_callback(&self, _callback: &CallbackRequest<'_>) -> Result<(), String> {
+        Ok(())
+    }
+    /// The same as [`Provider::read_callback`] where something of ours stands in the address's query.
+    fn read_callback_at(&self, _query: Option<&str>, content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {
+        self.read_callback(content_type, body)
+    }
+    /// The same as [`Provider::callback_reply`] where the answer depends on what was told.
+    fn answer_callback(&self, ok: bool, _callback: &CallbackRequest<'_>) -> CallbackReply {
+        self.callback_reply(ok)
+    }
+    /// Whether receipts name our reference. Where they do not, the engine finds the attempt by the
+    /// `provider_message_id` of its acceptance.
+    fn echoes_reference(&self) -> bool {
+        true
+    }
     /// Checks a message against the declared variables (types, lengths) of its template, before
     /// anything is sent. The text says which variable, its length and its limit.
     fn check_message(&self, message: &Message) -> Result<(), String>;

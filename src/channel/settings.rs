@@ -8,11 +8,17 @@ use std::sync::Arc;
 pub enum ProviderSettings {
     AliyunSms(sms::aliyun::Settings),
     AliyunVoice(voice::aliyun::Settings),
+    TencentSms(sms::tencent::Settings),
+    TencentVoice(voice::tencent::Settings),
+    HuaweiSms(sms::huawei::Settings),
+    TwilioSms(sms::twilio::Settings),
+    TwilioVoice(voice::twilio::Settings),
     Email(email::Settings),
 }
 
 /// The values of `kind`.
-pub const KINDS: [&str; 3] = ["aliyun_sms", "aliyun_voice", "email"];
+pub const KINDS: [&str; 8] =
+    ["aliyun_sms", "aliyun_voice", "tencent_sms", "tencent_voice", "huawei_sms", "twilio_sms", "twilio_voice", "email"];
 
 impl ProviderSettings {
     /// Reads one table (secrets already resolved to text). `Err` names every fault as `key: reason`.
@@ -29,6 +35,11 @@ impl ProviderSettings {
         let read = match kind.as_str() {
             "aliyun_sms" => value.try_into().map(ProviderSettings::AliyunSms),
             "aliyun_voice" => value.try_into().map(ProviderSettings::AliyunVoice),
+            "tencent_sms" => value.try_into().map(ProviderSettings::TencentSms),
+            "tencent_voice" => value.try_into().map(ProviderSettings::TencentVoice),
+            "huawei_sms" => value.try_into().map(ProviderSettings::HuaweiSms),
+            "twilio_sms" => value.try_into().map(ProviderSettings::TwilioSms),
+            "twilio_voice" => value.try_into().map(ProviderSettings::TwilioVoice),
             "email" => value.try_into().map(ProviderSettings::Email),
             other => return Err(vec![format!("kind: `{other}` is not known; it is one of {}", KINDS.join(", "))]),
         };
@@ -41,6 +52,11 @@ impl ProviderSettings {
         match self {
             ProviderSettings::AliyunSms(s) => &s.account,
             ProviderSettings::AliyunVoice(s) => &s.account,
+            ProviderSettings::TencentSms(s) => &s.account,
+            ProviderSettings::TencentVoice(s) => &s.account,
+            ProviderSettings::HuaweiSms(s) => &s.account,
+            ProviderSettings::TwilioSms(s) => &s.account,
+            ProviderSettings::TwilioVoice(s) => &s.account,
             ProviderSettings::Email(s) => &s.account,
         }
     }
@@ -50,8 +66,28 @@ impl ProviderSettings {
         match self {
             ProviderSettings::AliyunSms(s) => Some(&s.callback_secret),
             ProviderSettings::AliyunVoice(s) => Some(&s.callback_secret),
+            ProviderSettings::TencentSms(s) => Some(&s.callback_secret),
+            ProviderSettings::TencentVoice(s) => Some(&s.callback_secret),
+            ProviderSettings::HuaweiSms(s) => Some(&s.callback_secret),
+            ProviderSettings::TwilioSms(s) => Some(&s.callback_secret),
+            ProviderSettings::TwilioVoice(s) => Some(&s.callback_secret),
             ProviderSettings::Email(_) => None,
         }
+    }
+
+    /// The same account reached by `public_url` where its table names none: for providers that are told,
+    /// request by request, where to call back.
+    pub fn reached_by(mut self, public_url: &str) -> ProviderSettings {
+        let own = match &mut self {
+            ProviderSettings::HuaweiSms(s) => &mut s.public_url,
+            ProviderSettings::TwilioSms(s) => &mut s.public_url,
+            ProviderSettings::TwilioVoice(s) => &mut s.public_url,
+            _ => return self,
+        };
+        if own.is_empty() {
+            *own = public_url.to_string();
+        }
+        self
     }
 
     /// Everything wrong with these settings, as `key: reason`.
@@ -59,6 +95,11 @@ impl ProviderSettings {
         match self {
             ProviderSettings::AliyunSms(s) => s.faults(),
             ProviderSettings::AliyunVoice(s) => s.faults(),
+            ProviderSettings::TencentSms(s) => s.faults(),
+            ProviderSettings::TencentVoice(s) => s.faults(),
+            ProviderSettings::HuaweiSms(s) => s.faults(),
+            ProviderSettings::TwilioSms(s) => s.faults(),
+            ProviderSettings::TwilioVoice(s) => s.faults(),
             ProviderSettings::Email(s) => s.faults(),
         }
     }
@@ -69,6 +110,11 @@ impl ProviderSettings {
         Ok(match self {
             ProviderSettings::AliyunSms(s) => Arc::new(sms::aliyun::AliyunSms::new(s, client, clock)?),
             ProviderSettings::AliyunVoice(s) => Arc::new(voice::aliyun::AliyunVoice::new(s, client, clock)?),
+            ProviderSettings::TencentSms(s) => Arc::new(sms::tencent::TencentSms::new(s, client, clock)?),
+            ProviderSettings::TencentVoice(s) => Arc::new(voice::tencent::TencentVoice::new(s, client, clock)?),
+            ProviderSettings::HuaweiSms(s) => Arc::new(sms::huawei::HuaweiSms::new(s, client, clock)?),
+            ProviderSettings::TwilioSms(s) => Arc::new(sms::twilio::TwilioSms::new(s, client, clock)?),
+            ProviderSettings::TwilioVoice(s) => Arc::new(voice::twilio::TwilioVoice::new(s, client, clock)?),
             ProviderSettings::Email(s) => Arc::new(email::Email::new(s, clock)?),
         })
     }

@@ -34,7 +34,7 @@ impl Config {
         for (account, table) in &self.providers {
             let key = |k: &str| format!("provider.{account}.{k}");
             if table.kind().is_none() {
-                fault(&key("kind"), "say which adapter this account is for: \"aliyun_sms\", \"aliyun_voice\" or \"email\"".into());
+                fault(&key("kind"), format!("say which adapter this account is for: {}", crate::channel::settings::KINDS.join(", ")));
             }
             if !is_short_name(account) {
                 fault(

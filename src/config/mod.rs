@@ -45,7 +45,7 @@ impl Environment {
 #[serde(transparent)]
 pub struct ProviderTable(pub toml::Table);
 impl ProviderTable {
-    /// Which adapter reads it: `aliyun_sms`, `aliyun_voice`, `email`.
+    /// Which adapter reads it: one of `channel::settings::KINDS`.
     pub fn kind(&self) -> Option<&str> {
         self.0.get("kind").and_then(toml::Value::as_str)
     }

@@ -34,7 +34,7 @@ pub enum JobFor {
 }
 impl JobFor {
     /// The attempt whose reference the provider echoes.
-    fn attempt(&self) -> AttemptId {
+    pub(super) fn attempt(&self) -> AttemptId {
         match self {
             JobFor::Callout(callout, n) => AttemptId { callout: *callout, n: *n },
             JobFor::Line(_, lead) => *lead,
@@ -125,6 +125,8 @@ impl Engine {
 
     /// Records what came of jobs, many at once.
     pub async fn record(&self, done: Vec<Done>) -> Result<(), StoreError> {
+        // First, so that no outcome is on record whose receipts could not be matched.
+        self.keep_provider_ids(&done).await?;
         let now = self.store.now();
         let mut events = Vec::with_capacity(done.len());
         let mut lines = Vec::new();
@@ -213,6 +215,7 @@ impl Engine {
         let attempt = job.whose.attempt();
         let (found, receipt) = match account.provider.lookup(&self.references.attempt(attempt), &job.to, job.sent).await {
             Lookup::Found { provider_message_id, result } => {
+                self.keep_found_id(account, provider_message_id.as_deref(), attempt).await?;
                 let receipt = match result {
                     ReceiptResult::Delivered => Some((true, "delivered".to_string(), false)),
                     ReceiptResult::Failed { code, number_dead, .. } => Some((false, code, number_dead)),

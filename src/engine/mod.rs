@@ -4,7 +4,7 @@
 //! Rooms: `intake` (warnings in), `warning` (a warning's turn), `planning` (plans into rows), `ending`
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
-//! `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
+//! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
 //! that cannot be guessed), `limits` (provider accounts), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
@@ -23,12 +23,14 @@ pub mod limits;
 mod lines;
 mod places;
 mod planning;
+mod provider_ids;
 mod receipts;
 pub mod reference;
 mod rows;
 pub mod run;
 mod warning;
 
+pub use crate::channel::CallbackRequest;
 pub use executor::Turn;
 
 use crate::{

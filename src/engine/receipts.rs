@@ -4,9 +4,10 @@
 use super::{
     ActError, Engine,
     apply::{from_json, to_json},
+    provider_ids,
 };
 use crate::{
-    channel::{CallbackItem, CallbackReply, ReceiptResult},
+    channel::{CallbackItem, CallbackReply, CallbackRequest, ReceiptResult},
     core::{
         callout::{
             event::Event,
@@ -28,11 +29,20 @@ use serde::{Deserialize, Serialize};
 struct Parked {
     account: String,
     content_type: Option<String>,
+    /// Of the address it came to, where something of ours stands in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    query: Option<String>,
     body: String,
     at: Time,
     /// Set when worked through; says what was made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     result: Option<String>,
+    /// How often it named a message by an id that nobody had told us yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tries: u8,
+}
+fn is_zero(n: &u8) -> bool {
+    *n == 0
 }
 
 /// Provider times have whole seconds; a reply may seem that much older than its ask.
@@ -42,24 +52,41 @@ const WHICH_AGAIN: Span = Span::mins(10);
 
 impl Engine {
     /// Keeps a provider's callback raw and durable, and answers as that provider wants. The caller
-    /// has checked account and secret.
+    /// has checked account and secret; a signature, where the provider makes one, is checked here.
+    pub async fn take_callback(&self, account: &str, request: &CallbackRequest<'_>) -> Result<CallbackReply, ActError> {
+        let Some(a) = self.accounts.named(account) else { return Err(ActError::NotFound(format!("account {account}"))) };
+        if let Err(why) = a.provider.check_callback(request) {
+            tracing::warn!(account, %why, "a callback is not the provider's and was refused");
+            return Err(ActError::NotFound(format!("this callback of {account}: {why}")));
+        }
+        let kept = self.park(account, request.query(), request.content_type(), request.body).await?;
+        Ok(a.provider.answer_callback(kept, request))
+    }
+
+    /// The same for a body alone.
     pub async fn park_callback(&self, account: &str, content_type: Option<&str>, body: &[u8]) -> Result<CallbackReply, ActError> {
         let Some(a) = self.accounts.named(account) else { return Err(ActError::NotFound(format!("account {account}"))) };
+        let kept = self.park(account, None, content_type, body).await?;
+        Ok(a.provider.callback_reply(kept))
+    }
+
+    async fn park(&self, account: &str, query: Option<&str>, content_type: Option<&str>, body: &[u8]) -> Result<bool, StoreError> {
         let now = self.store.now();
         let parked = Parked {
             account: account.to_string(),
             content_type: content_type.map(str::to_string),
+            query: query.map(str::to_string),
             body: String::from_utf8_lossy(body).into_owned(),
             at: now,
             result: None,
+            tries: 0,
         };
         let n = self.store.next_number("callback").await?;
         let body = to_json(&parked);
         let journal = to_json(&serde_json::json!([{"e": "parked", "account": account}]));
         let c = Commit::new(Key::Callback(n), Head::NONE, body, journal, Some(now), Lane::URGENT, now);
         // Only what is kept is thanked for: otherwise the provider pushes it again.
-        let kept = matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done));
-        Ok(a.provider.callback_reply(kept))
+        Ok(matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done)))
     }
 
     pub(super) async fn work_callback(&self, claim: Claim) -> Result<(), StoreError> {
@@ -68,12 +95,27 @@ impl Engine {
         let result = match self
             .accounts
             .named(&parked.account)
-            .map(|a| a.provider.read_callback(parked.content_type.as_deref(), parked.body.as_bytes()))
+            .map(|a| a.provider.read_callback_at(parked.query.as_deref(), parked.content_type.as_deref(), parked.body.as_bytes()))
         {
             Some(Ok(items)) => {
                 let count = items.len();
-                self.work_items(items, &parked).await?;
-                format!("{count} items")
+                let named = self.named_by_id(&parked.account, items, parked.tries > 0).await?;
+                self.work_items(named.items, &parked).await?;
+                if named.early > 0
+                    && let Some(wait) = provider_ids::AGAIN.get(usize::from(parked.tries))
+                {
+                    parked.tries += 1;
+                    let now = self.store.now();
+                    let journal = to_json(&serde_json::json!([{"e": "early", "items": named.early}]));
+                    let c = Commit::new(claim.key, record.head, to_json(&parked), journal, Some(now + *wait), Lane::URGENT, now);
+                    self.store.commit(WriteLane::Urgent, vec![c]).await?;
+                    return Ok(());
+                }
+                if named.early > 0 {
+                    format!("{count} items, {} of them about nothing of ours", named.early)
+                } else {
+                    format!("{count} items")
+                }
             }
             Some(Err(why)) => {
                 tracing::warn!(account = %parked.account, %why, "a callback cannot be read; it is kept raw");

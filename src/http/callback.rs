@@ -6,9 +6,10 @@ use super::{
     extract::{Path, Raw},
     state::App,
 };
+use crate::engine::CallbackRequest;
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 
@@ -16,6 +17,7 @@ use axum::{
 pub async fn receive(
     State(app): State<App>,
     Path((account, secret)): Path<(String, String)>,
+    uri: Uri,
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Response, Problem> {
@@ -24,8 +26,14 @@ pub async fn receive(
         tracing::warn!("a callback with a wrong account or secret was refused");
         return Err(Problem::not_found("no such path; see /openapi.json"));
     }
-    let media = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let reply = app.engine.park_callback(&account, media, &body).await?;
+    let headers: Vec<(&str, &str)> = headers.iter().filter_map(|(k, v)| Some((k.as_str(), v.to_str().ok()?))).collect();
+    let path_and_query = uri.path_and_query().map_or(uri.path(), |p| p.as_str());
+    let request = CallbackRequest { path_and_query, headers: &headers, body: &body };
+    let reply = match app.engine.take_callback(&account, &request).await {
+        // As little is told of it as of a wrong secret.
+        Err(crate::engine::ActError::NotFound(_)) => return Err(Problem::not_found("no such path; see /openapi.json")),
+        reply => reply?,
+    };
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     let mut response = (status, reply.body).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));

@@ -40,7 +40,10 @@ impl Capture {
         let action: String = parts
             .headers
             .get("x-acs-action")
+            .or_else(|| parts.headers.get("x-tc-action"))
             .map(text)
+            // `/sms/batchSendSms/v1`, `/2010-04-01/Accounts/AC…/Messages.json`
+            .or_else(|| parts.uri.path().split('/').rfind(|p| p.len() > 2).map(|p| p.trim_end_matches(".json").to_string()))
             .unwrap_or_else(|| "request".into())
             .chars()
             .filter(char::is_ascii_alphanumeric)

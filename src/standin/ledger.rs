@@ -19,6 +19,8 @@ const SHARDS: usize = 64;
 /// One accepted message or call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sent {
+    /// Which provider took it.
+    pub vendor: &'static str,
     pub channel: Channel,
     pub phone: Box<str>,
     pub out_id: Box<str>,
@@ -41,7 +43,7 @@ struct PhoneLog {
     sent: Vec<Sent>,
 }
 
-/// A limit of one number: at most `count` in `window_ms`; `message` is what Aliyun says then.
+/// A limit of one number: at most `count` in `window_ms`; `message` is what the provider says then.
 #[derive(Clone, Copy, Debug)]
 pub struct Wall {
     pub count: usize,
@@ -107,7 +109,8 @@ impl Ledger {
             {
                 for wall in walls {
                     let counted = |s: &&Sent| {
-                        s.channel == sent.channel
+                        s.vendor == sent.vendor
+                            && s.channel == sent.channel
                             && (s.channel == Channel::Voice || s.template == sent.template)
                             && s.at > sent.at - wall.window_ms
                     };
@@ -222,7 +225,17 @@ mod tests {
     use super::*;
 
     fn sent(channel: Channel, phone: &str, out_id: &str, id: u64, at: i64) -> Sent {
-        Sent { channel, phone: phone.into(), out_id: out_id.into(), template: "T".into(), id, at, done_at: at + 10, code: "DELIVERED" }
+        Sent {
+            vendor: "aliyun",
+            channel,
+            phone: phone.into(),
+            out_id: out_id.into(),
+            template: "T".into(),
+            id,
+            at,
+            done_at: at + 10,
+            code: "DELIVERED",
+        }
     }
 
     #[test]

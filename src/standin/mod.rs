@@ -7,12 +7,17 @@
 //! random choice is a hash of (seed, phone, n): the same run again is the same run.
 //!
 //! * [`settings`]: what it is told; [`chance`]: dice; [`people`]: what a simulated person does.
-//! * `server`, `listener`: HTTP in; `sms`, `voice`: the two products; `nonces`, `capture`.
+//! * `server`, `listener`: HTTP in; `sms`, `voice`: Aliyun's two products; `nonces`, `capture`, `dice`.
+//! * `tencent`, `huawei`, `twilio`: the other vendors at the same address, each told by its path or headers;
+//!   `taking`: what becomes of what they took; `courier`: their callbacks out.
 //! * [`ledger`]: the independent count; [`push`]: callbacks out.
 //! * [`smtp`], [`mail`]: the mail sink.
 
 mod capture;
 pub mod chance;
+mod courier;
+mod dice;
+mod huawei;
 pub mod ledger;
 mod listener;
 pub mod mail;
@@ -23,9 +28,13 @@ mod server;
 pub mod settings;
 mod sms;
 pub mod smtp;
+mod taking;
+mod tencent;
+mod twilio;
+mod twiml;
 mod voice;
 
-pub use settings::{Behaviour, People, Receipts, StandinSettings};
+pub use settings::{Behaviour, Huawei, People, Receipts, StandinSettings, Tencent, Twilio};
 
 use crate::channel::{WallClock, http, sign::aliyun_acs3::Key};
 use crate::core::{send::Channel, time::Span};
@@ -70,6 +79,7 @@ pub(crate) struct Shared {
     pub ledger: Ledger,
     pub nonces: nonces::Nonces,
     pub pusher: Pusher,
+    pub courier: courier::Courier,
     pub capture: Option<capture::Capture>,
     pub tallies: Tallies,
     /// Whether anybody listens; spares the parsing of variables when nobody does.
@@ -118,8 +128,8 @@ pub struct StandinHandle {
     tracker: TaskTracker,
 }
 
-/// Starts a stand-in for Aliyun SMS and voice on `listener`. `now` gives milliseconds since 1970:
-/// it judges `x-acs-date` and dates receipts.
+/// Starts a stand-in for the HTTP of Aliyun, Tencent, Huawei and Twilio on `listener`. `now` gives milliseconds since 1970:
+/// it judges the times in requests and dates receipts.
 pub async fn serve(settings: StandinSettings, listener: TcpListener, now: WallClock) -> io::Result<StandinHandle> {
     let addr = listener.local_addr()?;
     let faults = settings.faults();
@@ -133,6 +143,7 @@ pub async fn serve(settings: StandinSettings, listener: TcpListener, now: WallCl
         Some(dir) => Some(capture::Capture::open(dir, settings.capture_limit)?),
         None => None,
     };
+    let courier = courier::Courier::new(client.clone(), &tracker, cancel.clone());
     let pusher = Pusher::start(&settings, client, &tracker, cancel.clone());
     let shared = Arc::new(Shared {
         key: Key::new(settings.access_key_secret.reveal()),
@@ -140,6 +151,7 @@ pub async fn serve(settings: StandinSettings, listener: TcpListener, now: WallCl
         ledger: Ledger::new(),
         nonces: nonces::Nonces::default(),
         pusher,
+        courier,
         capture,
         tallies: Tallies::default(),
         watched: AtomicBool::new(false),

@@ -2,16 +2,16 @@
 //! (`/_standin/…`) for those who count.
 
 use super::{
-    Shared,
+    Shared, huawei,
     listener::{Cut, CuttableListener},
-    sms, voice,
+    sms, tencent, twilio, voice,
 };
 use crate::channel::sign::aliyun_acs3::{self as acs3, Received};
 use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{ConnectInfo, Query, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -54,7 +54,10 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, cancel: Canc
     let app = Router::new()
         .route("/_standin/counts", get(|State(s): State<Arc<Shared>>| async move { axum::Json(counts(&s)) }))
         .route("/_standin/sent", get(sent))
-        .route("/_standin/told", get(|State(s): State<Arc<Shared>>| async move { axum::Json(s.pusher.told()) }))
+        .route(
+            "/_standin/told",
+            get(|State(s): State<Arc<Shared>>| async move { axum::Json([s.pusher.told(), s.courier.told()].concat()) }),
+        )
         .route("/_standin/log", get(log))
         .fallback(handle)
         .with_state(shared);
@@ -92,8 +95,34 @@ async fn handle(State(s): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>
     if let Some(capture) = &s.capture {
         capture.write(&parts, &body).await;
     }
+    let aliyuns = !(twilio::is_for(&parts) || huawei::is_for(&parts) || tencent::is_for(&parts));
+    let answer = if twilio::is_for(&parts) {
+        twilio::handle(&s, &parts, &body).await
+    } else if huawei::is_for(&parts) {
+        huawei::handle(&s, &parts, &body).await
+    } else if tencent::is_for(&parts) {
+        tencent::handle(&s, &parts, &body).await
+    } else {
+        aliyun(&s, &parts, &body).await
+    };
+    match answer {
+        Answer::Json(status, body) if aliyuns => json_response(status, body),
+        Answer::Json(status, body) => {
+            let mut response = json_response(status, body);
+            // Without a charset: Tencent's SDK looks for errors in replies of just this type.
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Answer::Cut => {
+            cut.cut();
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn aliyun(s: &Shared, parts: &Parts, body: &[u8]) -> Answer {
     let query = parts.uri.query().unwrap_or_default();
-    let received = Received { method: parts.method.as_str(), path: parts.uri.path(), query, headers: &parts.headers, body: &body };
+    let received = Received { method: parts.method.as_str(), path: parts.uri.path(), query, headers: &parts.headers, body };
     let key_of = |id: &str| (id == s.settings.access_key_id).then_some(&s.key);
     let refusal = match acs3::verify(&received, key_of, (s.now)()) {
         Err(refusal) => Some(refusal.reply()),
@@ -102,32 +131,25 @@ async fn handle(State(s): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>
     };
     if let Some((status, code, message)) = refusal {
         Shared::count(&s.tallies.bad_signature);
-        return json_response(status, error_body(&s, code, message));
+        return Answer::Json(status, error_body(s, code, message));
     }
     let form = match parts.headers.get(header::CONTENT_TYPE).map(|v| v.as_bytes()) {
-        Some(t) if t.starts_with(b"application/x-www-form-urlencoded") => std::str::from_utf8(&body).unwrap_or_default(),
+        Some(t) if t.starts_with(b"application/x-www-form-urlencoded") => std::str::from_utf8(body).unwrap_or_default(),
         _ => "",
     };
     let params = Params::new(query, form);
     let action = parts.headers.get("x-acs-action").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let answer = match action {
+    match action {
         _ if parts.headers.get("x-acs-version").is_none_or(|v| v != "2017-05-25") => {
-            Answer::Json(400, error_body(&s, "InvalidVersion", "Specified parameter Version is not valid."))
+            Answer::Json(400, error_body(s, "InvalidVersion", "Specified parameter Version is not valid."))
         }
-        "SendSms" => sms::send(&s, &params).await,
-        "SendBatchSms" => sms::send_batch(&s, &params),
-        "QuerySendDetails" => sms::query(&s, &params),
-        "IvrCall" => voice::ivr_call(&s, &params).await,
-        "SingleCallByTts" => voice::single_call(&s, &params).await,
-        "QueryCallDetailByCallId" => voice::query(&s, &params),
-        _ => Answer::Json(404, error_body(&s, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")),
-    };
-    match answer {
-        Answer::Json(status, body) => json_response(status, body),
-        Answer::Cut => {
-            cut.cut();
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+        "SendSms" => sms::send(s, &params).await,
+        "SendBatchSms" => sms::send_batch(s, &params),
+        "QuerySendDetails" => sms::query(s, &params),
+        "IvrCall" => voice::ivr_call(s, &params).await,
+        "SingleCallByTts" => voice::single_call(s, &params).await,
+        "QueryCallDetailByCallId" => voice::query(s, &params),
+        _ => Answer::Json(404, error_body(s, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")),
     }
 }
 
@@ -177,6 +199,8 @@ pub(super) fn counts(s: &Shared) -> Value {
     let read = |c: &std::sync::atomic::AtomicU64| c.load(Ordering::Relaxed);
     let summary = s.ledger.summary();
     let (pushed, failed, given_up) = s.pusher.tallies();
+    let (p, f, g) = s.courier.tallies();
+    let (pushed, failed, given_up) = (pushed + p, failed + f, given_up + g);
     json!({
         "requests": read(&t.requests),
         "bad_signature": read(&t.bad_signature),

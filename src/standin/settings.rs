@@ -24,6 +24,9 @@ pub struct StandinSettings {
     pub speed: f64,
     pub behaviour: Behaviour,
     pub people: People,
+    pub tencent: Tencent,
+    pub huawei: Huawei,
+    pub twilio: Twilio,
 }
 impl Default for StandinSettings {
     fn default() -> Self {
@@ -38,7 +41,64 @@ impl Default for StandinSettings {
             speed: 1.0,
             behaviour: Behaviour::default(),
             people: People::default(),
+            tencent: Tencent::default(),
+            huawei: Huawei::default(),
+            twilio: Twilio::default(),
         }
+    }
+}
+
+/// Tencent's side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tencent {
+    pub secret_id: String,
+    pub secret_key: Secret,
+    /// Whole URLs, as for Aliyun.
+    pub sms_callback: Option<String>,
+    pub voice_callback: Option<String>,
+    /// Whether support switched on that callbacks and pulls carry SessionContext.
+    pub session_context: bool,
+}
+impl Default for Tencent {
+    fn default() -> Self {
+        Tencent {
+            secret_id: "testid".into(),
+            secret_key: Secret::new("testsecret"),
+            sms_callback: None,
+            voice_callback: None,
+            session_context: false,
+        }
+    }
+}
+
+/// Huawei's side. Receipts go where the request says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Huawei {
+    pub app_key: String,
+    pub app_secret: Secret,
+    /// Where replies go, whole URL.
+    pub reply_callback: Option<String>,
+}
+impl Default for Huawei {
+    fn default() -> Self {
+        Huawei { app_key: "testid".into(), app_secret: Secret::new("testsecret"), reply_callback: None }
+    }
+}
+
+/// Twilio's side. Statuses and keys go where the request says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Twilio {
+    pub account_sid: String,
+    pub auth_token: Secret,
+    /// Where incoming messages go, whole URL.
+    pub reply_callback: Option<String>,
+}
+impl Default for Twilio {
+    fn default() -> Self {
+        Twilio { account_sid: "ACtest".into(), auth_token: Secret::new("testsecret"), reply_callback: None }
     }
 }
 
@@ -69,6 +129,9 @@ pub struct Behaviour {
     /// Enforce the documented limits of one number (SMS 50/24 h; voice 1/min, 5/h, 20/24 h), their
     /// windows divided by `speed`.
     pub callee_limits: bool,
+    /// Number → the error code that every request for it is answered with, as the provider asked would
+    /// write it (`isv.BLACK_KEY_CONTROL_LIMIT`, `FailedOperation.PhoneNumberInBlacklist`, `21610` …).
+    pub codes: BTreeMap<String, String>,
     pub receipts: Receipts,
 }
 impl Behaviour {
@@ -80,6 +143,7 @@ impl Behaviour {
             && self.error_share <= 0.0
             && self.limit_share <= 0.0
             && self.latency_spread <= Span::ZERO
+            && self.codes.is_empty()
     }
 }
 
@@ -204,8 +268,15 @@ impl StandinSettings {
         if !(self.speed > 0.0 && self.speed.is_finite()) {
             faults.push(format!("speed: {} is not above 0", self.speed));
         }
-        if self.access_key_id.is_empty() || self.access_key_secret.is_empty() {
-            faults.push("access_key_id, access_key_secret: must not be empty".into());
+        for (key, empty) in [
+            ("access_key_id, access_key_secret", self.access_key_id.is_empty() || self.access_key_secret.is_empty()),
+            ("tencent.secret_id, secret_key", self.tencent.secret_id.is_empty() || self.tencent.secret_key.is_empty()),
+            ("huawei.app_key, app_secret", self.huawei.app_key.is_empty() || self.huawei.app_secret.is_empty()),
+            ("twilio.account_sid, auth_token", self.twilio.account_sid.is_empty() || self.twilio.auth_token.is_empty()),
+        ] {
+            if empty {
+                faults.push(format!("{key}: must not be empty"));
+            }
         }
         faults
     }

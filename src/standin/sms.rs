@@ -2,6 +2,7 @@
 
 use super::{
     SentMessage, Shared, chance,
+    dice::{Throw, throw},
     ledger::{Sent, Wall},
     people,
     push::{self, Kind},
@@ -34,38 +35,15 @@ pub(super) enum Luck {
 
 /// Throws the dice for one request to one phone.
 pub(super) fn luck(s: &Shared, phone: &str) -> Luck {
-    let b = &s.settings.behaviour;
-    if b.is_flawless() {
-        return Luck::Good { wait: s.scaled(b.latency) };
+    let bad = |status, code: &str, message: &str| Luck::Bad(Answer::Json(status, error_body(s, code, message)));
+    match throw(s, phone) {
+        Throw::Good { wait } => Luck::Good { wait },
+        Throw::Lost { taken } => Luck::Lost { taken },
+        Throw::Refused => bad(503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."),
+        Throw::Failed => bad(500, "InternalError", "The request processing has failed due to some unknown error."),
+        Throw::Limited => bad(200, "isv.BUSINESS_LIMIT_CONTROL", "触发分钟级流控Permits:1"),
+        Throw::Code(code) => bad(200, &code, "as told by the settings"),
     }
-    let n = s.ledger.request(phone);
-    let happens = |share: f64, what: &str| chance::happens(share, b.seed, phone, n, what);
-    if happens(b.refused_share, "refused") {
-        Shared::count(&s.tallies.refused);
-        return Luck::Bad(Answer::Json(
-            503,
-            error_body(s, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."),
-        ));
-    }
-    if happens(b.error_share, "error") {
-        Shared::count(&s.tallies.errors);
-        return Luck::Bad(Answer::Json(
-            500,
-            error_body(s, "InternalError", "The request processing has failed due to some unknown error."),
-        ));
-    }
-    if happens(b.limit_share, "limit") {
-        Shared::count(&s.tallies.limited);
-        return Luck::Bad(Answer::Json(200, error_body(s, "isv.BUSINESS_LIMIT_CONTROL", "触发分钟级流控Permits:1")));
-    }
-    if happens(b.lost_share, "lost") {
-        let taken = happens(b.lost_taken_share, "taken");
-        Shared::count(if taken { &s.tallies.lost_taken } else { &s.tallies.lost_dropped });
-        return Luck::Lost { taken };
-    }
-    let slow = if happens(b.slow_share, "slow") { b.slow_latency } else { Span::ZERO };
-    let spread = Span((b.latency_spread.0 as f64 * chance::roll(b.seed, phone, n, "latency")) as i64);
-    Luck::Good { wait: s.scaled(Span(b.latency.0.saturating_add(spread.0).saturating_add(slow.0))) }
 }
 
 /// The walls of one number, when they are to be enforced, with their windows scaled.
@@ -165,8 +143,17 @@ fn accept(
     let now = (s.now)();
     let (code, report_after, n) = fate(s, b, phone);
     let done_at = now + report_after.as_millis() as i64;
-    let sent =
-        Sent { channel: Channel::Sms, phone: phone.into(), out_id: out_id.into(), template: template.into(), id, at: now, done_at, code };
+    let sent = Sent {
+        vendor: "aliyun",
+        channel: Channel::Sms,
+        phone: phone.into(),
+        out_id: out_id.into(),
+        template: template.into(),
+        id,
+        at: now,
+        done_at,
+        code,
+    };
     if let Err(message) = s.ledger.accept(sent, &walls(s, WALLS)) {
         Shared::count(&s.tallies.limited);
         return Err(Answer::Json(200, error_body(s, "isv.BUSINESS_LIMIT_CONTROL", message)));
@@ -203,7 +190,7 @@ fn accept(
 }
 
 /// What becomes of a message, how long until that is known, and its ordinal for further dice.
-fn fate(s: &Shared, b: &Behaviour, phone: &str) -> (&'static str, Duration, u32) {
+pub(super) fn fate(s: &Shared, b: &Behaviour, phone: &str) -> (&'static str, Duration, u32) {
     if b.dead_share <= 0.0 && !b.receipts.send && !s.settings.people.react() {
         return ("DELIVERED", Duration::ZERO, 0);
     }
@@ -236,7 +223,8 @@ pub(super) fn query(s: &Shared, p: &Params<'_>) -> Answer {
     let now = (s.now)();
     let beijing = |ms: i64, form: &str| Time(ms).beijing().strftime(form).to_string();
     let fits = |x: &Sent| {
-        x.channel == Channel::Sms
+        x.vendor == "aliyun"
+            && x.channel == Channel::Sms
             && beijing(x.at, "%Y%m%d") == *date
             && biz_id.as_deref().is_none_or(|b| b == format!("9006{:012}^0", x.id))
     };
@@ -323,7 +311,7 @@ pub(super) fn variables(
 }
 
 /// The names inside `${…}`.
-fn names_in(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn names_in(text: &str) -> impl Iterator<Item = &str> {
     text.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 

@@ -75,6 +75,7 @@ async fn place(s: &Shared, c: Call<'_>) -> Answer {
     let plan = plan(s, phone, n, now, &variables, &c.keys);
     let ends = s.scaled(plan.ends);
     let sent = Sent {
+        vendor: "aliyun",
         channel: Channel::Voice,
         phone: phone.into(),
         out_id: c.out_id.into(),
@@ -112,7 +113,7 @@ fn call_id(id: u64) -> String {
 }
 
 /// How the call will go.
-fn plan(s: &Shared, phone: &str, n: u32, now: i64, variables: &BTreeMap<String, String>, keys: &[String]) -> CallPlan {
+pub(super) fn plan(s: &Shared, phone: &str, n: u32, now: i64, variables: &BTreeMap<String, String>, keys: &[String]) -> CallPlan {
     let b = &s.settings.behaviour;
     if people::is_dead(b.dead_share, b.seed, phone) {
         return CallPlan { status_code: "200004", key: None, ends: Span::secs(1) };

@@ -1,96 +1,11 @@
-//! Reading Aliyun's pushes leniently: arrays (or one object), numbers or text, Beijing time without
-//! a zone. One odd element never spoils the others.
+//! What Aliyun's pushes have in common: their shape and the answer they want.
+
+pub use crate::channel::item::{Item, items};
 
 use crate::channel::CallbackReply;
-use crate::core::time::Time;
-use serde_json::{Map, Value};
-
-/// One pushed element.
-pub struct Item(Map<String, Value>);
-
-/// The elements of a push; `Err` in plain words when it is no JSON array of objects at all.
-pub fn items(body: &[u8]) -> Result<Vec<Item>, String> {
-    let value: Value = serde_json::from_slice(body).map_err(|e| format!("not JSON: {e}"))?;
-    match value {
-        Value::Object(map) => Ok(vec![Item(map)]),
-        Value::Array(list) => {
-            let count = list.len();
-            let items: Vec<Item> = list
-                .into_iter()
-                .filter_map(|v| match v {
-                    Value::Object(map) => Some(Item(map)),
-                    _ => None,
-                })
-                .collect();
-            if items.is_empty() && count > 0 { Err("an array without a single object".into()) } else { Ok(items) }
-        }
-        _ => Err("neither a JSON array nor an object".into()),
-    }
-}
-
-impl Item {
-    pub fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
-    }
-    /// The field as text, whatever JSON type it came as; empty and null are none.
-    pub fn text(&self, key: &str) -> Option<String> {
-        let text = match self.0.get(key)? {
-            Value::String(s) => s.trim().to_string(),
-            Value::Number(n) => n.to_string(),
-            Value::Bool(b) => b.to_string(),
-            _ => return None,
-        };
-        (!text.is_empty()).then_some(text)
-    }
-    /// `true`, `"true"`, `1`.
-    pub fn flag(&self, key: &str) -> Option<bool> {
-        match self.text(key)?.to_ascii_lowercase().as_str() {
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
-            _ => None,
-        }
-    }
-    /// A Beijing time such as `2017-01-01 00:00:00`; milliseconds since 1970 are taken too.
-    pub fn time(&self, key: &str) -> Option<Time> {
-        let text = self.text(key)?;
-        if let Ok(ms) = text.parse::<i64>() {
-            return (ms > 1_000_000_000_000).then_some(Time(ms));
-        }
-        text.replace('/', "-").parse::<jiff::civil::DateTime>().ok().and_then(Time::from_beijing)
-    }
-    /// Seconds, as text or number.
-    pub fn seconds(&self, key: &str) -> Option<f64> {
-        self.text(key)?.parse().ok()
-    }
-}
 
 /// The answer Aliyun wants within 700 ms; anything but 200 makes it push again after 1, 5, 10 min.
 pub fn reply(ok: bool) -> CallbackReply {
     let (status, body) = if ok { (200, r#"{"code":0,"msg":"接收成功"}"#) } else { (500, r#"{"code":1,"msg":"接收失败"}"#) };
     CallbackReply { status, content_type: "application/json; charset=utf-8", body: body.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_read_whatever_json_type_they_come_as() {
-        let items = items(r#"[{"a":1,"b":"2","c":true,"d":null,"e":"","t":"2017-01-01 00:00:00"}, 7]"#.as_bytes()).unwrap();
-        let i = &items[0];
-        assert_eq!(items.len(), 1);
-        assert_eq!((i.text("a").unwrap(), i.text("b").unwrap()), ("1".into(), "2".into()));
-        assert_eq!((i.flag("c"), i.text("d"), i.text("e"), i.text("f")), (Some(true), None, None, None));
-        assert_eq!(i.time("t").unwrap().rfc3339(), "2017-01-01T00:00:00+08:00");
-        assert_eq!(i.time("b"), None);
-    }
-
-    #[test]
-    fn what_is_no_push_is_told_in_plain_words() {
-        for bad in ["", "x", "3", "[1,2]", "\"a\""] {
-            assert!(items(bad.as_bytes()).is_err(), "{bad}");
-        }
-        assert!(items(b"[]").unwrap().is_empty());
-        assert_eq!(items(b"{}").unwrap().len(), 1);
-    }
 }

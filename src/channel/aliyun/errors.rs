@@ -4,57 +4,23 @@
 //! be tried again (bounded by the ladder) or be given up for this message, but it never stops a
 //! whole provider and is never taken for success.
 
+pub use crate::channel::refusal::{Refusal, without_code};
+
+use crate::channel::refusal::in_between;
 use crate::core::{send::Outcome, time::Span};
 
-/// A reply whose `Code` is not `OK`.
-#[derive(Clone, Copy, Debug)]
-pub struct Refusal<'a> {
-    pub status: u16,
-    pub code: &'a str,
-    pub message: &'a str,
-    pub retry_after: Option<Span>,
-}
-impl Refusal<'_> {
-    /// `isv.X: message (HTTP 200)`, cut to what a record should hold.
-    pub fn detail(&self) -> String {
-        let message: String = self.message.chars().take(160).collect();
-        let code: String = self.code.chars().take(80).collect();
-        if self.status == 200 { format!("{code}: {message}") } else { format!("{code}: {message} (HTTP {})", self.status) }
-    }
-    pub fn throttled(&self, after: Option<Span>, whole_account: bool) -> Outcome {
-        Outcome::Throttled { after: self.retry_after.or(after), whole_account, detail: self.detail() }
-    }
-    pub fn retryable(&self) -> Outcome {
-        Outcome::Retryable { detail: self.detail() }
-    }
-    pub fn number(&self) -> Outcome {
-        Outcome::PermanentNumber { detail: self.detail() }
-    }
-    pub fn content(&self) -> Outcome {
-        Outcome::PermanentContent { detail: self.detail() }
-    }
-    pub fn config(&self) -> Outcome {
-        Outcome::Config { detail: self.detail() }
-    }
-    pub fn balance(&self) -> Outcome {
-        Outcome::Balance { detail: self.detail() }
-    }
-    pub fn unknown(&self) -> Outcome {
-        Outcome::Unknown { detail: self.detail() }
-    }
-    /// `isv.BUSINESS_LIMIT_CONTROL`: this number's limit; the message tells which window is full.
-    /// An unreadable level waits a minute, the shortest window: a refusal costs nothing.
-    pub fn business_limit(&self) -> Outcome {
-        let m = self.message;
-        let after = if m.contains("天级") {
-            Span::hours(24)
-        } else if m.contains("小时级") {
-            Span::hours(1)
-        } else {
-            Span::mins(1)
-        };
-        self.throttled(Some(after), false)
-    }
+/// `isv.BUSINESS_LIMIT_CONTROL`: this number's limit; the message tells which window is full.
+/// An unreadable level waits a minute, the shortest window: a refusal costs nothing.
+fn business_limit(r: &Refusal<'_>) -> Outcome {
+    let m = r.message;
+    let after = if m.contains("天级") {
+        Span::hours(24)
+    } else if m.contains("小时级") {
+        Span::hours(1)
+    } else {
+        Span::mins(1)
+    };
+    r.throttled(Some(after), false)
 }
 
 /// What both products and the API gateway in front of them say.
@@ -63,7 +29,7 @@ pub fn common(r: &Refusal<'_>) -> Outcome {
         // Behind the gateway, after a 5xx, nobody documents that nothing was sent.
         "isp.SYSTEM_ERROR" | "isp.GATEWAY_ERROR" if r.status >= 500 => r.unknown(),
         "isp.SYSTEM_ERROR" | "isp.GATEWAY_ERROR" | "ServiceUnavailable" | "InternalError" => r.retryable(),
-        "isv.BUSINESS_LIMIT_CONTROL" => r.business_limit(),
+        "isv.BUSINESS_LIMIT_CONTROL" => business_limit(r),
         "isv.MOBILE_NUMBER_ILLEGAL" => r.number(),
         "isv.TEMPLATE_MISSING_PARAMETERS"
         | "isv.TEMPLATE_PARAMS_ILLEGAL"
@@ -104,32 +70,9 @@ fn unlisted(r: &Refusal<'_>) -> Outcome {
         401 | 403 => r.config(),
         // The gateway did not understand this very request: the same again would fare the same.
         400..=499 => r.content(),
-        500..=599 => without_code_detail(r.status, r.detail()),
+        500..=599 => in_between(r.status, r.detail()),
         // HTTP 200 and an unknown code: refused for certain, reason unknown.
         _ => r.retryable(),
-    }
-}
-
-/// A reply that holds no code at all: from a proxy, a portal, or a broken gateway.
-pub fn without_code(status: u16, retry_after: Option<Span>) -> Outcome {
-    let detail = format!("HTTP {status} without a readable reply");
-    match status {
-        200..=299 => Outcome::Unknown { detail },
-        300..=399 | 401 | 403 | 404 | 405 | 407 => {
-            Outcome::Config { detail: format!("{detail}: is the endpoint right, and is something between us and it?") }
-        }
-        408 => Outcome::Unknown { detail },
-        429 => Outcome::Throttled { after: retry_after.or(Some(Span::secs(1))), whole_account: true, detail },
-        400..=499 => Outcome::PermanentContent { detail },
-        _ => without_code_detail(status, detail),
-    }
-}
-
-/// 502 and 504 are said by something in the middle that had already passed the request on.
-fn without_code_detail(status: u16, detail: String) -> Outcome {
-    match status {
-        502 | 504 => Outcome::Unknown { detail },
-        _ => Outcome::Retryable { detail },
     }
 }
 
@@ -155,24 +98,6 @@ mod tests {
     fn a_gateway_error_after_the_request_went_through_is_unknown() {
         assert_eq!(class(500, "isp.SYSTEM_ERROR"), "unknown");
         assert_eq!(class(200, "isp.SYSTEM_ERROR"), "retryable");
-    }
-
-    #[test]
-    fn replies_without_a_code_are_classed_by_what_they_prove() {
-        for (status, expected) in [
-            (200, "unknown"),
-            (302, "config"),
-            (404, "config"),
-            (407, "config"),
-            (413, "permanent_content"),
-            (429, "throttled"),
-            (500, "retryable"),
-            (502, "unknown"),
-            (503, "retryable"),
-            (504, "unknown"),
-        ] {
-            assert_eq!(without_code(status, None).class(), expected, "{status}");
-        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One signed RPC request to an Aliyun endpoint.
 
+pub use crate::channel::exchange::parse_endpoint;
+
 use super::errors;
 use crate::channel::{
     Secret, WallClock,
@@ -222,20 +224,6 @@ impl Reply {
         let refusal = errors::Refusal { status: self.status, code: &e.code, message: &e.message, retry_after: self.retry_after };
         class_of(&refusal).unwrap_or_else(|| errors::common(&refusal))
     }
-}
-
-/// An endpoint as written in configuration: with or without scheme, no path, no query.
-pub fn parse_endpoint(text: &str) -> Result<Url, String> {
-    let text = text.trim();
-    let full = if text.contains("://") { text.to_string() } else { format!("https://{text}") };
-    let url = Url::parse(&full).map_err(|e| format!("endpoint: `{text}` is not a URL: {e}"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(format!("endpoint: `{text}` must begin with https:// (or http:// for a stand-in)"));
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-        return Err(format!("endpoint: `{text}` must be scheme, host and port only"));
-    }
-    Ok(url)
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
 //! Providers of text messages, one folder each.
 
 pub mod aliyun;
+pub mod huawei;
+pub mod tencent;
+pub mod twilio;
