@@ -1,0 +1,3 @@
+//! What only a store on Redis can show.
+
+use super::*;
