@@ -73,7 +73,7 @@ struct Slot {
     connection: tokio::sync::Mutex<Option<MultiplexedConnection>>,
     /// Connections tried; whoever waited for a try that failed shares its failure.
     tries: AtomicU64,
-    last_failure: Mutex<Option<String>>,
+    last_failure: Mutex<Option<Fault>>,
     /// Which connection is in there; a broken one is thrown away once.
     life: AtomicU64,
 }
@@ -169,7 +169,7 @@ impl Link {
     }
 
     /// The connection of a slot, made if there is none, and its life.
-    async fn connection(&self, node: &Node, via: Via) -> Result<(MultiplexedConnection, u64), String> {
+    async fn connection(&self, node: &Node, via: Via) -> Result<(MultiplexedConnection, u64), Fault> {
         let slot = slot(node, via);
         let tries = slot.tries.load(Ordering::SeqCst);
         let mut held = slot.connection.lock().await;
@@ -197,16 +197,16 @@ impl Link {
     }
 
     /// Connects and makes sure that it is a primary; notes which life of it.
-    async fn greet(&self, node: &Node) -> Result<MultiplexedConnection, String> {
-        let mut c = topology::connect(&self.settings, &node.address, false).await.map_err(|e| e.to_string())?;
+    async fn greet(&self, node: &Node) -> Result<MultiplexedConnection, Fault> {
+        let mut c = topology::connect(&self.settings, &node.address, false).await?;
         self.recognize(&node.address, &mut c).await?;
         Ok(c)
     }
 
-    async fn recognize(&self, address: &str, c: &mut MultiplexedConnection) -> Result<(), String> {
-        let info: String = cmd("INFO").arg("replication").query_async(c).await.map_err(|e| format!("{address}: {e}"))?;
+    async fn recognize(&self, address: &str, c: &mut MultiplexedConnection) -> Result<(), Fault> {
+        let info: String = cmd("INFO").arg("replication").query_async(c).await.map_err(|e| Fault::of(&e))?;
         if field(&info, "role") != Some("master") {
-            return Err(format!("{address} is a replica now"));
+            return Err(Fault::Elsewhere(format!("{address} is a replica now")));
         }
         if let Some(replid) = field(&info, "master_replid") {
             self.seen(address, replid);
@@ -240,7 +240,7 @@ impl Link {
             let Some(node) = parts.first().and_then(|p| self.node(*p)) else { continue };
             let Ok((mut c, life)) = self.connection(&node, Via::Work).await else { continue };
             if let Err(why) = self.recognize(address, &mut c).await {
-                tracing::debug!(why, "a primary did not say that it is one");
+                tracing::debug!(%why, "a primary did not say that it is one");
                 discard(&node, Via::Work, life).await;
                 let _ = self.look(self.looks.load(Ordering::SeqCst)).await;
             }
@@ -265,7 +265,7 @@ impl Link {
             let fault = match self.node(part) {
                 None => Fault::Elsewhere("who is primary is not known yet".into()),
                 Some(node) => match self.connection(&node, via).await {
-                    Err(why) => Fault::Elsewhere(why),
+                    Err(fault) => fault,
                     Ok((mut c, life)) => match send(&mut c, call).await {
                         Ok(value) => match self.confirmed(&mut c, confirm).await {
                             Ok(()) => return Ok(value),

@@ -1,6 +1,7 @@
 //! Who is the primary of which partition: one address, what the sentinels say, or what the Cluster says.
 
 use super::{
+    fault::Fault,
     names::Part,
     reply,
     settings::{Mode, Settings},
@@ -63,11 +64,11 @@ pub(super) fn client(s: &Settings, address: &str, sentinel: bool) -> Result<Clie
 }
 
 /// A new connection to one address.
-pub(super) async fn connect(s: &Settings, address: &str, sentinel: bool) -> Result<MultiplexedConnection, StoreError> {
+pub(super) async fn connect(s: &Settings, address: &str, sentinel: bool) -> Result<MultiplexedConnection, Fault> {
     let config =
         redis::AsyncConnectionConfig::new().set_connection_timeout(Some(s.connect_timeout)).set_response_timeout(Some(s.response_timeout));
-    let made = client(s, address, sentinel)?.get_multiplexed_async_connection_with_config(&config).await;
-    made.map_err(|e| unavailable(format!("{address}: {e}")))
+    let client = client(s, address, sentinel).map_err(|e| Fault::Refused(e.to_string()))?;
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(|e| Fault::of_connecting(address, &e))
 }
 
 /// Asks who is primary. `known`: addresses of nodes seen before, for a Cluster whose first ones are gone.
@@ -100,7 +101,7 @@ pub(super) async fn find(s: &Settings, partitions: u16, known: &[String]) -> Res
 }
 
 async fn ask_sentinel(s: &Settings, address: &str, name: &str) -> Result<String, StoreError> {
-    let mut connection = connect(s, address, true).await?;
+    let mut connection = connect(s, address, true).await.map_err(unavailable)?;
     let mut ask = cmd("SENTINEL");
     ask.arg("get-master-addr-by-name").arg(name);
     let value: Value = ask.query_async(&mut connection).await.map_err(|e| unavailable(format!("sentinel {address}: {e}")))?;
@@ -112,7 +113,7 @@ async fn ask_sentinel(s: &Settings, address: &str, name: &str) -> Result<String,
 }
 
 async fn ask_cluster(s: &Settings, address: &str, partitions: u16) -> Result<Topology, StoreError> {
-    let mut connection = connect(s, address, false).await?;
+    let mut connection = connect(s, address, false).await.map_err(unavailable)?;
     let value: Value =
         cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await.map_err(|e| unavailable(format!("{address}: {e}")))?;
     let asked = split(address)?.0;

@@ -179,6 +179,11 @@ pub fn on_cluster(partitions: u16) -> Settings {
     let addresses = servers::cluster().iter().map(servers::Server::address).collect();
     Settings { mode: Mode::Cluster, addresses, ..one_server(partitions) }
 }
+/// A prefix of its own on whatever the sentinels say is primary.
+pub fn by_sentinels(watched: &servers::Watched) -> Settings {
+    let mode = Mode::Sentinel { master_name: "warnings".to_string() };
+    Settings { mode, addresses: watched.addresses(), prefix: servers::prefix(), ..Settings::single("") }
+}
 
 /// A fresh room of each engine, under the name its tests go by.
 mod fresh {
@@ -202,6 +207,9 @@ mod fresh {
     }
     pub async fn redis_cluster() -> Room {
         Room::on_redis(on_cluster(16)).await
+    }
+    pub async fn redis_sentinel() -> Room {
+        Room::on_redis(by_sentinels(servers::watched())).await
     }
 }
 
@@ -280,3 +288,4 @@ keeps_the_promise!(redis_of_one_partition);
 keeps_the_promise!(redis_by_outbox);
 keeps_the_promise!(redis_cluster);
 keeps_the_promise!(redis_on_one_server);
+keeps_the_promise!(redis_sentinel);

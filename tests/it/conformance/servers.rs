@@ -4,7 +4,6 @@
 
 use std::{
     net::{TcpListener, TcpStream},
-    path::Path,
     process::{Child, Command, Stdio},
     sync::{
         OnceLock,
@@ -51,6 +50,7 @@ impl Server {
             command.arg("sentinel.conf");
         } else {
             command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "yes"]);
+            command.args(["--repl-diskless-sync-delay", "0"]);
             command.args(arguments);
         }
         let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect(MISSING);
@@ -110,6 +110,7 @@ fn cli(before: &[&str], words: &[&str]) -> String {
 }
 
 /// A turn for somebody else's process, which gives no sign of its own.
+#[expect(clippy::disallowed_methods, reason = "another process is waited for; nothing can tell us when it is ready")]
 pub fn wait() {
     std::thread::sleep(Duration::from_millis(10));
 }
@@ -126,32 +127,41 @@ pub fn prefix() -> String {
     format!("room{}", N.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Three primaries with a replica each.
+/// The Cluster that rooms share.
 pub fn cluster() -> &'static [Server] {
     static ALL: OnceLock<Vec<Server>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let nodes: Vec<Server> = (0..6)
-            .map(|_| {
-                let bus = free_port().to_string();
-                let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
-                Server::start("redis-server", free_port(), &arguments)
-            })
-            .collect();
-        let addresses: Vec<String> = nodes.iter().map(Server::address).collect();
-        let mut words = vec!["create"];
-        words.extend(addresses.iter().map(String::as_str));
-        words.extend(["--cluster-replicas", "1", "--cluster-yes"]);
-        let said = cli(&["--cluster"], &words);
-        assert!(said.contains("All 16384 slots covered"), "{said}");
-        for _ in 0..1000 {
-            let ready = |n: &Server| n.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok") && slots(n) == 3;
-            if nodes.iter().all(ready) {
-                return nodes;
-            }
-            wait();
+    ALL.get_or_init(new_cluster)
+}
+
+/// The sentinels that rooms share; nobody kills their primary.
+pub fn watched() -> &'static Watched {
+    static ALL: OnceLock<Watched> = OnceLock::new();
+    ALL.get_or_init(Watched::start)
+}
+
+/// Three primaries with a replica each.
+pub fn new_cluster() -> Vec<Server> {
+    let nodes: Vec<Server> = (0..6)
+        .map(|_| {
+            let bus = free_port().to_string();
+            let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
+            Server::start("redis-server", free_port(), &arguments)
+        })
+        .collect();
+    let addresses: Vec<String> = nodes.iter().map(Server::address).collect();
+    let mut words = vec!["create"];
+    words.extend(addresses.iter().map(String::as_str));
+    words.extend(["--cluster-replicas", "1", "--cluster-yes"]);
+    let said = cli(&["--cluster"], &words);
+    assert!(said.contains("All 16384 slots covered"), "{said}");
+    for _ in 0..1000 {
+        let ready = |n: &Server| n.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok") && slots(n) == 3;
+        if nodes.iter().all(ready) {
+            return nodes;
         }
-        panic!("the Cluster does not come up: {}", nodes[0].ask(&["CLUSTER", "NODES"]));
-    })
+        wait();
+    }
+    panic!("the Cluster does not come up: {}", nodes[0].ask(&["CLUSTER", "NODES"]));
 }
 
 fn slots(node: &Server) -> usize {
@@ -212,9 +222,4 @@ pub fn in_step(primary: &Server) {
         wait();
     }
     panic!("the replica does not follow: {}", primary.ask(&["INFO", "replication"]));
-}
-
-/// Whether a directory is gone: nothing is left behind.
-pub fn gone(path: &Path) -> bool {
-    !path.exists()
 }
