@@ -5,6 +5,7 @@
 
 mod claims;
 mod commits;
+mod figures;
 mod model;
 mod redis;
 mod rest;
@@ -66,12 +67,12 @@ impl Room {
 
     /// A SQLite store in a directory of its own.
     pub fn at(dir: TempDir, clock: Arc<ManualClock>) -> Room {
-        Room {
-            store: Arc::new(SqliteStore::open(path(&dir), clock.clone()).expect("the database opens")),
-            clock,
-            dir: Some(dir),
-            memory: None,
-        }
+        // A process that another test starts holds a copy of our closed lock until it has become its
+        // own program: a moment, in which the file seems to be in use.
+        let open = || SqliteStore::open(path(&dir), clock.clone());
+        let store =
+            (0..100).find_map(|_| open().inspect_err(|_| servers::wait()).ok()).unwrap_or_else(|| open().expect("the database opens"));
+        Room { store: Arc::new(store), clock, dir: Some(dir), memory: None }
     }
 
     /// The path of a SQLite room's database.
