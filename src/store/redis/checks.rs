@@ -121,7 +121,8 @@ async fn confirmation(link: &Link) -> Result<Confirm, StoreError> {
         let first = answer.ok().and_then(|a| reply::array(a).ok()).and_then(|all| all.into_iter().next());
         matches!(first, Some(Value::Array(_)))
     });
-    Ok(match (everywhere, link.settings.replicas) {
+    // Where nobody may ask whether there is an append-only file, waiting for it could fail for ever.
+    Ok(match (everywhere && !link.settings.assume_durable, link.settings.replicas) {
         (true, _) => Confirm::Disks,
         (false, 0) => Confirm::No,
         (false, _) => Confirm::Replicas,

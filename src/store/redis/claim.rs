@@ -63,7 +63,6 @@ impl Core {
     }
 
     /// What is ripe in each partition: lane and due of each, and since when its outbox waits.
-    #[expect(clippy::type_complexity, reason = "one answer a partition, taken apart by its only caller")]
     async fn peek(&self, limit: usize, now: Time) -> Result<Vec<(Part, Vec<(u8, i64)>, Option<i64>)>, StoreError> {
         try_join_all(Part::all(self.partitions).map(|part| async move {
             let mut call = self.link.function("peek", part);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     core::ids::MAX_ORDINAL,
-    store::{Commit, Committed, Identity, Key, StoreError, WriteLane},
+    store::{Commit, Committed, Identity, Key, Lane, StoreError, WriteLane},
 };
 use redis::Value;
 use std::collections::BTreeMap;
@@ -73,7 +73,10 @@ impl Core {
         for c in chunk.at.iter().filter_map(|n| batch.get(*n)) {
             self.pack(&mut call, c)?;
         }
-        let answer = self.link.call_confirmed(chunk.part, via, &call, Again::Safe, confirm).await?;
+        let answer = self.link.call_confirmed(chunk.part, via, &call, Again::Safe, confirm).await.inspect_err(|_| {
+            // It may have been done all the same, and what it made due is known to nobody here.
+            self.waker.kick();
+        })?;
         let [answers, earliest, runs] = reply::parts(answer)?;
         if let Some(due) = reply::time(earliest)? {
             self.waker.note(due);
@@ -81,14 +84,17 @@ impl Core {
         let mut out = Vec::with_capacity(chunk.at.len());
         let mut doubled = false;
         for (n, answer) in chunk.at.iter().zip(reply::array(answers)?) {
-            doubled |= answer == Value::Int(1) && batch.get(*n).is_some_and(sends);
+            doubled |= answer == Value::Int(1);
             out.push((*n, committed(answer)?));
         }
         let runs = reply::array(runs)?.into_iter().map(Run::read).collect::<Result<Vec<_>, _>>()?;
         self.carry(runs, via, confirm).await;
-        if doubled && !self.together {
+        if doubled {
             // Done before, by a call whose answer was lost: what it sent may still be on its way.
-            self.drain(chunk.part).await;
+            self.waker.kick();
+            if !self.together && chunk.at.iter().filter_map(|n| batch.get(*n)).any(sends) {
+                self.drain(chunk.part).await;
+            }
         }
         Ok(out)
     }
@@ -127,6 +133,9 @@ fn sends(c: &Commit) -> bool {
 
 /// Refuses what this layout cannot keep. The engine never asks for it.
 fn possible(c: &Commit) -> Result<(), StoreError> {
+    if [c.lane].into_iter().chain(c.send.iter().map(|e| e.lane)).any(|lane| lane.0 >= Lane::COUNT) {
+        return Err(corrupt(format!("{} is to be listed in a lane that does not exist", c.key)));
+    }
     match &c.key {
         Key::Warning(_) => Ok(()),
         key if c.identity.is_some() => Err(corrupt(format!("an identity is kept with its warning, not with {key}"))),

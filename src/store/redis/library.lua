@@ -4,7 +4,8 @@
 -- Keys of partition p stand under K = PREFIX:{p:P} and a letter:
 --   r<record>  string: header (44 bytes, below), face, body     j<record>  list: one journal row a commit
 --   b<record>  hash: its blobs                                   i<record>  zset: letters by number
---   d<lane>    zset: unleased records by when they are due       q          hash: letters waiting, by lane
+--   d          zset: unleased records ("<lane><record>") by lane, then when they are due
+--   q          hash: letters waiting, by lane
 --   le, ln     zset and hash: leases by their end, and their nonces ('' where given back until then)
 --   s          the last letter's number                          nc         set: open callouts without a clock
 --   c<w>, cw   bitmap of a warning's callouts; set of warnings   n<w>       hash: a warning's kept counts
@@ -20,6 +21,8 @@
 
 local HEADER = 44
 local LANES = 7
+-- Lanes are divided by more milliseconds than any real time has (until the year 2527).
+local LANE = 2 ^ 44
 local NONE = '0 -'
 
 local function key(prefix, p)
@@ -42,7 +45,7 @@ end
 
 -- One call's doings: what is summed up and written once at its end.
 local function begin(prefix, now, spread)
-  return { prefix = prefix, now = now, spread = spread, letters = {}, sums = {}, runs = {}, order = {} }
+  return { prefix = prefix, now = now, spread = spread, letters = {}, sums = {}, known = {}, runs = {}, order = {} }
 end
 
 local function add(s, name, field, n)
@@ -87,9 +90,13 @@ local function reasons(value, letters)
   return want
 end
 
+local function score(lane, due)
+  return lane * LANE + math.max(0, math.min(due, LANE - 1))
+end
+
 local function list(s, k, text, want)
   for lane, due in pairs(want) do
-    redis.call('ZADD', k .. 'd' .. lane, due, text)
+    redis.call('ZADD', k .. 'd', score(lane, due), lane .. text)
     note(s, due)
   end
 end
@@ -128,7 +135,7 @@ local function arrive(s, p, item)
     add(s, k .. 'q', lane, 1)
     local lease = redis.call('HGET', k .. 'ln', text)
     if not lease then
-      redis.call('ZADD', k .. 'd' .. lane, 'LT', ready, text)
+      redis.call('ZADD', k .. 'd', 'LT', score(tonumber(lane), ready), lane .. text)
       note(s, ready)
     elseif lease == '' then
       redis.call('ZREM', k .. 'le', text)
@@ -250,7 +257,7 @@ local function commit_one(s, c)
   redis.call('RPUSH', k .. 'j' .. c.text, c.row)
   local want = reasons(value, letters)
   for lane in pairs(listed) do
-    if not want[lane] then redis.call('ZREM', k .. 'd' .. lane, c.text) end
+    if not want[lane] then redis.call('ZREM', k .. 'd', lane .. c.text) end
   end
   list(s, k, c.text, want)
 
@@ -260,7 +267,11 @@ local function commit_one(s, c)
     if face then count_face(s, k, c.warning, value, 1) end
     if face and not had_face then
       redis.call('SETBIT', k .. 'c' .. c.warning, c.bit, 1)
-      redis.call('SADD', k .. 'cw', c.warning)
+      local name = k .. 'cw ' .. c.warning
+      if not s.known[name] then
+        s.known[name] = true
+        redis.call('SADD', k .. 'cw', c.warning)
+      end
     end
     local was, is = old and stuck(old), stuck(value)
     if is and not was then redis.call('SADD', k .. 'nc', c.text) end
@@ -326,7 +337,7 @@ local function deliver(_, args)
   if not from and args[6] == '1' then from = 8 end
   if not from then return { 'gap', '' } end
   for i = from, #args do arrive(s, args[4], (string.gsub(args[i], '^%d+ %S+ ', '', 1))) end
-  if from <= #args then redis.call('HSET', k .. 'oi', args[5], id_of(args[#args])) end
+  redis.call('HSET', k .. 'oi', args[5], id_of(args[#args]))
   finish(s, args[3])
   return { 'ok', s.earliest and string.format('%.0f', s.earliest) or '' }
 end
@@ -344,18 +355,41 @@ local function outbox(_, args)
   return out
 end
 
+-- The first of each lane in a partition: { lane, due }. One look a lane that is in use, and one more.
+local function firsts(k)
+  local out, lane = {}, 0
+  while lane < LANES do
+    local first = redis.call('ZRANGEBYSCORE', k .. 'd', lane * LANE, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    if not first[2] then break end
+    lane = math.floor(tonumber(first[2]) / LANE)
+    out[#out + 1] = { lane, tonumber(first[2]) - lane * LANE }
+    lane = lane + 1
+  end
+  return out
+end
+
 -- The ripe records of some partitions, best lane first, then earliest: { lane, due, partition, record }.
 local function ripe(s, parts, limit)
+  local lanes = {}
+  for _, p in ipairs(parts) do
+    for _, f in ipairs(firsts(key(s.prefix, p))) do
+      if f[2] <= s.now then
+        lanes[f[1]] = lanes[f[1]] or {}
+        table.insert(lanes[f[1]], p)
+      end
+    end
+  end
   local picked, seen = {}, {}
   for lane = 0, LANES - 1 do
     local found = {}
-    for _, p in ipairs(parts) do
-      local r = redis.call('ZRANGEBYSCORE', key(s.prefix, p) .. 'd' .. lane, '-inf', s.now, 'WITHSCORES', 'LIMIT', 0, limit)
+    for _, p in ipairs(lanes[lane] or {}) do
+      local r = redis.call('ZRANGEBYSCORE', key(s.prefix, p) .. 'd', lane * LANE, score(lane, s.now), 'WITHSCORES', 'LIMIT', 0, limit)
       for i = 1, #r, 2 do
-        local name = p .. ' ' .. r[i]
+        local text = string.sub(r[i], 2)
+        local name = p .. ' ' .. text
         if not seen[name] then
           seen[name] = true
-          found[#found + 1] = { lane, tonumber(r[i + 1]), p, r[i] }
+          found[#found + 1] = { lane, tonumber(r[i + 1]) - lane * LANE, p, text }
         end
       end
     end
@@ -398,9 +432,12 @@ local function lease(s, f, lease_end, nonce, most)
   local k, text = key(s.prefix, f[3]), f[4]
   local value = redis.call('GET', k .. 'r' .. text)
   local letters = redis.call('ZRANGE', k .. 'i' .. text, 0, -1)
-  for lane in pairs(reasons(value, letters)) do redis.call('ZREM', k .. 'd' .. lane, text) end
-  -- Where the index said what the record does not: it must not be found again and again.
-  redis.call('ZREM', k .. 'd' .. f[1], text)
+  -- Its lane too where the record itself says another: it must not be found again and again.
+  local listed = { f[1] .. text }
+  for lane in pairs(reasons(value, letters)) do
+    if lane ~= f[1] then listed[#listed + 1] = lane .. text end
+  end
+  redis.call('ZREM', k .. 'd', unpack(listed))
   redis.call('ZADD', k .. 'le', lease_end, text)
   redis.call('HSET', k .. 'ln', text, nonce)
   local row = { text, nonce, value or '' }
@@ -448,12 +485,11 @@ local function next_due(_, args)
   for _, p in ipairs(parts) do
     local k = key(s.prefix, p)
     end_leases(s, k)
-    local function look(name)
-      local first = redis.call('ZRANGE', name, 0, 0, 'WITHSCORES')
-      if first[2] and (not best or tonumber(first[2]) < best) then best = tonumber(first[2]) end
+    local ends = redis.call('ZRANGE', k .. 'le', 0, 0, 'WITHSCORES')
+    if ends[2] and (not best or tonumber(ends[2]) < best) then best = tonumber(ends[2]) end
+    for _, f in ipairs(firsts(k)) do
+      if not best or f[2] < best then best = f[2] end
     end
-    look(k .. 'le')
-    for lane = 0, LANES - 1 do look(k .. 'd' .. lane) end
   end
   return { best and string.format('%.0f', best) or '', oldest_outbox(args[1], parts) }
 end
@@ -464,7 +500,11 @@ local function docs_apply(_, args)
   local k, kind, expect = key(args[1], 'c'), args[2], args[3]
   local version, by = string.match(redis.call('HGET', k .. 'V', kind) or '0 -', '^(%d+) (%S+)')
   local following = string.format('%.0f', tonumber(expect) + 1)
-  if version == following and by == args[4] then return following end
+  if version == following and by == args[4] then
+    -- A write nevertheless, for the WAIT behind it.
+    redis.call('HSET', k .. 'V', kind, following .. ' ' .. by)
+    return following
+  end
   if version ~= expect then return '' end
   local upserts = tonumber(args[5])
   local name = k .. 'D' .. kind
@@ -490,16 +530,13 @@ local function open(_, args)
   return { meta[1], meta[2], redis.call('GET', k .. 'clock') or '' }
 end
 
--- prefix, now: keeps the highest engine time, answers the highest and this server's own.
+-- prefix, now (or ''): keeps the highest engine time, answers this server's own.
 local function tick(_, args)
   local name = key(args[1], 'c') .. 'clock'
-  local kept = redis.call('GET', name)
-  if not kept or tonumber(kept) < tonumber(args[2]) then
-    kept = args[2]
-    redis.call('SET', name, kept)
-  end
+  local kept, now = redis.call('GET', name), tonumber(args[2])
+  if now and (not kept or tonumber(kept) < now) then redis.call('SET', name, args[2]) end
   local time = redis.call('TIME')
-  return { kept, string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) }
+  return { string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) }
 end
 
 -- Callouts of a warning with ordinals `from` to `to` that stand in some partitions, in order.

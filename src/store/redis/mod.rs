@@ -123,8 +123,11 @@ impl RedisStore {
             confirm,
             arrived: Mutex::default(),
         });
-        core.look_at_clock().await?;
+        // The machine's own clock may be wrong: engine time is neither asked for nor kept before the server's is known.
+        core.look_at_clock(None).await?;
         core.clock.start(floor);
+        core.look_at_clock(Some(core.now())).await?;
+        core.link.check_lives().await;
         let tasks = tasks::start(&core).await;
         Ok(RedisStore { core, tasks })
     }
@@ -191,11 +194,11 @@ impl Core {
     }
 
     /// Reads the server's clock and keeps the highest engine time there.
-    async fn look_at_clock(&self) -> Result<(), StoreError> {
+    async fn look_at_clock(&self, now: Option<Time>) -> Result<(), StoreError> {
         let before = self.clock.local();
         let mut tick = self.link.function("tick", Part::CONTROL);
-        tick.arg(self.now().0);
-        let [_, server] = reply::parts(self.link.call(Part::CONTROL, Via::Work, &tick, Again::No).await?)?;
+        tick.arg(now.map(|t| t.0.to_string()).unwrap_or_default());
+        let [server] = reply::parts(self.link.call(Part::CONTROL, Via::Work, &tick, Again::No).await?)?;
         self.clock.measured(before, self.clock.local(), reply::number(server)?);
         Ok(())
     }

@@ -32,7 +32,7 @@ async fn look(core: Weak<Core>) {
     loop {
         tokio::time::sleep(LOOK).await;
         let Some(core) = core.upgrade() else { return };
-        if let Err(e) = core.look_at_clock().await {
+        if let Err(e) = core.look_at_clock(Some(core.now())).await {
             tracing::debug!(error = %e, "the server's clock could not be read");
         }
         core.link.check_lives().await;
