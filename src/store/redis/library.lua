@@ -379,30 +379,33 @@ local function ripe(s, parts, limit)
       end
     end
   end
+  -- The partitions' queues are merged, each read in small pieces: a claim takes few of many.
   local picked, seen = {}, {}
+  local size = math.ceil(limit / #parts) + 4
+  local function fill(q, lane)
+    q.rows = redis.call('ZRANGEBYSCORE', q.k .. 'd', lane * LANE, score(lane, s.now), 'WITHSCORES', 'LIMIT', q.offset, size)
+    q.at, q.offset, q.due = 1, q.offset + size, tonumber(q.rows[2])
+  end
   for lane = 0, LANES - 1 do
-    local found = {}
-    for _, p in ipairs(lanes[lane] or {}) do
-      local r = redis.call('ZRANGEBYSCORE', key(s.prefix, p) .. 'd', lane * LANE, score(lane, s.now), 'WITHSCORES', 'LIMIT', 0, limit)
-      for i = 1, #r, 2 do
-        local text = string.sub(r[i], 2)
-        local name = p .. ' ' .. text
-        if not seen[name] then
-          seen[name] = true
-          found[#found + 1] = { lane, tonumber(r[i + 1]) - lane * LANE, p, text }
-        end
+    local queues = {}
+    for n, p in ipairs(lanes[lane] or {}) do
+      queues[n] = { p = p, k = key(s.prefix, p), offset = 0 }
+      fill(queues[n], lane)
+    end
+    while #picked < limit do
+      local best
+      for _, q in ipairs(queues) do
+        if q.due and (not best or q.due < best.due) then best = q end
       end
-    end
-    if #parts > 1 then
-      table.sort(found, function(a, b)
-        if a[2] ~= b[2] then return a[2] < b[2] end
-        if a[4] ~= b[4] then return a[4] < b[4] end
-        return a[3] < b[3]
-      end)
-    end
-    for _, f in ipairs(found) do
-      if #picked >= limit then return picked end
-      picked[#picked + 1] = f
+      if not best then break end
+      local text = string.sub(best.rows[best.at], 2)
+      local name = best.p .. ' ' .. text
+      if not seen[name] then
+        seen[name] = true
+        picked[#picked + 1] = { lane, best.due - lane * LANE, best.p, text }
+      end
+      best.at = best.at + 2
+      if best.at > 2 * size then fill(best, lane) else best.due = tonumber(best.rows[best.at + 1]) end
     end
   end
   return picked

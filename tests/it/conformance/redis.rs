@@ -269,7 +269,7 @@ async fn an_urgent_commit_waits_for_the_replicas_it_promises() {
     let clock = Arc::new(ManualClock::new(START));
     let store = gateway(&settings, &clock).await;
     let (first, second) = (change(&warning(1), Head::NONE, "accepted"), change(&warning(2), Head::NONE, "accepted"));
-    assert_eq!(store.commit(WriteLane::Urgent, vec![first]).await.unwrap(), [Committed::Done]);
+    assert_eq!(at_last(&store, first).await, Committed::Done);
     replica.pause();
     let told = store.commit(WriteLane::Urgent, vec![second.clone()]).await;
     assert!(matches!(&told, Err(StoreError::Unavailable(why)) if why.contains("0 of 1 replicas")), "{told:?}");
@@ -278,8 +278,7 @@ async fn an_urgent_commit_waits_for_the_replicas_it_promises() {
     // Sends under way are not held up by it.
     assert_eq!(store.commit(WriteLane::Red, vec![change(&callout(1, 1), Head::NONE, "called")]).await.unwrap(), [Committed::Done]);
     replica.wake();
-    in_step(&primary);
-    assert_eq!(store.commit(WriteLane::Urgent, vec![second.clone()]).await.unwrap(), [Committed::Done]);
+    assert_eq!(at_last(&store, second.clone()).await, Committed::Done);
     assert_eq!(store.journal(&second.key).await.unwrap().len(), 1);
 }
 
