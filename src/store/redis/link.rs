@@ -152,7 +152,7 @@ impl Link {
         let known: Vec<String> = lock(&self.nodes).keys().cloned().collect();
         let found = topology::find(&self.settings, self.partitions(), &known).await?;
         let before = std::mem::replace(&mut *lock(&self.topology), Arc::new(found.clone()));
-        if !before.0.is_empty() && *before != found {
+        if !before.0.is_empty() && !before.primaries().keys().eq(found.primaries().keys()) {
             tracing::warn!(primaries = ?found.primaries().keys().collect::<Vec<_>>(), "the Redis primaries have changed");
             let gone = |address: &String| !found.0.values().any(|a| a == address);
             lock(&self.nodes).retain(|address, _| !gone(address));

@@ -110,8 +110,11 @@ impl RedisStore {
             );
         }
         link.set_partitions(partitions).await?;
-        checks::check(&link).await?;
-        link.load_everywhere().await?;
+        if link.settings.mode == Mode::Cluster {
+            // Until now only the primary of the control partition was known.
+            checks::check(&link).await?;
+            link.load_everywhere().await?;
+        }
         let core = Arc::new(Core {
             link,
             clock,
