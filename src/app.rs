@@ -6,7 +6,7 @@ use crate::{
         http::{ClientSettings, client},
         settings::ProviderSettings,
     },
-    config::{Config, StoreKind},
+    config::{Config, RedisMode, Secret, StoreKind},
     core::policy::{Policy, PolicyFault, parse_policy},
     engine::{self, Engine},
     http,
@@ -15,6 +15,7 @@ use crate::{
         Doc, Reports, Store, StoreError,
         clock::{Clock, SystemClock},
         memory::MemoryStore,
+        redis::{self, RedisStore},
         sqlite::SqliteStore,
     },
     telemetry::{measured::MeasuredStore, metrics::Metrics},
@@ -103,8 +104,38 @@ pub fn faults(config: &Config) -> Vec<String> {
 
 type Stores = (Arc<dyn Store>, Arc<dyn Reports>);
 
+/// What the Redis store is told.
+fn redis_settings(r: &crate::config::Redis) -> Result<redis::Settings, StoreError> {
+    let secret = |s: &Option<Secret>| s.as_ref().map(|s| s.reveal().to_string());
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path).map_err(|e| StoreError::Unavailable(format!("store.redis.ca: {}: {e}", path.display())))
+    };
+    Ok(redis::Settings {
+        mode: match r.mode {
+            RedisMode::Single => redis::Mode::Single,
+            RedisMode::Sentinel => redis::Mode::Sentinel { master_name: r.master_name.clone().unwrap_or_default() },
+            RedisMode::Cluster => redis::Mode::Cluster,
+        },
+        addresses: r.addresses.clone(),
+        username: r.username.clone(),
+        password: secret(&r.password),
+        sentinel_username: r.sentinel_username.clone(),
+        sentinel_password: secret(&r.sentinel_password),
+        tls: r.tls,
+        ca: r.ca.as_ref().map(read).transpose()?,
+        database: i64::from(r.database),
+        partitions: r.partitions,
+        replicas: r.replicas,
+        wait_timeout: r.wait_timeout.to_std(),
+        response_timeout: r.response_timeout.to_std(),
+        prefix: r.prefix.clone(),
+        assume_durable: r.assume_durable,
+        ..redis::Settings::single("")
+    })
+}
+
 /// Opens the configured store.
-pub fn open_store(config: &Config) -> Result<Stores, StoreError> {
+pub async fn open_store(config: &Config) -> Result<Stores, StoreError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     match config.store.kind {
         StoreKind::Memory => {
@@ -117,6 +148,10 @@ pub fn open_store(config: &Config) -> Result<Stores, StoreError> {
             }
             let store = Arc::new(SqliteStore::open(&config.store.path, clock)?);
             Ok((Arc::new(MeasuredStore(store.clone())), store))
+        }
+        StoreKind::Redis => {
+            let store = Arc::new(RedisStore::open(redis_settings(&config.store.redis)?, redis::Timing::Server(clock)).await?);
+            Ok((store.clone(), store))
         }
     }
 }

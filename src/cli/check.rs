@@ -7,7 +7,7 @@ use std::path::Path;
 pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
     let config = app::load_config(config)?;
     let mut faults = app::faults(&config);
-    let stores = app::open_store(&config);
+    let stores = app::open_store(&config).await;
     match stores {
         // A gateway that runs holds the file; what it holds was checked when it started.
         Err(e) => faults.push(format!("store: {e}")),

@@ -32,7 +32,7 @@ pub(super) struct Options {
 pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let config = app::load_config(o.config.as_deref())?;
     let bytes = std::fs::read(&o.file).map_err(|e| Failure::Usage(format!("{}: {e}", o.file.display())))?;
-    let stores = app::open_store(&config).map_err(|e| Failure::Failed(e.to_string()))?;
+    let stores = app::open_store(&config).await.map_err(|e| Failure::Failed(e.to_string()))?;
     let engine = app::engine(&config, stores).await?;
     let mut current = (*engine.directory()).clone();
     if current.divisions.is_empty() {

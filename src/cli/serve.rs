@@ -9,7 +9,7 @@ pub(super) async fn run(config: Option<&Path>, print_addr: bool) -> Result<(), F
     let config = app::load_config(config)?;
     telemetry::logs::start(&config.log).map_err(Failure::Usage)?;
     let metrics = telemetry::metrics::Metrics::install().map_err(|e| Failure::Failed(e.to_string()))?;
-    let stores = app::open_store(&config).map_err(|e| Failure::Failed(e.to_string()))?;
+    let stores = app::open_store(&config).await.map_err(|e| Failure::Failed(e.to_string()))?;
     let engine = app::engine(&config, stores).await?;
     let listener = TcpListener::bind(config.server.listen)
         .await

@@ -1,6 +1,6 @@
 //! Checks beyond types: what reads well yet cannot work.
 
-use super::{Config, Fault, Issuer, Token};
+use super::{Config, Fault, Issuer, Redis, RedisMode, StoreKind, Token};
 use crate::core::time::Span;
 use base64::Engine as _;
 use std::collections::BTreeSet;
@@ -15,6 +15,9 @@ impl Config {
         let mut out = Vec::new();
         let mut fault = |key: &str, detail: String| out.push(self.fault(key, detail));
         self.check_server(&mut fault);
+        if self.store.kind == StoreKind::Redis {
+            check_redis(&self.store.redis, &mut fault);
+        }
         self.check_ranges(&mut fault);
         let mut ids = BTreeSet::new();
         for issuer in &self.issuers {
@@ -138,6 +141,53 @@ fn check_issuer(issuer: &Issuer, fault: &mut impl FnMut(&str, String)) {
     }
     if issuer.rate == 0 {
         fault(&key("rate"), "is 0; say how many warnings a minute it may post".into());
+    }
+}
+
+fn check_redis(redis: &Redis, fault: &mut impl FnMut(&str, String)) {
+    let key = |k: &str| format!("store.redis.{k}");
+    if redis.addresses.is_empty() {
+        fault(&key("addresses"), "is empty; name the server, the sentinels or some nodes of the Cluster as host:port".into());
+    }
+    for address in &redis.addresses {
+        let known = address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
+        if !known {
+            fault(&key("addresses"), format!("`{address}` is not host:port, such as 10.0.0.5:6379"));
+        }
+    }
+    match (redis.mode, &redis.master_name) {
+        (RedisMode::Sentinel, None) => fault(&key("master_name"), "is missing; say what the sentinels call the primary".into()),
+        (RedisMode::Single, _) if redis.addresses.len() > 1 => {
+            fault(
+                &key("addresses"),
+                "names several servers; with mode = \"single\" there is one (see \"sentinel\" and \"cluster\")".into(),
+            );
+        }
+        (RedisMode::Cluster, _) if redis.database != 0 => fault(&key("database"), "must be 0 in a Cluster".into()),
+        _ => {}
+    }
+    let mut span = |name: &str, value: Span, least: Span, most: Span| {
+        if value < least || value > most {
+            fault(&key(name), format!("{value} is outside {least} to {most}"));
+        }
+    };
+    span("wait_timeout", redis.wait_timeout, Span::ms(10), Span::secs(30));
+    span("response_timeout", redis.response_timeout, Span::secs(1), Span::mins(2));
+    if redis.wait_timeout >= redis.response_timeout {
+        fault(&key("wait_timeout"), "must be shorter than response_timeout, else its answer comes too late".into());
+    }
+    if !(1..=256).contains(&redis.partitions) {
+        fault(&key("partitions"), format!("{} is outside 1 to 256", redis.partitions));
+    }
+    if redis.replicas > 5 {
+        fault(&key("replicas"), format!("{} is outside 0 to 5", redis.replicas));
+    }
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
+    if redis.prefix.is_empty() || redis.prefix.len() > 32 || !redis.prefix.bytes().all(plain) {
+        fault(&key("prefix"), "must be 1 to 32 letters, digits, -, _, . and :".into());
+    }
+    if redis.ca.is_some() && !redis.tls {
+        fault(&key("ca"), "is given, but tls is false".into());
     }
 }
 

@@ -15,7 +15,7 @@ mod sections;
 pub use access::{HazardRight, Issuer, Role, Token};
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
-pub use sections::{Clock, Engine, Log, Messages, Policy, Server, Store, StoreKind, Templates};
+pub use sections::{Clock, Engine, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
 
 use serde::Deserialize;
 use std::{
@@ -119,6 +119,8 @@ impl Config {
                 found.push((key, why));
             }
         };
+        resolve("store.redis.password".into(), self.store.redis.password.as_mut());
+        resolve("store.redis.sentinel_password".into(), self.store.redis.sentinel_password.as_mut());
         for issuer in &mut self.issuers {
             resolve(format!("issuer[{}].key", issuer.id), issuer.key.as_mut());
             resolve(format!("issuer[{}].webhook_secret", issuer.id), issuer.webhook_secret.as_mut());

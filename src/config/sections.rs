@@ -1,6 +1,7 @@
 //! The plain sections, one struct each. Defaults stand here and, for readers, in
 //! `config/default.toml`; a test keeps the two equal.
 
+use super::Secret;
 use crate::core::time::Span;
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf};
@@ -33,10 +34,12 @@ pub struct Store {
     pub kind: StoreKind,
     /// The database file; its folder must exist.
     pub path: PathBuf,
+    /// Where `kind` is `redis`.
+    pub redis: Redis,
 }
 impl Default for Store {
     fn default() -> Self {
-        Store { kind: StoreKind::Sqlite, path: PathBuf::from("data/jiaoying.sqlite") }
+        Store { kind: StoreKind::Sqlite, path: PathBuf::from("data/jiaoying.sqlite"), redis: Redis::default() }
     }
 }
 
@@ -45,8 +48,73 @@ impl Default for Store {
 pub enum StoreKind {
     /// One file, durable.
     Sqlite,
+    /// Several gateways on Redis 7: one server, Sentinel or Cluster.
+    Redis,
     /// Forgets everything at exit: for trying out.
     Memory,
+}
+
+/// `[store.redis]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Redis {
+    pub mode: RedisMode,
+    /// `host:port` each: the server, the sentinels, or some nodes of the Cluster.
+    pub addresses: Vec<String>,
+    /// What the sentinels call the primary.
+    pub master_name: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    /// Towards the sentinels, where they ask for it.
+    pub sentinel_username: Option<String>,
+    pub sentinel_password: Option<Secret>,
+    pub tls: bool,
+    /// PEM of the authority that signed the servers' certificates; the system's own without it.
+    pub ca: Option<PathBuf>,
+    /// Not in a Cluster, which has only database 0.
+    pub database: u16,
+    /// Parts the data is dealt out in (1 to 256). Fixed when the store is first opened.
+    pub partitions: u16,
+    /// Replicas that must have what a reply promises (0 to 5).
+    pub replicas: u16,
+    /// How long they are waited for.
+    pub wait_timeout: Span,
+    /// After this a call counts as lost and is asked again.
+    pub response_timeout: Span,
+    /// All keys begin with it.
+    pub prefix: String,
+    /// You answer for what a managed server does not let us ask.
+    pub assume_durable: bool,
+}
+impl Default for Redis {
+    fn default() -> Self {
+        Redis {
+            mode: RedisMode::Single,
+            addresses: vec!["127.0.0.1:6379".into()],
+            master_name: None,
+            username: None,
+            password: None,
+            sentinel_username: None,
+            sentinel_password: None,
+            tls: false,
+            ca: None,
+            database: 0,
+            partitions: 16,
+            replicas: 0,
+            wait_timeout: Span::secs(1),
+            response_timeout: Span::secs(10),
+            prefix: "jiaoying".into(),
+            assume_durable: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedisMode {
+    Single,
+    Sentinel,
+    Cluster,
 }
 
 /// `[policy]`

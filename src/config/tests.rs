@@ -42,6 +42,7 @@ fn examples() -> (tempfile::TempDir, Config) {
     secret("aliyun-sms.callback", "abcdef0123456789abcdef0123");
     secret("aliyun-voice.callback", "0123456789abcdefabcdef0123");
     secret("mail.password", "pass-phrase");
+    secret("redis.password", "redis-pass-phrase");
     let vars = [
         ("QIXIANG_KEY", "another-key-of-enough-length"),
         ("ALIYUN_SMS_SECRET", "sms-key-secret"),
@@ -70,6 +71,7 @@ fn the_examples_in_the_default_file_work() {
     assert_eq!(config.tokens[0].secret.reveal(), "0123456789abcdef0123456789", "the file's line end is not part of it");
     assert_eq!(config.tokens[0].roles, [Role::Viewer, Role::Operator]);
     assert_eq!(config.providers["aliyun-sms"].callback_secret(), Some("abcdef0123456789abcdef0123"));
+    assert_eq!(config.store.redis.password.as_ref().unwrap().reveal(), "redis-pass-phrase");
     let shown = format!("{config:?}");
     for secret in ["abcdef0123", "pass-phrase", "sms-key-secret", "another-key"] {
         assert!(!shown.contains(secret), "secrets are never printed");
@@ -114,6 +116,10 @@ fn every_key_stands_in_the_default_file() {
         let known = fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2);
         assert_eq!(given, known.map(str::to_string).collect::<BTreeSet<_>>(), "[{section}]");
     }
+    let given: BTreeSet<String> = table["store"]["redis"].as_table().unwrap().keys().cloned().collect();
+    let fault = faults("[store.redis]\nbogus_key = 1", &[]).remove(0);
+    let known = fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2);
+    assert_eq!(given, known.map(str::to_string).collect::<BTreeSet<_>>(), "[store.redis]");
     let sections = faults("bogus = 1", &[]).remove(0);
     for known in sections.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2) {
         assert!(table.contains_key(known), "[{known}] is missing in config/default.toml");
@@ -133,6 +139,19 @@ fn all_faults_are_told_at_once_with_file_line_and_key() {
     expect("c.toml:15: `engine.in_flight`: 9999 is outside 1 to 512");
     expect("c.toml:16: `typo`: unknown key");
     assert_eq!(found.len(), 7, "{found:#?}");
+}
+
+#[test]
+fn what_redis_is_told_must_make_sense_where_it_is_used() {
+    let odd = "[store.redis]\nmode = \"sentinel\"\naddresses = [\"nowhere\"]\npartitions = 0\nwait_timeout = \"20s\"\nca = \"x\"\nprefix = \"{a}\"\n";
+    assert_eq!(faults(odd, &[]), [""; 0], "not used");
+    let found = faults(&format!("store.kind = \"redis\"\n{odd}"), &[]);
+    for key in ["addresses", "master_name", "partitions", "wait_timeout", "ca", "prefix"] {
+        assert!(found.iter().any(|f| f.contains(&format!("`store.redis.{key}`"))), "{key} not in {found:#?}");
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
+    let several = "store.kind = \"redis\"\n[store.redis]\naddresses = [\"a:1\", \"b:2\"]\n";
+    assert!(faults(several, &[])[0].contains("names several servers"));
 }
 
 #[test]

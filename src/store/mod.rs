@@ -1,4 +1,4 @@
-//! The store: one narrow promise, kept by several engines (`memory`, `sqlite`, later Redis).
+//! The store: one narrow promise, kept by several engines (`memory`, `sqlite`, `redis`).
 //!
 //! * Everything durable is a [`Record`] under a [`Key`]. A record's [`Head`] is the tip of its own
 //!   hash chain; a [`Commit`] names the head it decided on and is applied whole or not at all.
@@ -12,6 +12,7 @@
 
 pub mod clock;
 pub mod memory;
+pub mod redis;
 pub mod sqlite;
 
 pub use crate::core::callout::state::CalloutState;

@@ -100,6 +100,7 @@ const SHELLS: &[&str] = &[
     "http/events.rs",
     "standin/",
     "store/clock.rs",
+    "store/redis/",
     "store/sqlite/",
 ];
 

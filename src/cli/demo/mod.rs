@@ -89,7 +89,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         .context("mail sink")?;
 
     let config = setup::config(&o, &secrets, &base, &aliyun.url(), &mail.addr().to_string(), &temporary.path).map_err(Failure::Failed)?;
-    let engine = app::engine(&config, app::open_store(&config).map_err(|e| Failure::Failed(e.to_string()))?).await?;
+    let engine = app::engine(&config, app::open_store(&config).await.map_err(|e| Failure::Failed(e.to_string()))?).await?;
     say.line("生成晋城市示例名册……");
     let directory = sample::directory(o.persons, o.seed);
     let people = directory.recipients.len();

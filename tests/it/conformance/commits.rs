@@ -50,10 +50,11 @@ pub async fn the_same_commit_again_is_done_and_changes_nothing(room: Room) {
     let mut first = change(&key, Head::NONE, "first");
     first.send.push(letter(&to, 0, Time(0), "once"));
     first.face = Some(face(CalloutState::Queued, 1));
-    let identity = Identity { issuer: "i".into(), sender: "s".into(), identifier: "1".into(), digest: "d".into(), warning: WarningId(1) };
-    first.identity = Some(identity);
     room.done(first.clone()).await;
     room.done(first.clone()).await;
+    let warning = accepted(1, identity("i", "s", "1", 1));
+    room.done(warning.clone()).await;
+    room.done(warning).await;
     let done = room.store.commit(WriteLane::Urgent, vec![first.clone(), first]).await.unwrap();
     assert_eq!(done, [Committed::Done, Committed::Done]);
     assert_eq!(room.store.queue_depth().await.unwrap(), [(Lane(0), 1)]);

@@ -5,8 +5,11 @@
 
 mod claims;
 mod commits;
+mod figures;
 mod model;
+mod redis;
 mod rest;
+mod servers;
 mod sqlite;
 mod views;
 
@@ -19,8 +22,11 @@ use jiaoying::{
         time::Time,
     },
     store::{
-        CalloutState, Commit, Committed, Envelope, Face, Head, Key, Lane, Record, Reports, Store, WriteLane, clock::ManualClock,
-        memory::MemoryStore, sqlite::SqliteStore,
+        CalloutState, Commit, Committed, Envelope, Face, Head, Key, Lane, Record, Reports, Store, WriteLane,
+        clock::ManualClock,
+        memory::MemoryStore,
+        redis::{Mode, RedisStore, Settings, Timing},
+        sqlite::SqliteStore,
     },
 };
 use std::{path::PathBuf, sync::Arc};
@@ -52,14 +58,21 @@ impl Room {
         Room::at(dir, clock)
     }
 
+    /// A Redis store of its own on the given servers.
+    pub async fn on_redis(settings: Settings) -> Room {
+        let clock = Arc::new(ManualClock::new(START));
+        let store = RedisStore::open(settings, Timing::Given(clock.clone())).await.expect("the servers are fit");
+        Room { store: Arc::new(store), clock, dir: None, memory: None }
+    }
+
     /// A SQLite store in a directory of its own.
     pub fn at(dir: TempDir, clock: Arc<ManualClock>) -> Room {
-        Room {
-            store: Arc::new(SqliteStore::open(path(&dir), clock.clone()).expect("the database opens")),
-            clock,
-            dir: Some(dir),
-            memory: None,
-        }
+        // A process that another test starts holds a copy of our closed lock until it has become its
+        // own program: a moment, in which the file seems to be in use.
+        let open = || SqliteStore::open(path(&dir), clock.clone());
+        let store =
+            (0..100).find_map(|_| open().inspect_err(|_| servers::wait()).ok()).unwrap_or_else(|| open().expect("the database opens"));
+        Room { store: Arc::new(store), clock, dir: Some(dir), memory: None }
     }
 
     /// The path of a SQLite room's database.
@@ -158,13 +171,56 @@ pub fn face(state: CalloutState, recipient: u32) -> Face {
     }
 }
 
+/// A prefix of its own on the one server that all rooms share.
+pub fn one_server(partitions: u16) -> Settings {
+    Settings { prefix: servers::prefix(), partitions, ..Settings::single(servers::shared().address()) }
+}
+/// The same on the Cluster.
+pub fn on_cluster(partitions: u16) -> Settings {
+    let addresses = servers::cluster().iter().map(servers::Server::address).collect();
+    Settings { mode: Mode::Cluster, addresses, ..one_server(partitions) }
+}
+/// A prefix of its own on whatever the sentinels say is primary.
+pub fn by_sentinels(watched: &servers::Watched) -> Settings {
+    let mode = Mode::Sentinel { master_name: "warnings".to_string() };
+    Settings { mode, addresses: watched.addresses(), prefix: servers::prefix(), ..Settings::single("") }
+}
+
+/// A fresh room of each engine, under the name its tests go by.
+mod fresh {
+    use super::*;
+
+    pub async fn memory() -> Room {
+        Room::memory()
+    }
+    pub async fn sqlite_file() -> Room {
+        Room::sqlite_file()
+    }
+    pub async fn redis_on_one_server() -> Room {
+        Room::on_redis(one_server(16)).await
+    }
+    pub async fn redis_of_one_partition() -> Room {
+        Room::on_redis(one_server(1)).await
+    }
+    /// Letters go by outbox, as in a Cluster.
+    pub async fn redis_by_outbox() -> Room {
+        Room::on_redis(Settings { always_outbox: true, ..one_server(4) }).await
+    }
+    pub async fn redis_cluster() -> Room {
+        Room::on_redis(on_cluster(16)).await
+    }
+    pub async fn redis_sentinel() -> Room {
+        Room::on_redis(by_sentinels(servers::watched())).await
+    }
+}
+
 macro_rules! every_test {
     ($engine:ident, $($file:ident: [$($test:ident),* $(,)?]),* $(,)?) => {
         mod $engine {
             $($(
                 #[tokio::test]
                 async fn $test() {
-                    super::$file::$test(super::Room::$engine()).await;
+                    super::$file::$test(super::fresh::$engine().await).await;
                 }
             )*)*
         }
@@ -230,3 +286,8 @@ macro_rules! keeps_the_promise {
 }
 keeps_the_promise!(memory);
 keeps_the_promise!(sqlite_file);
+keeps_the_promise!(redis_of_one_partition);
+keeps_the_promise!(redis_by_outbox);
+keeps_the_promise!(redis_cluster);
+keeps_the_promise!(redis_on_one_server);
+keeps_the_promise!(redis_sentinel);

@@ -1,0 +1,160 @@
+//! Commits: packed into calls of up to fifty, each checked alone inside the server.
+
+use super::{
+    Core,
+    codec::{self, corrupt},
+    link::{Again, Confirm, Via},
+    names::{self, Part},
+    outbox::Run,
+    reply,
+};
+use crate::{
+    core::ids::MAX_ORDINAL,
+    store::{Commit, Committed, Identity, Key, Lane, StoreError, WriteLane},
+};
+use redis::Value;
+use std::collections::BTreeMap;
+
+/// Commits in one call, which runs alone on its server: fifty take about a millisecond.
+const CALL_COMMITS: usize = 50;
+/// A call is closed when it has grown past this.
+const CALL_BYTES: usize = 1 << 20;
+
+/// Some commits of a batch (by their place in it) that go to a partition in one call.
+struct Chunk {
+    part: Part,
+    at: Vec<usize>,
+    bytes: usize,
+}
+
+impl Core {
+    pub(super) async fn commit(&self, lane: WriteLane, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        batch.iter().try_for_each(possible)?;
+        let chunks = self.chunks(&batch);
+        let calls = chunks.iter().map(|chunk| self.commit_chunk(lane, chunk, &batch));
+        let mut out: Vec<Option<Committed>> = vec![None; batch.len()];
+        // All are sent, in this order, before the first is waited for.
+        for done in futures_util::future::join_all(calls).await {
+            for (at, answer) in done? {
+                if let Some(slot) = out.get_mut(at) {
+                    *slot = Some(answer);
+                }
+            }
+        }
+        out.into_iter().map(|answer| answer.ok_or_else(|| corrupt("a commit was not answered"))).collect()
+    }
+
+    fn chunks(&self, batch: &[Commit]) -> Vec<Chunk> {
+        let mut done = Vec::new();
+        let mut open: BTreeMap<Part, Chunk> = BTreeMap::new();
+        for (n, c) in batch.iter().enumerate() {
+            let part = if self.together { Part::CONTROL } else { self.part(&c.key) };
+            let chunk = open.entry(part).or_insert_with(|| Chunk { part, at: Vec::new(), bytes: 0 });
+            chunk.at.push(n);
+            chunk.bytes += c.body.len() + c.journal.len() + c.blobs.iter().map(|b| b.1.len()).sum::<usize>();
+            if chunk.at.len() >= CALL_COMMITS || chunk.bytes >= CALL_BYTES {
+                done.extend(open.remove(&part));
+            }
+        }
+        done.extend(open.into_values());
+        done
+    }
+
+    async fn commit_chunk(&self, lane: WriteLane, chunk: &Chunk, batch: &[Commit]) -> Result<Vec<(usize, Committed)>, StoreError> {
+        let urgent = lane == WriteLane::Urgent;
+        let (via, confirm) = if urgent { (Via::Urgent, self.confirm) } else { (Via::Work, Confirm::No) };
+        let mut call = self.link.function("commit", chunk.part);
+        let fence = if confirm == Confirm::No { String::new() } else { chunk.part.to_string() };
+        call.arg(self.now().0).arg(if self.together { "0" } else { "1" }).arg(&self.gateway).arg(fence);
+        call.arg(self.take_arrived(&[chunk.part])).arg(chunk.at.len());
+        for c in chunk.at.iter().filter_map(|n| batch.get(*n)) {
+            self.pack(&mut call, c)?;
+        }
+        let answer = self.link.call_confirmed(chunk.part, via, &call, Again::Safe, confirm).await.inspect_err(|_| {
+            // It may have been done all the same, and what it made due is known to nobody here.
+            self.waker.kick();
+        })?;
+        let [answers, earliest, runs] = reply::parts(answer)?;
+        if let Some(due) = reply::time(earliest)? {
+            self.waker.note(due);
+        }
+        let mut out = Vec::with_capacity(chunk.at.len());
+        let mut doubled = false;
+        for (n, answer) in chunk.at.iter().zip(reply::array(answers)?) {
+            doubled |= answer == Value::Int(1);
+            out.push((*n, committed(answer)?));
+        }
+        let runs = reply::array(runs)?.into_iter().map(Run::read).collect::<Result<Vec<_>, _>>()?;
+        self.carry(runs, via, confirm).await;
+        if doubled {
+            // Done before, by a call whose answer was lost: what it sent may still be on its way.
+            self.waker.kick();
+            if !self.together && chunk.at.iter().filter_map(|n| batch.get(*n)).any(sends) {
+                self.drain(chunk.part).await;
+            }
+        }
+        Ok(out)
+    }
+
+    fn pack(&self, call: &mut redis::Cmd, c: &Commit) -> Result<(), StoreError> {
+        let (header, face) = codec::encode(c)?;
+        let tag: String = c.head.0.iter().take(4).map(|b| format!("{b:02x}")).collect();
+        call.arg(self.part(&c.key).to_string()).arg(names::text(&c.key)).arg(&c.expect.0[..]).arg(&c.head.0[..]).arg(tag);
+        call.arg(header).arg(face).arg(&c.body).arg(codec::encode_row(c));
+        match &c.key {
+            Key::Callout(id) => call.arg(id.warning.0).arg(names::bit(*id, self.partitions)),
+            _ => call.arg("").arg(""),
+        };
+        call.arg(c.consumed.iter().map(u64::to_string).collect::<Vec<_>>().join(" "));
+        match &c.identity {
+            Some(i) => call.arg("1").arg(&i.identifier).arg(format!("{}\0{}", i.sender, i.issuer)).arg(codec::json(i)?),
+            None => call.arg("0"),
+        };
+        call.arg(c.blobs.len());
+        for (name, body) in &c.blobs {
+            call.arg(name).arg(body);
+        }
+        let items = codec::items(c, self.partitions)?;
+        call.arg(items.len());
+        for (to, item) in items {
+            call.arg(to.to_string()).arg(item);
+        }
+        Ok(())
+    }
+}
+
+/// Whether another partition has to hear of it.
+fn sends(c: &Commit) -> bool {
+    !(c.send.is_empty() && c.feed.is_empty() && c.tasks.is_empty())
+}
+
+/// Refuses what this layout cannot keep. The engine never asks for it.
+fn possible(c: &Commit) -> Result<(), StoreError> {
+    if [c.lane].into_iter().chain(c.send.iter().map(|e| e.lane)).any(|lane| lane.0 >= Lane::COUNT) {
+        return Err(corrupt(format!("{} is to be listed in a lane that does not exist", c.key)));
+    }
+    match &c.key {
+        Key::Warning(_) => Ok(()),
+        key if c.identity.is_some() => Err(corrupt(format!("an identity is kept with its warning, not with {key}"))),
+        Key::Callout(id) if id.ordinal > MAX_ORDINAL => {
+            Err(corrupt(format!("{id} is beyond the {MAX_ORDINAL} callouts a warning may have")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn committed(answer: Value) -> Result<Committed, StoreError> {
+    match answer {
+        Value::Int(0 | 1) => Ok(Committed::Done),
+        Value::Int(2) => Ok(Committed::Conflict),
+        Value::BulkString(identity) => Ok(Committed::IdentityTaken(serde_json::from_slice::<Identity>(&identity).map_err(corrupt)?)),
+        Value::Array(_) => {
+            let [_, why] = reply::parts(answer)?;
+            Err(StoreError::Unavailable(format!("redis: a commit broke off: {}", reply::text(why)?)))
+        }
+        other => Err(corrupt(format!("a commit was answered by {other:?}"))),
+    }
+}

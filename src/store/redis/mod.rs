@@ -1,0 +1,330 @@
+//! The store on Redis 7 for several gateways: one server, Sentinel or Cluster.
+//!
+//! Who lives here: `library.lua` (what happens inside the server; the keys are described at its
+//! head) and `library`; `link` (connections, repeats, `WAIT`) with `topology`, `fault` and `reply`;
+//! `names` and `codec` (the data format); `commit`, `outbox`, `claim`, `reports` (the promise);
+//! `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
+//!
+//! Records live in partitions, each in one hash slot. A commit is one call in its own partition; what
+//! it sends to another one goes through an outbox where that may be on another server, and at once
+//! where it is not. Every call may be repeated: a lost answer is asked for again, by the head.
+
+mod checks;
+mod claim;
+mod codec;
+mod commit;
+mod fault;
+mod library;
+mod link;
+mod names;
+mod outbox;
+mod reply;
+mod reports;
+mod settings;
+mod tasks;
+mod time;
+mod topology;
+mod wake;
+
+pub use link::Epoch;
+pub use settings::{Mode, Settings};
+pub use time::Timing;
+
+use super::{Claim, Commit, Committed, Doc, Identity, Key, Record, Store, StoreError, WriteLane};
+use crate::core::time::{Span, Time};
+use async_trait::async_trait;
+use codec::corrupt;
+use library::FORMAT;
+use link::{Again, Confirm, Link, Via};
+use names::Part;
+use redis::cmd;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::watch;
+
+/// See the module's head. Cheap to drop; nothing is held back in memory.
+pub struct RedisStore {
+    core: Arc<Core>,
+    /// Ended with the store.
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// What the store and its tasks share.
+struct Core {
+    link: Link,
+    clock: time::EngineClock,
+    waker: wake::Waker,
+    partitions: u16,
+    /// All partitions are on one server: letters go straight where they belong.
+    together: bool,
+    /// Tells this gateway's own messages from others'.
+    gateway: String,
+    nonces: AtomicU64,
+    /// What urgent commits are confirmed by.
+    confirm: Confirm,
+    /// Outbox entries that have arrived, to be taken out with the next call: source, destination, number.
+    arrived: Mutex<BTreeMap<(Part, Part), u64>>,
+}
+
+impl RedisStore {
+    /// Opens the store: checks the servers, loads the functions, reads how many partitions there are
+    /// and what time it is.
+    ///
+    /// # Errors
+    /// `Unavailable` when no primary can be reached or one is not fit to keep warnings (each reason
+    /// with what to do); `Corrupt` when another program's data stands under the prefix.
+    pub async fn open(settings: Settings, timing: Timing) -> Result<RedisStore, StoreError> {
+        let mut seed = [0u8; 16];
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the gateway's own name and where its lease nonces begin; no decision looks at them"
+        )]
+        getrandom::fill(&mut seed).map_err(|e| StoreError::Unavailable(format!("no random numbers: {e}")))?;
+        let (name, nonces) = (u128::from_ne_bytes(seed) as u64, (u128::from_ne_bytes(seed) >> 64) as u64);
+        let clock = time::EngineClock::new(timing);
+        let together = settings.mode != Mode::Cluster && !settings.always_outbox;
+        let link = Link::new(settings);
+        // The control partition is known before the number of the others.
+        let confirm = checks::check(&link).await?;
+        link.load_everywhere().await?;
+        let mut open = link.function("open", Part::CONTROL);
+        open.arg(FORMAT).arg(link.settings.partitions);
+        let [format, partitions, floor] = reply::parts(link.call(Part::CONTROL, Via::Work, &open, Again::Safe).await?)?;
+        let (format, partitions, floor) = (reply::text(format)?, reply::number::<u16>(partitions)?, reply::time(floor)?);
+        if format != FORMAT {
+            return Err(StoreError::Unavailable(format!(
+                "the data under the prefix `{}` has format {format}, this program reads format {FORMAT}: use the program it was written by",
+                link.settings.prefix
+            )));
+        }
+        if partitions != link.settings.partitions {
+            tracing::warn!(
+                partitions,
+                configured = link.settings.partitions,
+                "the store was made with another number of partitions, which stays"
+            );
+        }
+        link.set_partitions(partitions).await?;
+        if link.settings.mode == Mode::Cluster {
+            // Until now only the primary of the control partition was known.
+            checks::check(&link).await?;
+            link.load_everywhere().await?;
+        }
+        let core = Arc::new(Core {
+            link,
+            clock,
+            waker: wake::Waker::new(),
+            partitions,
+            together,
+            gateway: format!("{name:016x}"),
+            nonces: AtomicU64::new(nonces),
+            confirm,
+            arrived: Mutex::default(),
+        });
+        // The machine's own clock may be wrong: engine time is neither asked for nor kept before the server's is known.
+        core.look_at_clock(None).await?;
+        core.clock.start(floor);
+        core.look_at_clock(Some(core.now())).await?;
+        core.link.check_lives().await;
+        let tasks = tasks::start(&core).await;
+        Ok(RedisStore { core, tasks })
+    }
+
+    /// Which lives of the primaries this gateway has seen; changes when one failed over or was
+    /// restarted, so that what it acknowledged last may be missing.
+    pub fn epoch(&self) -> watch::Receiver<Epoch> {
+        self.core.link.epoch()
+    }
+
+    /// How far the server's clock is ahead of this machine's. Over 2 s an operator should know.
+    pub fn clock_skew(&self) -> Span {
+        self.core.clock.skew()
+    }
+
+    /// Who is primary of what, for operators: address → partitions.
+    pub fn primaries(&self) -> BTreeMap<String, Vec<String>> {
+        let topology = self.core.link.topology();
+        let named = |parts: Vec<Part>| parts.iter().map(Part::to_string).collect();
+        topology.primaries().into_iter().map(|(address, parts)| (address.to_string(), named(parts))).collect()
+    }
+
+    /// How an urgent commit is confirmed before it is answered, for `/readyz` and the console.
+    pub fn durability(&self) -> String {
+        let n = self.core.link.settings.replicas;
+        match self.core.confirm {
+            Confirm::No => "on the primary, synced by its appendfsync".to_string(),
+            Confirm::Replicas => format!("received by {n} replicas (WAIT)"),
+            Confirm::Disks => format!("on the disk of the primary and of {n} replicas (WAITAOF)"),
+        }
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+impl Core {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn prefix(&self) -> &str {
+        &self.link.settings.prefix
+    }
+
+    fn part(&self, key: &Key) -> Part {
+        Part::of(key, self.partitions)
+    }
+
+    /// What one call may cover: all partitions where one server has them, else each by itself.
+    fn groups(&self) -> Vec<Vec<Part>> {
+        if self.together { vec![Part::all(self.partitions).collect()] } else { Part::all(self.partitions).map(|p| vec![p]).collect() }
+    }
+
+    /// A random number no one can have twice: splitmix64 over a random start.
+    fn nonce(&self) -> u64 {
+        let mut z = self.nonces.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Reads the server's clock and keeps the highest engine time there.
+    async fn look_at_clock(&self, now: Option<Time>) -> Result<(), StoreError> {
+        let before = self.clock.local();
+        let mut tick = self.link.function("tick", Part::CONTROL);
+        tick.arg(now.map(|t| t.0.to_string()).unwrap_or_default());
+        let [server] = reply::parts(self.link.call(Part::CONTROL, Via::Work, &tick, Again::No).await?)?;
+        self.clock.measured(before, self.clock.local(), reply::number(server)?);
+        Ok(())
+    }
+
+    /// Values of several keys, by partition where they live apart.
+    async fn get_records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        let mut by_part: BTreeMap<Part, Vec<usize>> = BTreeMap::new();
+        for (n, key) in keys.iter().enumerate() {
+            by_part.entry(if self.together { Part::CONTROL } else { self.part(key) }).or_default().push(n);
+        }
+        let asked = by_part.into_iter().map(|(part, at)| async move {
+            let mut get = cmd("MGET");
+            for key in at.iter().filter_map(|n| keys.get(*n)) {
+                get.arg(self.record_key(key, 'r'));
+            }
+            Ok::<_, StoreError>((at, reply::array(self.link.call(part, Via::Work, &get, Again::Safe).await?)?))
+        });
+        let mut out = vec![None; keys.len()];
+        for (at, values) in futures_util::future::try_join_all(asked).await? {
+            for (n, value) in at.into_iter().zip(values) {
+                if let (Some(slot), Some(key), Some(value)) = (out.get_mut(n), keys.get(n), reply::maybe_bytes(value)?) {
+                    *slot = Some(codec::decode(key.clone(), &value)?.0);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn record_key(&self, key: &Key, kind: char) -> String {
+        format!("{}{kind}{}", self.part(key).base(self.prefix()), names::text(key))
+    }
+
+    fn arrived(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Part, Part), u64>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    fn now(&self) -> Time {
+        self.core.now()
+    }
+
+    async fn next_number(&self, sequence: &str) -> Result<u64, StoreError> {
+        let mut next = cmd("HINCRBY");
+        next.arg(format!("{}S", Part::CONTROL.base(self.core.prefix()))).arg(sequence).arg(1);
+        // Asked again after a lost answer it skips a number, which nobody minds.
+        let confirm = self.core.confirm;
+        reply::number(self.core.link.call_confirmed(Part::CONTROL, Via::Urgent, &next, Again::Safe, confirm).await?)
+    }
+
+    async fn commit(&self, lane: WriteLane, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+        self.core.commit(lane, batch).await
+    }
+
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.core.get_records(keys).await
+    }
+
+    async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError> {
+        self.core.claim(limit, lease).await
+    }
+
+    async fn release(&self, claims: &[(Key, u64)], until: Time) -> Result<(), StoreError> {
+        self.core.release(claims, until).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Time>, StoreError> {
+        self.core.next_due().await
+    }
+
+    async fn changed(&self) {
+        self.core.waker.woken().await;
+    }
+
+    async fn blob(&self, key: &Key, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut get = cmd("HGET");
+        get.arg(self.core.record_key(key, 'b')).arg(name);
+        reply::maybe_bytes(self.core.link.call(self.core.part(key), Via::Read, &get, Again::Safe).await?)
+    }
+
+    async fn identities(&self, identifier: &str) -> Result<Vec<Identity>, StoreError> {
+        let mut get = cmd("HVALS");
+        get.arg(format!("{}I{identifier}", Part::CONTROL.base(self.core.prefix())));
+        let mut found = Vec::new();
+        for value in reply::array(self.core.link.call(Part::CONTROL, Via::Work, &get, Again::Safe).await?)? {
+            found.push(serde_json::from_slice::<Identity>(&reply::bytes(value)?).map_err(corrupt)?);
+        }
+        found.sort_by(|a, b| (&a.sender, &a.issuer).cmp(&(&b.sender, &b.issuer)));
+        Ok(found)
+    }
+
+    async fn docs(&self, kind: &str) -> Result<(u64, Vec<Doc>), StoreError> {
+        let mut get = self.core.link.function("docs", Part::CONTROL);
+        get.arg(kind);
+        let [version, docs] = reply::parts(self.core.link.call(Part::CONTROL, Via::Read, &get, Again::Safe).await?)?;
+        let mut all = Vec::new();
+        for (id, body) in reply::pairs(docs)? {
+            all.push(Doc { id: reply::text(id)?, body: reply::bytes(body)? });
+        }
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok((reply::number(version)?, all))
+    }
+
+    async fn docs_version(&self, kind: &str) -> Result<u64, StoreError> {
+        let mut get = cmd("HGET");
+        get.arg(format!("{}V", Part::CONTROL.base(self.core.prefix()))).arg(kind);
+        let found = reply::maybe_bytes(self.core.link.call(Part::CONTROL, Via::Read, &get, Again::Safe).await?)?;
+        let text = found.map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_else(|| "0".into());
+        text.split(' ').next().unwrap_or_default().parse().map_err(corrupt)
+    }
+
+    async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
+        let mut apply = self.core.link.function("docs_apply", Part::CONTROL);
+        // By this name the change is known again when its answer was lost.
+        apply.arg(kind).arg(expect).arg(format!("{}{:x}", self.core.gateway, self.core.nonce())).arg(upsert.len());
+        for doc in upsert {
+            apply.arg(doc.id).arg(doc.body);
+        }
+        apply.arg(delete);
+        let confirm = self.core.confirm;
+        let answer = self.core.link.call_confirmed(Part::CONTROL, Via::Urgent, &apply, Again::Safe, confirm).await?;
+        let version = reply::text(answer)?;
+        if version.is_empty() { Ok(None) } else { version.parse().map(Some).map_err(corrupt) }
+    }
+}

@@ -1,0 +1,371 @@
+//! What only a store on Redis can show: several gateways, lost answers, replicas, fail-overs.
+
+use super::{
+    servers::{Server, Watched, free_port, in_step, new_cluster, wait},
+    *,
+};
+use futures_util::FutureExt;
+use jiaoying::{
+    core::time::Span,
+    store::{FeedItem, StoreError},
+};
+use std::{collections::BTreeSet, pin::pin, time::Duration};
+
+const LEASE: Span = Span::secs(30);
+
+/// Another gateway on the same data.
+async fn gateway(settings: &Settings, clock: &Arc<ManualClock>) -> RedisStore {
+    RedisStore::open(settings.clone(), Timing::Given(clock.clone())).await.expect("the servers are fit")
+}
+
+/// Two gateways that share a clock, on one server and by outbox.
+async fn pairs() -> Vec<(RedisStore, RedisStore, Arc<ManualClock>, Settings)> {
+    let mut all = Vec::new();
+    for always_outbox in [false, true] {
+        let settings = Settings { always_outbox, ..one_server(4) };
+        let clock = Arc::new(ManualClock::new(START));
+        all.push((gateway(&settings, &clock).await, gateway(&settings, &clock).await, clock, settings));
+    }
+    all
+}
+
+async fn refusal(settings: &Settings) -> String {
+    let clock = Arc::new(ManualClock::new(START));
+    RedisStore::open(settings.clone(), Timing::Given(clock)).await.err().expect("refused").to_string()
+}
+
+/// A second at most for what another gateway's message takes.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes soon")
+}
+
+/// Tries until somebody is there to take it.
+async fn at_last(store: &RedisStore, c: Commit) -> Committed {
+    for _ in 0..60 {
+        if let Ok(mut done) = store.commit(WriteLane::Urgent, vec![c.clone()]).await {
+            return done.remove(0);
+        }
+        tokio::task::spawn_blocking(|| (0..20).for_each(|_| wait())).await.unwrap();
+    }
+    panic!("no primary took it");
+}
+
+#[tokio::test]
+async fn a_server_that_would_forget_is_refused_with_what_to_do() {
+    let server = Server::start("redis-server", free_port(), &["--enable-debug-command", "yes"]);
+    let settings = Settings { prefix: servers::prefix(), ..Settings::single(server.address()) };
+    let set = |name: &str, value: &str| assert_eq!(server.ask(&["CONFIG", "SET", name, value]).trim(), "OK");
+    set("maxmemory-policy", "volatile-lru");
+    let why = refusal(&settings).await;
+    assert!(why.contains("volatile-lru") && why.contains("CONFIG SET maxmemory-policy noeviction"), "{why}");
+    set("maxmemory-policy", "noeviction");
+    set("appendonly", "no");
+    let why = refusal(&settings).await;
+    assert!(why.contains("append-only file is off") && why.contains("CONFIG SET appendonly yes"), "{why}");
+    set("appendonly", "yes");
+    set("appendfsync", "no");
+    assert!(refusal(&settings).await.contains("appendfsync is no"));
+    set("appendfsync", "everysec");
+    let why = refusal(&Settings { replicas: 1, ..settings.clone() }).await;
+    assert!(why.contains("CONFIG SET min-replicas-to-write 1"), "{why}");
+    let why = refusal(&Settings { mode: Mode::Cluster, ..settings.clone() }).await;
+    assert!(why.contains("not a node of a Cluster") || why.contains("cluster support disabled"), "{why}");
+    // Other data under the same name.
+    assert_eq!(server.ask(&["HSET", &format!("{}:{{p:c}}meta", settings.prefix), "format", "9"]).trim(), "1");
+    assert!(refusal(&settings).await.contains("format 9"));
+    // Nobody there at all.
+    let nobody = refusal(&Settings::single(format!("127.0.0.1:{}", free_port()))).await;
+    assert!(nobody.contains("refused"), "{nobody}");
+}
+
+#[tokio::test]
+async fn a_managed_server_that_says_nothing_needs_the_operators_word() {
+    let server = Server::start("redis-server", free_port(), &["--rename-command", "CONFIG", ""]);
+    let settings = Settings::single(server.address());
+    let why = refusal(&settings).await;
+    assert!(why.contains("appendfsync cannot be read") && why.contains("store.redis.assume_durable = true"), "{why}");
+    let room = Room::on_redis(Settings { assume_durable: true, ..settings }).await;
+    room.done(change(&warning(1), Head::NONE, "accepted")).await;
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_is_not_used_as_a_single_server() {
+    let node = servers::cluster()[0].address();
+    let why = refusal(&Settings::single(node)).await;
+    assert!(why.contains("store.redis.mode = \"cluster\""), "{why}");
+}
+
+#[tokio::test]
+async fn what_one_gateway_has_leased_no_other_is_given() {
+    for (a, b, clock, _) in pairs().await {
+        let mut all = BTreeSet::new();
+        for n in 0..40 {
+            assert_eq!(a.commit(WriteLane::Red, vec![change(&callout(1, n), Head::NONE, "due")]).await.unwrap(), [Committed::Done]);
+        }
+        // Both at once, in small bites.
+        for _ in 0..8 {
+            let (x, y) = tokio::join!(a.claim(4, LEASE), b.claim(4, LEASE));
+            for claim in x.unwrap().into_iter().chain(y.unwrap()) {
+                assert!(all.insert(claim.key.clone()), "{} was given twice", claim.key);
+            }
+        }
+        all.extend(a.claim(99, LEASE).await.unwrap().into_iter().map(|c| c.key));
+        assert_eq!(all.len(), 40);
+        assert!(b.claim(99, LEASE).await.unwrap().is_empty());
+        clock.advance(LEASE);
+        let again = b.claim(99, LEASE).await.unwrap();
+        assert_eq!(again.len(), 40, "the lease has ended");
+        // Whoever was late finds out when it commits, not before.
+        let won = change(&callout(1, 7), change(&callout(1, 7), Head::NONE, "due").head, "by b");
+        assert_eq!(b.commit(WriteLane::Red, vec![won]).await.unwrap(), [Committed::Done]);
+        let late = change(&callout(1, 7), change(&callout(1, 7), Head::NONE, "due").head, "by a");
+        assert_eq!(a.commit(WriteLane::Red, vec![late]).await.unwrap(), [Committed::Conflict]);
+    }
+}
+
+#[tokio::test]
+async fn gateways_share_numbers_documents_counts_and_the_feed() {
+    for (a, b, _, _) in pairs().await {
+        let mut numbers = BTreeSet::new();
+        for _ in 0..10 {
+            numbers.extend([a.next_number("warning").await.unwrap(), b.next_number("warning").await.unwrap()]);
+        }
+        assert_eq!(numbers, (1..=20).collect());
+        for (n, store) in (0..).zip([&a, &b, &a]) {
+            let mut c = change(&callout(1, n), Head::NONE, "called");
+            c.face = Some(face(CalloutState::Calling, n));
+            c.feed = vec![FeedItem { kind: "x".into(), warning: None, callout: None, at: START, data: serde_json::json!(n) }];
+            store.commit(WriteLane::Red, vec![c]).await.unwrap();
+        }
+        let feed = b.feed_after(0, 9).await.unwrap();
+        assert_eq!(feed.iter().map(|(n, i)| (*n, i.data.clone())).collect::<Vec<_>>(), [(1, 0.into()), (2, 1.into()), (3, 2.into())]);
+        assert_eq!(a.feed_tip().await.unwrap(), 3);
+        assert_eq!(b.counts(WarningId(1)).await.unwrap(), a.recount(WarningId(1)).await.unwrap());
+        let version = a.docs_apply("person", 0, vec![], vec![]).await.unwrap().unwrap();
+        assert_eq!(b.docs_apply("person", 0, vec![], vec![]).await.unwrap(), None);
+        assert_eq!(b.docs("person").await.unwrap().0, version);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_is_woken_by_what_another_made_due() {
+    for (a, b, _, _) in pairs().await {
+        assert_eq!(b.next_due().await.unwrap(), None);
+        let woken = async {
+            soon(b.changed()).await;
+            b.next_due().await.unwrap()
+        };
+        let made = async { a.commit(WriteLane::Red, vec![change(&line(1), Head::NONE, "asks")]).await.unwrap() };
+        assert_eq!(tokio::join!(woken, made).0, Some(START));
+    }
+}
+
+#[tokio::test]
+async fn letters_a_dying_gateway_left_are_carried_by_another() {
+    let settings = Settings { always_outbox: true, ..one_server(4) };
+    let clock = Arc::new(ManualClock::new(START));
+    let (a, b) = (gateway(&settings, &clock).await, gateway(&settings, &clock).await);
+    // Its connection stands.
+    assert!(a.claim(9, LEASE).await.unwrap().is_empty());
+    let mut c = change(&callout(1, 1), Head::NONE, "asks");
+    c.due = None;
+    c.send = (0..3).map(|n| letter(&callout(1, 2), 1, Time(0), &n.to_string())).collect();
+    let server = servers::shared();
+    let keys = || server.ask(&["--scan", "--pattern", &format!("{}:{{p:?}}o[0-9]", settings.prefix)]);
+    {
+        let mut commit = pin!(a.commit(WriteLane::Red, vec![c.clone()]));
+        // It sends the commit and dies before it carries the letters.
+        assert!(commit.as_mut().now_or_never().is_none());
+        for _ in 0..500 {
+            if keys().lines().any(|k| k.ends_with("}o2") || k.ends_with("}o3")) {
+                break;
+            }
+            tokio::task::spawn_blocking(wait).await.unwrap();
+        }
+    }
+    drop(a);
+    assert!(b.load(std::slice::from_ref(&c.key)).await.unwrap()[0].is_some(), "the commit stands");
+    assert!(b.claim(9, LEASE).await.unwrap().is_empty(), "it may still be on its way");
+    assert_eq!(b.next_due().await.unwrap(), Some(START + Span::secs(1)), "but not for ever");
+    clock.advance(Span::secs(1));
+    let texts = |claims: Vec<jiaoying::store::Claim>| {
+        claims.into_iter().flat_map(|c| c.inbox).map(|l| String::from_utf8(l.body).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(b.claim(9, LEASE).await.unwrap()), ["\"0\"", "\"1\"", "\"2\""]);
+    // The same commit by whoever takes over: nothing is carried twice.
+    assert_eq!(b.commit(WriteLane::Red, vec![c]).await.unwrap(), [Committed::Done]);
+    clock.advance(LEASE);
+    assert_eq!(texts(b.claim(9, LEASE).await.unwrap()), ["\"0\"", "\"1\"", "\"2\""]);
+    assert_eq!(keys().trim(), "", "the outbox is empty");
+}
+
+#[tokio::test]
+async fn a_torn_outbox_hands_its_letters_over_again_rather_than_never() {
+    let settings = Settings { always_outbox: true, ..one_server(4) };
+    let clock = Arc::new(ManualClock::new(START));
+    let store = gateway(&settings, &clock).await;
+    let post = |text: &str, head: Head| {
+        let mut c = change(&callout(1, 1), head, text);
+        c.due = None;
+        c.send = vec![letter(&callout(1, 2), 1, Time(0), text)];
+        c
+    };
+    let first = post("first", Head::NONE);
+    store.commit(WriteLane::Red, vec![first.clone()]).await.unwrap();
+    // The other side forgets what it got, as after a failover: numbers and ids no longer meet.
+    let server = servers::shared();
+    for part in ["0", "1", "2", "3"] {
+        let from = server.ask(&["HKEYS", &format!("{}:{{p:{part}}}oi", settings.prefix)]);
+        for source in from.lines().filter(|l| !l.is_empty()) {
+            server.ask(&["HSET", &format!("{}:{{p:{part}}}oi", settings.prefix), source, "77 another"]);
+        }
+    }
+    store.commit(WriteLane::Red, vec![post("second", first.head)]).await.unwrap();
+    let claim = store.claim(9, LEASE).await.unwrap().remove(0);
+    let texts: Vec<String> = claim.inbox.iter().map(|l| String::from_utf8(l.body.clone()).unwrap()).collect();
+    assert_eq!(texts.last().map(String::as_str), Some("\"second\""), "{texts:?}");
+    store.commit(WriteLane::Red, vec![post("third", post("second", first.head).head)]).await.unwrap();
+    assert_eq!(store.queue_depth().await.unwrap(), [(Lane(1), texts.len() as u64 + 1)]);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_asked_for_again_and_nothing_happens_twice() {
+    let server = Server::start("redis-server", free_port(), &[]);
+    let short = Duration::from_millis(200);
+    let settings = Settings { response_timeout: short, connect_timeout: short, ..Settings::single(server.address()) };
+    let room = Room::on_redis(settings).await;
+    room.done(change(&warning(1), Head::NONE, "accepted")).await;
+    server.pause();
+    let mut c = change(&callout(1, 1), Head::NONE, "called");
+    c.send = vec![letter(&line(1), 1, Time(0), "ask")];
+    let lost = room.store.commit(WriteLane::Rest, vec![c.clone()]).await;
+    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    assert!(matches!(room.store.claim(9, LEASE).await, Err(StoreError::Unavailable(_))));
+    server.wake();
+    assert_eq!(room.commit(c.clone()).await, Committed::Done);
+    assert_eq!(room.store.journal(&c.key).await.unwrap().len(), 1);
+    assert_eq!(room.store.queue_depth().await.unwrap(), [(Lane(1), 1)]);
+}
+
+#[tokio::test]
+async fn functions_that_were_flushed_are_loaded_again() {
+    let server = Server::start("redis-server", free_port(), &[]);
+    let room = Room::on_redis(Settings::single(server.address())).await;
+    let head = room.done(change(&warning(1), Head::NONE, "accepted")).await;
+    assert_eq!(server.ask(&["FUNCTION", "FLUSH"]).trim(), "OK");
+    room.done(change(&warning(1), head, "planned")).await;
+    server.ask(&["FUNCTION", "FLUSH"]);
+    assert_eq!(room.store.claim(9, LEASE).await.unwrap().len(), 1);
+    server.ask(&["FUNCTION", "FLUSH"]);
+    assert_eq!(room.store.warnings(None, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_urgent_commit_waits_for_the_replicas_it_promises() {
+    let primary = Server::start("redis-server", free_port(), &["--min-replicas-to-write", "1"]);
+    let replica = Server::start("redis-server", free_port(), &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
+    in_step(&primary);
+    let settings = Settings { replicas: 1, wait_timeout: Duration::from_millis(200), ..Settings::single(primary.address()) };
+    let clock = Arc::new(ManualClock::new(START));
+    let store = gateway(&settings, &clock).await;
+    let (first, second) = (change(&warning(1), Head::NONE, "accepted"), change(&warning(2), Head::NONE, "accepted"));
+    assert_eq!(at_last(&store, first).await, Committed::Done);
+    replica.pause();
+    let told = store.commit(WriteLane::Urgent, vec![second.clone()]).await;
+    assert!(matches!(&told, Err(StoreError::Unavailable(why)) if why.contains("0 of 1 replicas")), "{told:?}");
+    // Asked again: it stands there already, and still no replica has it.
+    assert!(store.commit(WriteLane::Urgent, vec![second.clone()]).await.is_err());
+    // Sends under way are not held up by it.
+    assert_eq!(store.commit(WriteLane::Red, vec![change(&callout(1, 1), Head::NONE, "called")]).await.unwrap(), [Committed::Done]);
+    replica.wake();
+    assert_eq!(at_last(&store, second.clone()).await, Committed::Done);
+    assert_eq!(store.journal(&second.key).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn after_the_primary_died_the_sentinels_name_another_and_the_store_goes_on() {
+    let mut watched = tokio::task::spawn_blocking(Watched::start).await.unwrap();
+    let settings = Settings { response_timeout: Duration::from_secs(2), ..by_sentinels(&watched) };
+    let clock = Arc::new(ManualClock::new(START));
+    let store = gateway(&settings, &clock).await;
+    let first = change(&warning(1), Head::NONE, "accepted");
+    assert_eq!(store.commit(WriteLane::Urgent, vec![first.clone()]).await.unwrap(), [Committed::Done]);
+    in_step(&watched.primary);
+    while !watched.replica.ask(&["EXISTS", &format!("{}:{{p:c}}rw1", settings.prefix)]).contains('1') {
+        wait();
+    }
+    let before = store.epoch().borrow().clone();
+    assert_eq!(store.primaries().keys().cloned().collect::<Vec<_>>(), [watched.primary.address()]);
+    watched.primary.kill();
+    let second = change(&warning(1), first.head, "planned");
+    assert_eq!(at_last(&store, second.clone()).await, Committed::Done);
+    assert_eq!(store.primaries().keys().cloned().collect::<Vec<_>>(), [watched.replica.address()]);
+    let after = store.epoch().borrow().clone();
+    assert!(after.turn > before.turn && after.replids != before.replids, "{before:?} {after:?}");
+    assert_eq!(store.journal(&second.key).await.unwrap().len(), 2);
+    // Wake-ups come from the new one.
+    let other = gateway(&settings, &clock).await;
+    other.next_due().await.unwrap();
+    let woken = async {
+        soon(store.changed()).await;
+        store.next_due().await.unwrap()
+    };
+    let made = async { other.commit(WriteLane::Red, vec![change(&line(1), Head::NONE, "asks")]).await.unwrap() };
+    assert_eq!(tokio::join!(woken, made).0, Some(START));
+}
+
+#[tokio::test]
+async fn a_cluster_that_lost_a_primary_goes_on_with_its_replica() {
+    let mut nodes = tokio::task::spawn_blocking(new_cluster).await.unwrap();
+    let settings = Settings {
+        mode: Mode::Cluster,
+        addresses: nodes.iter().map(Server::address).collect(),
+        response_timeout: Duration::from_secs(2),
+        ..Settings::single("")
+    };
+    let clock = Arc::new(ManualClock::new(START));
+    let store = gateway(&settings, &clock).await;
+    let keys: Vec<Key> = (0..16).map(|n| callout(1, n)).collect();
+    for key in &keys {
+        assert_eq!(at_last(&store, change(key, Head::NONE, "first")).await, Committed::Done);
+    }
+    nodes.iter().filter(|n| n.ask(&["ROLE"]).starts_with("master")).for_each(in_step);
+    let dies = store.primaries().into_iter().find(|(_, parts)| parts.contains(&"3".to_string())).unwrap().0;
+    let turn = store.epoch().borrow().turn;
+    nodes.iter_mut().find(|n| n.address() == dies).unwrap().kill();
+    for key in &keys {
+        let mut c = change(key, change(key, Head::NONE, "first").head, "second");
+        c.send = vec![letter(&line(1), 1, Time(0), &key.to_string())];
+        assert_eq!(at_last(&store, c).await, Committed::Done, "{key}");
+    }
+    assert!(!store.primaries().contains_key(&dies));
+    assert!(store.epoch().borrow().turn > turn);
+    // Every letter came, whichever server its sender and its addressee were on.
+    for _ in 0..100 {
+        let depth = store.queue_depth().await.unwrap();
+        if depth.first().is_some_and(|(_, n)| *n >= 16) {
+            return;
+        }
+        clock.advance(Span::secs(1));
+        store.claim(0, LEASE).await.unwrap();
+    }
+    panic!("letters are missing: {:?}", store.queue_depth().await);
+}
+
+#[tokio::test]
+async fn engine_time_is_the_servers_and_starts_at_the_highest_any_gateway_saw() {
+    let settings = one_server(1);
+    let ahead = Arc::new(ManualClock::new(START + Span::hours(2)));
+    drop(gateway(&settings, &ahead).await);
+    let behind = Arc::new(ManualClock::new(START));
+    let store = gateway(&settings, &behind).await;
+    assert_eq!(store.now(), START + Span::hours(2));
+    behind.advance(Span::secs(1));
+    assert_eq!(store.now(), START + Span::hours(2) + Span::secs(1));
+    // In production the server's clock is in force, whatever this machine thinks.
+    let store = RedisStore::open(one_server(1), Timing::Server(behind)).await.unwrap();
+    let time = servers::shared().ask(&["TIME"]);
+    let seconds: i64 = time.lines().next().unwrap().trim().parse().unwrap();
+    assert!((store.now().0 / 1000 - seconds).abs() < 5, "{} {seconds}", store.now());
+    assert!(store.clock_skew() > Span::hours(24));
+}
