@@ -47,6 +47,10 @@ impl Around {
     pub fn entry(&self) -> &PlanEntry {
         &self.chunk.entries[self.index]
     }
+    /// What all times of its ladder count from.
+    pub fn start(&self) -> Time {
+        self.chunk.added_at.unwrap_or(self.warning.accepted_at)
+    }
     fn ladder(&self) -> &Ladder {
         &self.warning.policy.ladders[usize::from(self.entry().ladder)].ladder
     }

@@ -233,6 +233,7 @@ pub struct Engine {
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
+    announcing: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -253,6 +254,7 @@ impl Engine {
             settings: parts.settings,
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
+            announcing: tokio::sync::Mutex::default(),
         };
         engine.reload_directory().await?;
         Ok(engine)

@@ -118,9 +118,14 @@ impl SqliteStore {
         let shared = Arc::clone(&self.shared);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                let _turn = shared.turns.acquire().await;
-                let shared = Arc::clone(&shared);
-                let done = runtime.spawn_blocking(move || f(&shared)).await;
+                // The read's, not the caller's: who goes away while it runs leaves the turn to it.
+                let turn = Arc::clone(&shared.turns).acquire_owned().await;
+                let done = runtime.spawn_blocking(move || {
+                    let out = f(&shared);
+                    drop(turn);
+                    out
+                });
+                let done = done.await;
                 done.unwrap_or_else(|e| Err(StoreError::Unavailable(format!("a read was broken off: {e}"))))
             }
             Err(_) => f(&shared),
