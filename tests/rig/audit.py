@@ -49,8 +49,11 @@ class Audit:
 
     def read(self, settle=25):
         """Everything the gateway knows; waits until nothing is on its way any more."""
-        # First the provider's count: whatever it has taken by now, the gateway must know.
+        # First the provider's count: whatever it has taken by now, the gateway must know; and what people did by now,
+        # it must have worked through when they are asked for in a moment.
         self.first_sent = self.standin.get("sent")
+        self.told = self.standin.get("told")
+        time.sleep(GRACE)
         self.warnings = {w["id"]: w for w in self.http.items("/api/v1/warnings")}
         end = time.monotonic() + settle
         waiting = None
@@ -74,7 +77,6 @@ class Audit:
             if c["carried_from"]:
                 self.successors[c["carried_from"]].append(id)
         self.counts = self.standin.get("counts")
-        self.told = self.standin.get("told")
 
     def many(self, ids, threads=4):
         """Each callout and what GET says of it."""
