@@ -177,6 +177,14 @@ async fn reference_key(store: &Arc<dyn Store>) -> Result<[u8; 32], AppError> {
     Err(AppError::Other("the reference key could not be kept".into()))
 }
 
+/// A name that no other process has.
+fn gateway_name() -> Result<String, AppError> {
+    let mut bytes = [0u8; 6];
+    #[expect(clippy::disallowed_methods, reason = "a name of this process; no decision looks at it")]
+    getrandom::fill(&mut bytes).map_err(|e| AppError::Other(format!("the system has no randomness: {e}")))?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
 /// An engine over an open store.
 pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Engine>, AppError> {
     let settings = engine::Settings {
@@ -186,6 +194,7 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         public_url: config.server.public_url.clone(),
         sms_link: config.messages.sms_link,
         key: reference_key(&store).await?,
+        gateway: gateway_name()?,
         ..engine::Settings::default()
     };
     let issuers = config

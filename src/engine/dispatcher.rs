@@ -140,7 +140,7 @@ impl Engine {
                 JobFor::Callout(id, n) => events.push((id, Event::Outcome { n, outcome: d.outcome })),
                 JobFor::Line(phone, lead) => {
                     if !matches!(d.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
-                        d.account.call_over();
+                        d.account.call_over(lead);
                     }
                     lines.push((phone, LineEvent::Outcome { lead, outcome: d.outcome }));
                 }

@@ -71,7 +71,7 @@ struct LineInHand {
     /// Every step looks at the clock, so a call may be found over here too; its callouts must hear of it.
     news: Vec<(AttemptId, LineNews)>,
     /// Accounts whose call was found over.
-    over: Vec<String>,
+    over: Vec<(String, AttemptId)>,
 }
 
 impl Engine {

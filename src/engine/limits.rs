@@ -1,12 +1,14 @@
 //! Provider accounts as the gateway sees them: rate (governor), requests and calls in flight, and
-//! whether one is stopped. Rates are of this process and may start afresh; the limits per callee
-//! number are durable and live in the line (`core::line`).
+//! whether one is stopped. What a provider grants an account is shared out evenly among the gateways that
+//! live ([`Accounts::share_among`]); rates may start afresh with a process, the limits per callee number are
+//! durable and live in the line (`core::line`).
 
 use crate::{
     channel::{CalleeLimit, Provider},
     core::{
         ids::AttemptId,
         line::CalleeRule,
+        phone::Phone,
         send::{Channel, Outcome},
         time::{Span, Time},
     },
@@ -22,8 +24,8 @@ use std::{
     collections::HashMap,
     num::NonZeroU32,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicI64, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -50,15 +52,29 @@ const FORGOTTEN: Span = Span::secs(30);
 pub struct Account {
     pub provider: Arc<dyn Provider>,
     pub callee_rules: Vec<CalleeRule>,
-    limiter: Limiter,
+    limiter: RwLock<Limiter>,
     clock: EngineClock,
+    /// How many gateways share the account.
+    gateways: AtomicU32,
     in_flight: AtomicU32,
-    calls: AtomicU32,
+    calls: Mutex<HashMap<AttemptId, Ringing>>,
+    /// When they were last looked at.
+    looked: AtomicI64,
     /// How many were told to come later since the last that was let through.
     behind: AtomicU32,
     stopped: Mutex<Option<(Time, String)>>,
     /// Attempts that were to leave and found no slot, and when they were last seen to wait.
     waiting: Mutex<HashMap<AttemptId, Time>>,
+}
+
+/// See [`Account::calls_to_look_at`].
+const LOOK_AGAIN: Span = Span::ms(500);
+
+/// A call that this gateway placed.
+struct Ringing {
+    phone: Phone,
+    /// Over by then, whatever is heard.
+    until: Time,
 }
 
 /// A slot given back when dropped.
@@ -72,18 +88,16 @@ impl Drop for InFlight {
 impl Account {
     fn new(provider: Arc<dyn Provider>, clock: EngineClock) -> Account {
         let l = provider.limits();
-        let per_second = NonZeroU32::new(l.per_second.max(1)).unwrap_or(NonZeroU32::MIN);
-        // A tenth of a second's worth at once: providers count by the second, bursts hurt.
-        let burst = NonZeroU32::new((l.per_second / 10).max(1)).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(per_second).allow_burst(burst);
         let callee_rules = l.per_callee.iter().map(|CalleeLimit { count, window }| CalleeRule { count: *count, window: *window }).collect();
         Account {
-            limiter: RateLimiter::direct_with_clock(quota, clock.clone()),
+            limiter: RwLock::new(limiter(l.per_second, 1, &clock)),
             callee_rules,
             provider,
             clock,
+            gateways: AtomicU32::new(1),
             in_flight: AtomicU32::new(0),
-            calls: AtomicU32::new(0),
+            calls: Mutex::new(HashMap::new()),
+            looked: AtomicI64::new(0),
             behind: AtomicU32::new(0),
             stopped: Mutex::new(None),
             waiting: Mutex::new(HashMap::new()),
@@ -115,14 +129,14 @@ impl Account {
     }
 
     fn take(self: &Arc<Self>, now: Time) -> Result<InFlight, Span> {
-        if self.in_flight.load(Ordering::Relaxed) >= self.provider.limits().in_flight {
+        if self.in_flight.load(Ordering::Relaxed) >= self.share(self.provider.limits().in_flight) {
             return Err(Span::ms(20));
         }
-        if self.provider.channel() == Channel::Voice && self.calls.load(Ordering::Relaxed) >= self.provider.limits().concurrent_calls {
+        if self.provider.channel() == Channel::Voice && self.calls_in_flight(now) >= self.share(self.provider.limits().concurrent_calls) {
             return Err(Span::secs(2));
         }
-        let _ = now;
-        match self.limiter.check() {
+        let checked = self.limiter.read().unwrap_or_else(PoisonError::into_inner).check();
+        match checked {
             Ok(()) => {
                 self.in_flight.fetch_add(1, Ordering::Relaxed);
                 self.behind.store(0, Ordering::Relaxed);
@@ -133,17 +147,42 @@ impl Account {
                 // and lower lanes have their turn.
                 let place = self.behind.fetch_add(1, Ordering::Relaxed);
                 let wait: Duration = not_until.earliest_possible().duration_since(self.clock.now()).into();
-                let turn = i64::from(place) * 1000 / i64::from(self.provider.limits().per_second.max(1));
+                let turn = i64::from(place) * 1000 / i64::from(self.share(self.provider.limits().per_second));
                 Err(Span::ms((wait.as_millis() as i64).max(1) + turn.min(5_000)))
             }
         }
     }
 
-    pub fn call_began(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+    /// This gateway's part of what the account grants to all.
+    fn share(&self, of_all: u32) -> u32 {
+        (of_all / self.gateways.load(Ordering::Relaxed).max(1)).max(1)
     }
-    pub fn call_over(&self) {
-        let _ = self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<AttemptId, Ringing>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call leaves; it is over by `until` even if nobody says so.
+    pub fn call_began(&self, lead: AttemptId, phone: &Phone, until: Time) {
+        self.calls().insert(lead, Ringing { phone: phone.clone(), until });
+    }
+    pub fn call_over(&self, lead: AttemptId) {
+        self.calls().remove(&lead);
+    }
+    fn calls_in_flight(&self, now: Time) -> u32 {
+        let mut calls = self.calls();
+        calls.retain(|_, c| c.until > now);
+        calls.len() as u32
+    }
+    /// The calls this gateway believes to ring, where others may have heard that they are over; now and
+    /// then, however many wait for a line.
+    pub fn calls_to_look_at(&self, now: Time) -> Vec<(AttemptId, Phone)> {
+        let looked = self.looked.load(Ordering::Relaxed);
+        if self.gateways.load(Ordering::Relaxed) < 2 || now < Time(looked) + LOOK_AGAIN {
+            return Vec::new();
+        }
+        self.looked.store(now.0, Ordering::Relaxed);
+        self.calls().iter().map(|(lead, c)| (*lead, c.phone.clone())).collect()
     }
 
     /// Learns from an outcome. Answers true when the account has just gone down or come up.
@@ -167,6 +206,21 @@ impl Account {
     }
 }
 
+/// The account's rate, shared by so many gateways.
+fn limiter(per_second: u32, gateways: u32, clock: &EngineClock) -> Limiter {
+    let gateways = gateways.max(1);
+    let quota = if per_second >= gateways {
+        let rate = NonZeroU32::new(per_second / gateways).unwrap_or(NonZeroU32::MIN);
+        // A tenth of a second's worth at once: providers count by the second, bursts hurt.
+        Quota::per_second(rate).allow_burst(NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN))
+    } else {
+        // Less than one a second each.
+        let period = Duration::from_millis(1000 * u64::from(gateways) / u64::from(per_second.max(1)));
+        Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN))
+    };
+    RateLimiter::direct_with_clock(quota, clock.clone())
+}
+
 /// All accounts, in the order of preference within a channel.
 pub struct Accounts {
     all: Vec<Arc<Account>>,
@@ -175,6 +229,16 @@ impl Accounts {
     pub fn new(providers: Vec<Arc<dyn Provider>>, now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
         let clock = EngineClock(now);
         Accounts { all: providers.into_iter().map(|p| Arc::new(Account::new(p, clock.clone()))).collect() }
+    }
+    /// So many gateways live: each takes its part of every account.
+    pub fn share_among(&self, gateways: usize) {
+        let n = u32::try_from(gateways).unwrap_or(u32::MAX).max(1);
+        for a in &self.all {
+            if a.gateways.swap(n, Ordering::Relaxed) != n {
+                let fresh = limiter(a.provider.limits().per_second, n, &a.clock);
+                *a.limiter.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+            }
+        }
     }
     pub fn all(&self) -> &[Arc<Account>] {
         &self.all
@@ -191,5 +255,88 @@ impl Accounts {
         let mut of_channel = self.all.iter().filter(|a| a.provider.channel() == channel);
         let first = of_channel.clone().next();
         of_channel.find(|a| a.stopped(now).is_none()).or(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        channel::{AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, SendRequest},
+        core::ids::{CalloutId, WarningId},
+    };
+
+    struct Voice(AccountLimits);
+    #[async_trait::async_trait]
+    impl Provider for Voice {
+        fn account(&self) -> &str {
+            "voice"
+        }
+        fn channel(&self) -> Channel {
+            Channel::Voice
+        }
+        fn limits(&self) -> &AccountLimits {
+            &self.0
+        }
+        async fn send(&self, _: &SendRequest) -> Outcome {
+            Outcome::Unknown { detail: String::new() }
+        }
+        async fn lookup(&self, _: &str, _: &Address, _: Time) -> Lookup {
+            Lookup::NotFound
+        }
+        fn read_callback(&self, _: Option<&str>, _: &[u8]) -> Result<Vec<CallbackItem>, String> {
+            Ok(Vec::new())
+        }
+        fn callback_reply(&self, _: bool) -> CallbackReply {
+            CallbackReply { status: 200, content_type: "text/plain", body: String::new() }
+        }
+        fn check_message(&self, _: &Message) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    fn accounts(per_second: u32, concurrent_calls: u32) -> Accounts {
+        let limits = AccountLimits { per_second, in_flight: 1000, concurrent_calls, per_callee: Vec::new() };
+        Accounts::new(vec![Arc::new(Voice(limits))], Arc::new(|| Time(1_000_000)))
+    }
+    fn attempt(n: u16) -> AttemptId {
+        AttemptId { callout: CalloutId::new(WarningId(1), 0), n }
+    }
+    const NOW: Time = Time(1_000_000);
+
+    /// How many requests leave at this very moment.
+    fn burst(a: &Arc<Account>) -> usize {
+        (0..1000).filter_map(|n| a.slot(attempt(n), NOW).ok()).count()
+    }
+
+    #[test]
+    fn gateways_share_the_rate_of_an_account_evenly() {
+        let all = accounts(900, 1000);
+        assert_eq!(burst(&all.all[0]), 90, "a tenth of a second's worth");
+        let all = accounts(900, 1000);
+        all.share_among(3);
+        assert_eq!(burst(&all.all[0]), 30);
+        all.share_among(2000);
+        assert_eq!(burst(&all.all[0]), 1, "less than one a second each, yet not none");
+    }
+
+    #[test]
+    fn calls_hold_their_lines_until_they_are_over_or_their_time_is() {
+        let all = accounts(10_000, 4);
+        all.share_among(2);
+        let a = &all.all[0];
+        let phone = Phone::parse("15400000001").unwrap();
+        a.call_began(attempt(1), &phone, NOW + Span::mins(2));
+        a.call_began(attempt(2), &phone, NOW + Span::mins(2));
+        assert!(a.slot(attempt(3), NOW).is_err(), "half of the four lines is ours");
+        assert_eq!((a.depth(NOW), a.calls_to_look_at(NOW).len()), (1, 2));
+        assert!(a.calls_to_look_at(NOW).is_empty(), "now and then");
+        a.call_over(attempt(1));
+        a.call_over(attempt(9));
+        assert!(a.slot(attempt(3), NOW).is_ok());
+        assert_eq!(a.depth(NOW), 0);
+        a.call_began(attempt(3), &phone, NOW + Span::mins(2));
+        assert!(a.slot(attempt(4), NOW).is_err());
+        assert!(a.slot(attempt(4), NOW + Span::mins(2)).is_ok(), "nobody said that they are over");
     }
 }

@@ -4,10 +4,12 @@ use super::{
     Engine,
     apply::{from_json, write_lane},
     dispatcher::{Job, JobFor, LookupJob},
+    limits::Account,
 };
 use crate::{
     channel::{Address, SendRequest},
     core::{
+        ids::AttemptId,
         line::{self, Departure, Line, LineEvent, LineLetter, LineStepped},
         phone::Phone,
         send::Channel,
@@ -58,6 +60,9 @@ impl Engine {
             let slot = match account.slot(d.lead, now) {
                 Ok(slot) => slot,
                 Err(after) => {
+                    if d.group.channel == Channel::Voice {
+                        self.look_at_calls(&account).await?;
+                    }
                     wait = Some(wait.map_or(now + after, |w| w.min(now + after)));
                     continue;
                 }
@@ -102,7 +107,8 @@ impl Engine {
         self.give_calls_back(&over);
         for (Departure { lead, group, .. }, account, slot, request) in leaving {
             if group.channel == Channel::Voice {
-                account.call_began();
+                let until = all.state.flights.iter().find(|f| f.lead == lead).map_or(now + Span::mins(2), |f| f.over_by);
+                account.call_began(lead, &phone, until);
             }
             jobs.push(Job { whose: JobFor::Line(phone.clone(), lead), account, slot, request, by: now + self.settings.leaves_within() });
         }
@@ -117,18 +123,36 @@ impl Engine {
         Ok(())
     }
 
-    /// Accounts may place as many calls more.
-    pub(super) fn give_calls_back(&self, accounts: &[String]) {
-        for account in accounts.iter().filter_map(|name| self.accounts.named(name)) {
-            account.call_over();
+    /// The accounts may place other calls instead of these.
+    pub(super) fn give_calls_back(&self, over: &[(String, AttemptId)]) {
+        for (name, lead) in over {
+            if let Some(account) = self.accounts.named(name) {
+                account.call_over(*lead);
+            }
         }
+    }
+
+    /// Calls that this gateway placed and another one heard the end of.
+    async fn look_at_calls(&self, account: &Account) -> Result<(), StoreError> {
+        let ringing = account.calls_to_look_at(self.store.now());
+        let keys: Vec<Key> = ringing.iter().map(|(_, phone)| Key::Line(phone.clone())).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        for ((lead, _), record) in ringing.iter().zip(self.store.load(&keys).await?) {
+            let line: Option<Line> = record.map(|r| from_json(&r.key, &r.body)).transpose()?;
+            if !line.is_some_and(|l| l.flights.iter().any(|f| f.lead == *lead)) {
+                account.call_over(*lead);
+            }
+        }
+        Ok(())
     }
 }
 
-/// The accounts of calls that were under way before a step and are over after it, one each.
-pub(super) fn calls_over(before: &Line, after: &Line) -> Vec<String> {
+/// Calls that were under way before a step and are over after it, each with its account.
+pub(super) fn calls_over(before: &Line, after: &Line) -> Vec<(String, AttemptId)> {
     let over = |f: &&line::Flight| f.channel == Channel::Voice && !after.flights.iter().any(|g| g.lead == f.lead);
-    before.flights.iter().filter(over).map(|f| f.provider.clone()).collect()
+    before.flights.iter().filter(over).map(|f| (f.provider.clone(), f.lead)).collect()
 }
 
 fn join(all: &mut LineStepped, event: &LineEvent, now: Time) {

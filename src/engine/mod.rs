@@ -18,6 +18,7 @@ mod duty;
 mod ending;
 mod executor;
 mod facts;
+pub mod gateways;
 mod intake;
 pub mod limits;
 mod lines;
@@ -182,6 +183,8 @@ pub struct Settings {
     pub sms_link: bool,
     /// The key of references and link tokens.
     pub key: [u8; 32],
+    /// This process among the gateways of a store; no two may have the same.
+    pub gateway: String,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -200,6 +203,7 @@ impl Default for Settings {
             public_url: "http://127.0.0.1:8080".into(),
             sms_link: false,
             key: [0; 32],
+            gateway: "gateway".into(),
         }
     }
 }

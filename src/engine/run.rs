@@ -3,6 +3,7 @@
 use super::{
     Engine,
     dispatcher::{Done, Job},
+    gateways,
 };
 use crate::{core::time::Span, telemetry::metrics};
 use std::{sync::Arc, time::Duration};
@@ -18,6 +19,16 @@ const LONGEST_SLEEP: Span = Span::secs(1);
 
 /// Runs until `stop`: then takes no new work, and waits for requests under way to be recorded.
 pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
+    if let Err(e) = engine.beat().await {
+        tracing::error!(error = %e, "this gateway could not say that it lives");
+    }
+    if engine.store().shared() {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(gateways::QUIET.to_std()) => {}
+        }
+    }
     let tracker = TaskTracker::new();
     let (done_tx, done_rx) = mpsc::channel::<Done>(2048);
     let permits = Arc::new(Semaphore::new(engine.settings().intents));
@@ -27,6 +38,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     }
     tracker.spawn(conservation(engine.clone(), stop.clone()));
     tracker.spawn(follow_directory(engine.clone(), stop.clone()));
+    tracker.spawn(beats(engine.clone(), stop.clone()));
     drop(done_tx);
     tracker.close();
     tracker.wait().await;
@@ -120,6 +132,22 @@ async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
             Ok(difference) => metrics::conservation_difference(difference),
             Err(e) => tracing::error!(error = %e, "conservation could not be checked"),
         }
+    }
+}
+
+async fn beats(engine: Arc<Engine>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(gateways::BEAT.to_std()) => {}
+        }
+        if let Err(e) = engine.beat().await {
+            tracing::error!(error = %e, "this gateway could not say that it lives");
+        }
+    }
+    if let Err(e) = engine.leave().await {
+        tracing::warn!(error = %e, "the other gateways will find out by themselves that this one is gone");
     }
 }
 

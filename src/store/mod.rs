@@ -311,6 +311,11 @@ pub trait Store: Send + Sync {
     /// The engine's time: monotonic, shared by all gateways of this store.
     fn now(&self) -> Time;
 
+    /// Whether several gateways may use it at once.
+    fn shared(&self) -> bool {
+        false
+    }
+
     /// A number never given before: warnings, callbacks.
     async fn next_number(&self, sequence: &str) -> Result<u64, StoreError>;
 

@@ -16,6 +16,9 @@ impl Store for MeasuredStore {
     fn now(&self) -> Time {
         self.0.now()
     }
+    fn shared(&self) -> bool {
+        self.0.shared()
+    }
     async fn next_number(&self, sequence: &str) -> Result<u64, StoreError> {
         self.0.next_number(sequence).await
     }

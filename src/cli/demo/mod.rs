@@ -20,7 +20,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::Args;
-use std::{path::PathBuf, sync::Arc};
+use std::{io::Write, path::PathBuf, sync::Arc};
 use tokio::net::TcpListener;
 
 #[derive(Args)]
@@ -64,8 +64,12 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("--persons: at least {}", sample::MIN_PERSONS)));
     }
     if o.print_directory {
-        print!("{}", sheet::sheet_csv(&sample::directory(o.persons, o.seed)));
-        return Ok(());
+        let sheet = sheet::sheet_csv(&sample::directory(o.persons, o.seed));
+        // Whoever reads it may stop early (`| head`).
+        return match std::io::stdout().write_all(sheet.as_bytes()) {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Failed(e.to_string())),
+            _ => Ok(()),
+        };
     }
     let _ = telemetry::logs::start(&crate::config::Log { level: "warn".into(), json: false });
     let metrics = telemetry::metrics::Metrics::install().map_err(|e| Failure::Failed(e.to_string()))?;

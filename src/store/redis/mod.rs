@@ -245,6 +245,10 @@ impl Store for RedisStore {
         self.core.now()
     }
 
+    fn shared(&self) -> bool {
+        true
+    }
+
     async fn next_number(&self, sequence: &str) -> Result<u64, StoreError> {
         let mut next = cmd("HINCRBY");
         next.arg(format!("{}S", Part::CONTROL.base(self.core.prefix()))).arg(sequence).arg(1);

@@ -36,14 +36,14 @@ impl Laws {
         let Some(plan) = self.plan(w, id) else { return };
         match entry {
             Entry::PostsAnswered { posts, by, via } => {
-                self.evidenced(&plan, before, id, by, *via);
+                self.evidenced(w, before, id, by, *via);
                 for p in posts {
                     let ok = entitled(&plan, *p, by, *via);
                     self.demand(Law::Evidence, ok, || format!("{id}: post {p} is answered by {by:?}, who may not"));
                 }
             }
             Entry::Answered { via, by, .. } => {
-                self.evidenced(&plan, before, id, by, *via);
+                self.evidenced(w, before, id, by, *via);
                 let left =
                     (0..plan.entry().posts.len() as u16).filter(|p| !before.answered.contains(p) && !before.struck.contains(p)).count();
                 self.demand(Law::Evidence, left == 0, || format!("{id} is answered with {left} posts open"));
@@ -59,9 +59,11 @@ impl Laws {
         }
     }
 
-    fn evidenced(&mut self, plan: &Plan, before: &Callout, id: CalloutId, by: &AnsweredBy, via: Via) {
+    fn evidenced(&mut self, w: &World, before: &Callout, id: CalloutId, by: &AnsweredBy, via: Via) {
         let lineage = self.lineage(id);
-        let phones = by.id.map(|p| plan.phones(p).to_vec()).unwrap_or_default();
+        // A deputy who was asked for an older message stands, perhaps, in that one's plan alone.
+        let plans: Vec<Plan> = lineage.iter().filter_map(|c| self.plan(w, *c)).collect();
+        let phones: Vec<Phone> = by.id.map(|p| plans.iter().flat_map(|plan| plan.phones(p)).cloned().collect()).unwrap_or_default();
         let l = &self.ledger;
         let found = match via {
             Via::Link | Via::Api => l.links.iter().any(|(c, p)| lineage.contains(c) && Some(*p) == by.id),
@@ -79,7 +81,15 @@ impl Laws {
             }),
         };
         let said: Vec<_> = self.ledger.replies.iter().filter(|r| phones.contains(&r.0)).map(|r| (r.1, r.2)).collect();
-        self.demand(Law::Evidence, found, || format!("{id}: {by:?} is said to have answered by {via:?}, but did not; replied {said:?}"));
+        let last = self.ledger.replies.last().cloned();
+        self.demand(Law::Evidence, found, || {
+            let numbers: Vec<&str> = phones.iter().map(Phone::reveal).collect();
+            format!(
+                "{id}: {by:?} is said to have answered by {via:?}, but did not; of {numbers:?} came {said:?}; the last reply of all: {:?}; {}",
+                last.map(|l| (l.0.reveal().to_string(), l.1, l.2.rfc3339())),
+                super::brief(before)
+            )
+        });
     }
 }
 

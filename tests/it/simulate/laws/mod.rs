@@ -17,10 +17,11 @@ use super::world::World;
 use jiaoying::{
     core::{
         callout::state::Callout,
-        ids::{CalloutId, RecipientId},
+        ids::{AttemptId, CalloutId, RecipientId},
         line::Line,
         phone::Phone,
         plan::{PlanChunk, PlanEntry},
+        time::Time,
     },
     store::{Head, Key},
 };
@@ -69,6 +70,8 @@ pub struct Laws {
     /// The older callout of each that continues one, and whether it inherits.
     before: BTreeMap<CalloutId, (CalloutId, bool)>,
     plans: BTreeMap<CalloutId, Plan>,
+    /// When the line last let each attempt go: its callout hears of it later, after a slow disk much later.
+    departed: BTreeMap<AttemptId, Time>,
     idles: u64,
     looks: u64,
     /// Something changed since everything was last looked at.

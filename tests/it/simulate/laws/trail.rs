@@ -97,10 +97,13 @@ impl Laws {
         let Some(a) = c.attempt(n) else { return self.demand(Law::Intent, false, || format!("{id}: no attempt {n} to repeat")) };
         self.demand(Law::Intent, a.state == AttemptState::Unknown, || format!("{id}: attempt {n} goes again although {:?}", a.state));
         if channel == Channel::Sms {
-            let waited = a.sent.map(|s| at - s).unwrap_or_default();
+            let left = self.departed.get(&AttemptId { callout: id, n }).filter(|_| a.by_line).copied().or(a.sent);
+            let waited = left.map(|s| at - s).unwrap_or_default();
             // A gathered message belongs to its line, which awaits it as long.
             let enough = (a.by_line || a.lookups >= 3) && waited >= jiaoying::core::time::Span::secs(120);
-            self.demand(Law::Intent, enough, || format!("{id}: attempt {n} goes again after {} look-ups and {waited}", a.lookups));
+            self.demand(Law::Intent, enough, || {
+                format!("{id}: attempt {n} goes again after {} look-ups and {waited}: {}", a.lookups, brief(c))
+            });
         }
     }
 
@@ -129,7 +132,11 @@ impl Laws {
         let head = self.chain(&key, head, fresh, &record);
         for row in fresh {
             match serde_json::from_slice::<Vec<LineEntry>>(&row.entries) {
-                Ok(entries) => entries.iter().for_each(|e| state.apply(e, row.at)),
+                Ok(entries) => {
+                    entries.iter().for_each(|e| state.apply(e, row.at));
+                    let flying = state.flights.iter().flat_map(|f| f.members.iter().map(|m| (m.attempt, f.at)));
+                    self.departed.extend(flying);
+                }
                 Err(e) => self.demand(Law::Trail, false, || format!("{key}: row {} cannot be read: {e}", row.n)),
             }
         }
