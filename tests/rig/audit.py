@@ -36,8 +36,9 @@ def seconds(text):
 
 
 class Audit:
-    def __init__(self, http, standin, mails, promises, kinds):
-        """`kinds`: template code → kind of message, as the configuration has it."""
+    def __init__(self, http, standin, mails, promises, kinds, grace=GRACE):
+        """`kinds`: template code → kind of message, as the configuration has it. `grace`: seconds."""
+        self.grace = grace
         self.http, self.standin, self.mails, self.promises, self.kinds = http, standin, mails, promises, kinds
         self.lost, self.twice, self.odd = [], [], []
         # Whoever had answered and was called, or called for, all the same.
@@ -53,7 +54,7 @@ class Audit:
         # it must have worked through when they are asked for in a moment.
         self.first_sent = self.standin.get("sent")
         self.told = self.standin.get("told")
-        time.sleep(GRACE)
+        time.sleep(self.grace)
         self.warnings = {w["id"]: w for w in self.http.items("/api/v1/warnings")}
         end = time.monotonic() + settle
         waiting = None
@@ -280,7 +281,7 @@ class Audit:
                 if done and (ESCALATES.match(what) or RINGS_LEADER.match(what) and not reminded):
                     self.pestered.append(f"{id} was answered, and then: {what}")
             for n, kind, channel, when, _ in self.taken[id]:
-                if channel != "email" and kind in ASKS and when > at + GRACE:
+                if channel != "email" and kind in ASKS and when > at + self.grace:
                     self.pestered.append(f"{id} was answered {when - at:.1f} s before attempt {n} ({channel}, {kind}) reached the provider")
 
 
