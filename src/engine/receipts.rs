@@ -254,7 +254,7 @@ impl Engine {
             let (mut counts, mut open) = (false, false);
             for m in &ask.members {
                 if let Some(parts) = self.callout_parts(m.attempt.callout).await?
-                    && attempt_counts(&line, &parts.callout, m, at)
+                    && attempt_counts(&line, &parts.callout, m, ask.at, at)
                 {
                     counts = true;
                     open |= waits_for(&self.newest(parts.callout).await?, m);
@@ -341,14 +341,18 @@ impl Engine {
 }
 
 /// Only asks accepted, delivered or unknown, sent before the reply, count. One whose outcome is not
-/// recorded (yet, or because we were killed) is of unknown fate, and its reply proves that it arrived; a
-/// line's ask is on its way before its callout has heard so.
-fn attempt_counts(line: &Line, c: &Callout, m: &Member, at: Time) -> bool {
+/// recorded (yet, or because we were killed) is of unknown fate, and its reply proves that it arrived. A line's
+/// ask left when its digit was given out (`asked`); its callout hears so by letter, which may come after the reply,
+/// after the flight's end even, and writes down when it heard.
+fn attempt_counts(line: &Line, c: &Callout, m: &Member, asked: Time, at: Time) -> bool {
     let Some(a) = c.attempt(m.attempt.n) else { return false };
-    let sent = match a.state {
-        AttemptState::Sending => a.sent,
-        s if s.reached_out() => a.sent,
-        _ => line.flight_of(m.attempt).map(|f| f.at),
+    let reached = a.state == AttemptState::Sending || a.state.reached_out();
+    let left = a.by_line && a.state != AttemptState::Failed && !line.waiting.iter().any(|w| w.ask.attempt == m.attempt);
+    let sent = match (reached, left) {
+        (true, true) => a.sent.map(|s| s.min(asked)),
+        (true, false) => a.sent,
+        (false, true) => Some(asked),
+        (false, false) => line.flight_of(m.attempt).map(|f| f.at),
     };
     sent.is_some_and(|s| s <= at + CLOCK_GRAIN)
 }

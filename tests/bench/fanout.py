@@ -1,17 +1,25 @@
 #!/usr/bin/env python3
-"""Fan-out benchmark: one red warning to N persons, one signed SMS request each, SQLite with
-synchronous=FULL, gateway and stand-in as separate release processes on this machine.
+"""Fan-out benchmark: one red warning to N persons, one signed SMS request each, gateways and stand-in as
+separate release processes on this machine; SQLite with synchronous=FULL, or one to three gateways on one Redis server.
 
   tests/bench/fanout.py [--persons 20000] [--rounds 3] [--first 100] [--binary target/release/jiaoying]
+                        [--store sqlite|redis] [--fsync everysec|always] [--gateways N]
 
 Prints, per round: seconds from the acceptance of the warning (202) to the last request accepted by the
 stand-in and recorded, callouts a second, CPU microseconds per callout of gateway and stand-in, peak
 memory; then, over `--first` warnings to one person each, the time from acceptance to the first request
-leaving (p50, p99). Times are read from the records in the database, so nothing is polled while it runs.
+leaving (p50, p99). Times are read from the records (SQLite's file, else the API afterwards), so nothing is polled while it runs.
+On Redis also: calls and commands a callout, the server's CPU, and its memory for each open callout.
 Standard library only."""
-import argparse, json, os, sqlite3, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, datetime, json, os, pathlib, sqlite3, statistics, subprocess, sys, tempfile, time, urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "tests", d) for d in ("rig", "cluster")]
+sys.dont_write_bytecode = True
+from gateway import Session, die_with_us  # noqa: E402
+from servers import Redis  # noqa: E402
+
 KEY, TOKEN, SECRET = "bench-issuer-key-0123456789", "bench-token-0123456789abc", "0123456789abcdef0123456789abcdef"
 COUNTY = "140521"
 
@@ -41,7 +49,7 @@ def call(base, path, body=None, key=TOKEN, kind="application/json"):
 
 
 def start(cmd, env=None):
-    p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=sys.stderr, env=env, text=True)
+    p = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=sys.stderr, env=env, text=True, preexec_fn=die_with_us)
     line = p.stdout.readline()
     if not line:
         sys.exit("%s did not start" % cmd)
@@ -69,8 +77,13 @@ def main():
     a.add_argument("--rounds", type=int, default=3)
     a.add_argument("--first", type=int, default=100)
     a.add_argument("--binary", default=os.path.join(ROOT, "target/release/jiaoying"))
+    a.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
+    a.add_argument("--fsync", choices=("everysec", "always"), default="everysec", help="of Redis")
+    a.add_argument("--gateways", type=int, default=1, help="on Redis; the warning is posted to the first")
     a.add_argument("--keep", action="store_true", help="leave the processes' folder behind")
     o = a.parse_args()
+    if o.store == "sqlite" and o.gateways != 1:
+        a.error("SQLite has one gateway")
     d = tempfile.mkdtemp(prefix="jiaoying-bench-")
     rows = [l.rstrip("\n").split(",") for l in open(os.path.join(ROOT, "config/jincheng/divisions.csv"), encoding="utf-8") if not l.startswith("#")]
     codes = [(r[0], r[2]) for r in rows if r[0].startswith(COUNTY) and r[1] == "village"]
@@ -82,6 +95,9 @@ def main():
     print("persons %d, rounds %d: median %.0f callouts/s (%.2f s), gateway %.0f us CPU per callout, stand-in %.0f us, peak %.0f MiB; "
           "202 -> first request p50 %.1f ms, p99 %.1f ms" % (o.persons, o.rounds, best("per_second"), best("seconds"), best("gateway_us"),
           best("standin_us"), best("gateway_peak_mib"), best("first_p50_ms"), best("first_p99_ms")))
+    if o.store == "redis":
+        print("redis, appendfsync %s, %d gateways: %.1f calls and %.1f commands per callout, %.0f us CPU, %.0f bytes per open callout"
+              % (o.fsync, o.gateways, best("calls"), best("commands"), best("redis_us"), best("bytes")))
     if not o.keep:
         subprocess.call(["rm", "-rf", d])
 
@@ -95,13 +111,16 @@ def one_round(o, d, codes):
     standin, told = start([o.binary, "simulate-providers", "--listen", "127.0.0.1:0", "--settings", d + "/standin.toml", "--print-addr"])
     with open(d + "/policy.toml", "w") as f:
         f.write(POLICY)
+    redis = Redis("single", pathlib.Path(d), o.fsync) if o.store == "redis" else None
+    store = '[store]\npath = "%s/jiaoying.sqlite"' % d
+    if redis:
+        store = '[store]\nkind = "redis"\n[store.redis]\naddresses = ["%s"]' % redis.servers[0].address
     variables = "".join("variables.%s = { max = 60 }\n" % v for v in ("hazard", "level", "places", "what", "action", "minutes", "digit"))
     with open(d + "/jiaoying.toml", "w") as f:
         f.write('''
 [server]
 listen = "127.0.0.1:0"
-[store]
-path = "%s/jiaoying.sqlite"
+%s
 [policy]
 file = "%s/policy.toml"
 [messages]
@@ -132,17 +151,27 @@ per_second = 1000000
 in_flight = 512
 [provider.aliyun-sms.templates.callout]
 code = "SMS_1"
-%s''' % (d, d, KEY, TOKEN, told["listen"], SECRET, variables))
+%s''' % (store, d, KEY, TOKEN, told["listen"], SECRET, variables))
     sheet(d + "/people.csv", o.persons, codes)
     config = ["--config", d + "/jiaoying.toml"]
     subprocess.run([o.binary, "import", d + "/people.csv"] + config, check=True, stdout=subprocess.DEVNULL)
-    gateway, at = start([o.binary, "serve", "--print-addr"] + config)
-    base = "http://" + at["listen"]
+    gateways = []
     try:
-        return measure(o, d, base, gateway.pid, standin.pid, codes)
+        for _ in range(o.gateways):
+            gateways.append(start([o.binary, "serve", "--print-addr"] + config))
+        if o.gateways > 1:
+            # A new gateway is quiet until the others know of it.
+            time.sleep(15)
+        bases = ["http://" + at["listen"] for _, at in gateways]
+        pids = [p.pid for p, _ in gateways]
+        return measure(o, d, bases, pids, standin.pid, codes, redis and redis.servers[0])
     finally:
-        gateway.terminate(), standin.terminate()
-        gateway.wait(), standin.wait()
+        for p in [p for p, _ in gateways] + [standin]:
+            p.terminate()
+        for p in [p for p, _ in gateways] + [standin]:
+            p.wait()
+        if redis:
+            redis.stop()
 
 
 def post(base, n, area):
@@ -152,38 +181,82 @@ def post(base, n, area):
     return call(base, "/api/v1/warnings", json.dumps(w).encode(), KEY)["id"]
 
 
-def recorded(db, warning, persons):
-    """(acceptance, last accepted, all accepted?) in ms from the database itself."""
-    w = int(warning[1:])
-    start_at = db.execute("SELECT json_extract(body,'$.accepted_at') FROM warning WHERE id = ?", (w,)).fetchone()
-    n, last, first = db.execute(
-        "SELECT count(json_extract(body,'$.attempts[0].accepted')), max(json_extract(body,'$.attempts[0].accepted')), "
-        "min(json_extract(body,'$.attempts[0].sent')) FROM callout WHERE id >= ? AND id < ?", (w << 32, (w + 1) << 32)).fetchone()
-    return start_at[0], first, last, n >= persons
+class File:
+    """What stands in the database itself."""
+
+    def __init__(self, d):
+        self.db = sqlite3.connect("file:%s/jiaoying.sqlite?mode=ro" % d, uri=True)
+
+    def recorded(self, warning, persons):
+        """(acceptance, first sent, last accepted, all accepted?) in ms."""
+        w = int(warning[1:])
+        start_at = self.db.execute("SELECT json_extract(body,'$.accepted_at') FROM warning WHERE id = ?", (w,)).fetchone()
+        n, last, first = self.db.execute(
+            "SELECT count(json_extract(body,'$.attempts[0].accepted')), max(json_extract(body,'$.attempts[0].accepted')), "
+            "min(json_extract(body,'$.attempts[0].sent')) FROM callout WHERE id >= ? AND id < ?", (w << 32, (w + 1) << 32)).fetchone()
+        return start_at[0], first, last, n >= persons
 
 
-def measure(o, d, base, gateway, standin, codes):
-    db = sqlite3.connect("file:%s/jiaoying.sqlite?mode=ro" % d, uri=True)
-    before = usage(gateway)[0], usage(standin)[0]
+class Api:
+    """What the gateways say, each asked for a share."""
+
+    def __init__(self, bases):
+        self.bases = bases
+
+    def recorded(self, warning, persons):
+        shown = Session(self.bases[0], TOKEN)
+        t = shown.get("/api/v1/warnings/" + warning)[1]["tally"]
+        if t["expected"] < persons or t["queued"]:
+            return None, None, None, False
+        ids = [c["id"] for c in shown.items("/api/v1/warnings/%s/callouts" % warning)]
+
+        def share(n):
+            s = Session(self.bases[n % len(self.bases)], TOKEN)
+            return [s.get("/api/v1/callouts/" + id)[1] for id in ids[n::4]]
+
+        with ThreadPoolExecutor(4) as pool:
+            rows = [c for part in pool.map(share, range(4)) for c in part]
+        ms = lambda text: int(datetime.datetime.fromisoformat(text).timestamp() * 1000)
+        sent = [ms(l["at"]) for c in rows for l in c["timeline"] if l["what"].startswith("第1条") and l["what"].endswith("发出")]
+        accepted = [ms(c["attempts"][0]["accepted_at"]) for c in rows if c["attempts"] and c["attempts"][0]["accepted_at"]]
+        start_at = min(ms(l["at"]) for c in rows for l in c["timeline"])
+        return start_at, min(sent, default=None), max(accepted, default=None), len(accepted) >= persons
+
+
+def of_server(server):
+    """Calls that clients made, commands that ran (within functions too), CPU seconds, bytes in use."""
+    if server is None:
+        return 0, 0, 0.0, 0
+    stats = {k[8:]: int(v.split("calls=")[1].split(",")[0]) for k, v in server.info("commandstats").items()}
+    calls = sum(n for k, n in stats.items() if k in ("fcall", "fcall_ro", "wait", "waitaof", "mget"))
+    cpu = server.info("cpu")
+    return calls, sum(stats.values()), float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"]), int(server.info("memory")["used_memory"])
+
+
+def measure(o, d, bases, gateways, standin, codes, server):
+    records, base = Api(bases) if server else File(d), bases[0]
+    used = lambda: sum(usage(g)[0] for g in gateways)
+    before, served = (used(), usage(standin)[0]), of_server(server)
     warning = post(base, 1, COUNTY)
     done = False
     # Not polled while it runs: wait as long as it may take, then look.
-    time.sleep(max(1.0, o.persons / 20000.0))
+    time.sleep(max(1.0, o.persons / (2500.0 if server else 20000.0)))
+    after, serving = ((used(), max(usage(g)[1] for g in gateways)), usage(standin)), of_server(server)
     for _ in range(240):
-        start_at, first, last, done = recorded(db, warning, o.persons)
+        start_at, first, last, done = records.recorded(warning, o.persons)
         if done:
             break
         time.sleep(0.5)
+        after, serving = ((used(), max(usage(g)[1] for g in gateways)), usage(standin)), of_server(server)
     if not done:
         sys.exit("not all were accepted: %s" % json.dumps(call(base, "/api/v1/warnings/" + warning)["tally"]))
-    after = usage(gateway), usage(standin)
     seconds = (last - start_at) / 1000
     firsts = []
     for n in range(o.first):
         w = post(base, 100 + n, codes[n][0])
         time.sleep(0.03)
         for _ in range(100):
-            s, f, _, _ = recorded(db, w, 1)
+            s, f, _, _ = records.recorded(w, 1)
             if f:
                 firsts.append(f - s)
                 break
@@ -192,7 +265,8 @@ def measure(o, d, base, gateway, standin, codes):
     at = lambda q: firsts[min(len(firsts) - 1, int(q * len(firsts)))] if firsts else float("nan")
     return {"persons": o.persons, "seconds": round(seconds, 3), "per_second": round(o.persons / seconds),
             "gateway_us": round((after[0][0] - before[0]) / o.persons * 1e6), "standin_us": round((after[1][0] - before[1]) / o.persons * 1e6),
-            "gateway_peak_mib": round(after[0][1]), "first_p50_ms": at(0.5), "first_p99_ms": at(0.99)}
+            "gateway_peak_mib": round(after[0][1]), "first_p50_ms": at(0.5), "first_p99_ms": at(0.99),
+            **dict(zip(("calls", "commands", "redis_us", "bytes"), [round((b - a) / o.persons * f, 1) for a, b, f in zip(served, serving, (1, 1, 1e6, 1))]))}
 
 
 main()

@@ -326,8 +326,9 @@ local function commit(_, args)
   return { answers, s.earliest and string.format('%.0f', s.earliest) or '', s.order }
 end
 
--- prefix, now, gateway, destination, source, force, the id before, entries*. What came before is
--- dropped; where the ids do not meet, the caller must look again, or one side was rolled back (force).
+-- prefix, now, gateway, destination, source, torn, the id before, entries*. What came before is dropped; where
+-- the ids do not meet, the caller must look again: others carry too, and its look may be old. Where it is sure that one
+-- side was rolled back, it says by which last id it saw that (torn): where that still is the last, they are taken.
 local function deliver(_, args)
   local s = begin(args[1], tonumber(args[2]), false)
   local k = key(args[1], args[4])
@@ -337,12 +338,12 @@ local function deliver(_, args)
   for i = 8, #args do
     if id_of(args[i]) == last then from = i + 1 end
   end
-  if not from and args[6] == '1' then from = 8 end
-  if not from then return { 'gap', '' } end
+  if not from and args[6] == last then from = 8 end
+  if not from then return { 'gap', '', last } end
   for i = from, #args do arrive(s, args[4], (string.gsub(args[i], '^%d+ %S+ ', '', 1))) end
   redis.call('HSET', k .. 'oi', args[5], id_of(args[#args]))
   finish(s, args[3])
-  return { 'ok', s.earliest and string.format('%.0f', s.earliest) or '' }
+  return { 'ok', s.earliest and string.format('%.0f', s.earliest) or '', '' }
 end
 
 -- prefix, source, most, trims: what is still in the outbox, as runs.

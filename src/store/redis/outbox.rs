@@ -14,13 +14,17 @@ use crate::{
     store::StoreError,
 };
 use redis::Value;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What waits longer than this was left by somebody who died, or could not be carried.
 const PATIENCE: Span = Span::secs(1);
 /// Entries read from an outbox at once.
 const MOST: usize = 500;
-/// Looks at both sides before they are taken for torn: one was rolled back by a failover.
+/// Looks in a row at two sides that do not meet, with neither moving, before they are taken for torn: one was rolled
+/// back by a failover. Where one moves, another gateway is carrying, and our look was merely old.
 const LOOKS: usize = 5;
+/// Between two such looks.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Entries in a row from one partition to another.
 pub(super) struct Run {
@@ -51,13 +55,27 @@ impl Run {
     }
 }
 
+/// What came of handing a run over.
+enum Handed {
+    Met,
+    /// The ids do not meet; the other side's last.
+    Gap(Vec<u8>),
+}
+
+/// Two sides that did not meet.
+struct Stuck {
+    before: Vec<u8>,
+    last: Vec<u8>,
+    looks: usize,
+}
+
 impl Core {
     /// Carries what a commit wrote. What cannot be carried now stays where it is.
     pub(super) async fn carry(&self, runs: Vec<Run>, via: Via, confirm: Confirm) {
         let all = runs.into_iter().map(|run| async move {
-            let carried = match self.deliver(&run, via, confirm, false).await {
+            let carried = match self.deliver(&run, via, confirm, None).await {
                 // Somebody's entries before ours have not come in yet.
-                Ok(false) => self.settle(run.source).await,
+                Ok(Handed::Gap(_)) => self.settle(run.source).await,
                 other => other.map(drop),
             };
             if let Err(e) = carried {
@@ -69,27 +87,27 @@ impl Core {
         futures_util::future::join_all(all).await;
     }
 
-    /// `false`: the ids do not meet.
-    async fn deliver(&self, run: &Run, via: Via, confirm: Confirm, force: bool) -> Result<bool, StoreError> {
-        let Some(last) = run.last() else { return Ok(true) };
+    /// `torn`: hand it over although the ids do not meet, if this still is the other side's last.
+    async fn deliver(&self, run: &Run, via: Via, confirm: Confirm, torn: Option<&[u8]>) -> Result<Handed, StoreError> {
+        let Some(last) = run.last() else { return Ok(Handed::Met) };
         let mut call = self.link.function("deliver", run.dest);
         call.arg(self.now().0).arg(&self.gateway).arg(run.dest.to_string()).arg(run.source.to_string());
-        call.arg(if force { "1" } else { "0" }).arg(&run.before);
+        call.arg(torn.unwrap_or_default()).arg(&run.before);
         for entry in &run.entries {
             call.arg(entry);
         }
         let answer = self.link.call_confirmed(run.dest, via, &call, Again::Safe, confirm).await?;
-        let [word, earliest] = reply::parts(answer)?;
+        let [word, earliest, theirs] = reply::parts(answer)?;
         if let Some(due) = reply::time(earliest)? {
             self.waker.note(due);
         }
-        let met = reply::text(word)? == "ok";
-        if met {
-            let mut arrived = self.arrived();
-            let upto = arrived.entry((run.source, run.dest)).or_insert(last);
-            *upto = last.max(*upto);
+        if reply::text(word)? != "ok" {
+            return Ok(Handed::Gap(reply::bytes(theirs)?));
         }
-        Ok(met)
+        let mut arrived = self.arrived();
+        let upto = arrived.entry((run.source, run.dest)).or_insert(last);
+        *upto = last.max(*upto);
+        Ok(Handed::Met)
     }
 
     /// The entries that have arrived and can be taken out of these partitions' outboxes, as the library reads them.
@@ -104,7 +122,7 @@ impl Core {
 
     /// Carries everything that waits in a partition's outbox, whoever wrote it.
     async fn settle(&self, source: Part) -> Result<(), StoreError> {
-        let mut torn = 0;
+        let mut stuck: BTreeMap<Part, Stuck> = BTreeMap::new();
         loop {
             let mut look = self.link.function("outbox", source);
             look.arg(source.to_string()).arg(MOST).arg(self.take_arrived(&[source]));
@@ -112,17 +130,26 @@ impl Core {
             if runs.is_empty() {
                 return Ok(());
             }
-            let force = torn >= LOOKS;
+            let mut gaps = false;
             for run in runs {
                 let run = Run::read(run)?;
-                // Twice is allowed, never is not: they are handed over although some may have been before.
-                let confirm = self.confirm;
-                if !self.deliver(&run, Via::Urgent, confirm, force).await? {
-                    torn += 1;
-                    if torn == LOOKS {
-                        tracing::warn!(from = %run.source, to = %run.dest, "a failover has torn an outbox: its letters are handed over again");
+                let torn = stuck.get(&run.dest).filter(|s| s.looks >= LOOKS).map(|s| s.last.clone());
+                // Twice is allowed, never is not: torn, they are handed over although some may have been before.
+                match self.deliver(&run, Via::Urgent, self.confirm, torn.as_deref()).await? {
+                    Handed::Met => drop(stuck.remove(&run.dest)),
+                    Handed::Gap(last) => {
+                        gaps = true;
+                        let same = stuck.remove(&run.dest).filter(|s| s.last == last && s.before == run.before);
+                        let looks = same.map_or(0, |s| s.looks) + 1;
+                        if looks == LOOKS {
+                            tracing::warn!(from = %source, to = %run.dest, "a failover has torn an outbox: its letters are handed over again");
+                        }
+                        stuck.insert(run.dest, Stuck { before: run.before, last, looks });
                     }
                 }
+            }
+            if gaps {
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }

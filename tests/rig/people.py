@@ -1,4 +1,4 @@
-"""Everybody outside the gateway while it is being killed: the bureau, people with links, officers. What the
+"""Everybody outside the gateways while they are being killed: the bureau, people with links, officers. What the
 gateway answers them is written down as a promise; what gets no answer is no promise and is tried again only
 where a real client would do so.
 """
@@ -35,10 +35,12 @@ class Promises:
 
 
 class Bureau:
-    """Posts and, like any careful client, posts the same again until it gets an answer."""
+    """Posts and, like any careful client, posts the same again until it gets an answer: where there are several
+    gateways (`more`), to the next."""
 
-    def __init__(self, base, key, seed, promises):
-        self.http, self.seed, self.promises = Http(base, key), seed, promises
+    def __init__(self, base, key, seed, promises, more=()):
+        self.doors = [Http(b, key) for b in (base, *more)]
+        self.http, self.seed, self.promises = self.doors[0], seed, promises
         self.bodies = {}
         self.count = 0
 
@@ -68,13 +70,14 @@ class Bureau:
     def until_answered(self, identifier, seconds=40):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            status, reply = self.http.post("/api/v1/warnings", self.bodies[identifier])
+            status, reply = self.http.post("/api/v1/warnings", self.bodies[identifier], timeout=10 if len(self.doors) == 1 else 3)
             if status in (200, 202):
                 with self.promises.lock:
                     self.promises.warnings[identifier] = (reply["id"], self.bodies[identifier])
                 return reply["id"]
             if status not in (0, 429, 503):
                 raise SystemExit(f"{identifier} was refused: {status} {reply}")
+            self.http = self.doors[(self.doors.index(self.http) + 1) % len(self.doors)]
             time.sleep(0.05)
         raise SystemExit(f"{identifier} got no answer for {seconds} s")
 

@@ -1,4 +1,4 @@
-"""After the last kill, with everything at rest: the promises and the stand-in's own count against what the
+"""After the last blow, with everything at rest: the promises and the stand-in's own count against what the
 gateway says, by its public API. Whatever does not fit is a finding, one readable line each.
 """
 
@@ -6,9 +6,10 @@ import re
 import time
 import unicodedata
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from gateway import attempt_of
+from gateway import Session, attempt_of
 
 OPEN = {"queued", "calling", "overdue", "handed_over", "unreachable"}
 # Messages of which one person gets one in one callout; a chase, a request to take over or a call may be repeated.
@@ -21,7 +22,7 @@ ONCE_ZH = {"叫应", "预警更新", "结束通知", "告知"}
 UNKNOWN = re.compile(r"^第(\d+)条（.*?）结果未知")
 ANSWERED = re.compile(r"^已叫应（")
 EVIDENCE = re.compile(r"^(应答：|已叫应（|再次应答，留存（)")
-VIA = {"link": "链接", "reply": "短信回复", "mid_call": "电话按键", "manual": "人工录入", "task": "人工录入"}
+VIA = {"link": "链接", "reply": "短信回复", "mid_call": "电话按键", "manual": "接口", "task": "接口"}
 ESCALATES = re.compile(r"^(进入第|超过应答时限|(叫应|催办|请代理人应答)：向)")
 # What an unclaimed task brings about, whether it is about an answer, a report or a reply to be read.
 RINGS_LEADER = re.compile(r"^(加叫|请求接办：向)")
@@ -35,10 +36,13 @@ def seconds(text):
 
 
 class Audit:
-    def __init__(self, http, standin, mails, promises, kinds):
-        """`kinds`: template code → kind of message, as the configuration has it."""
+    def __init__(self, http, standin, mails, promises, kinds, grace=GRACE):
+        """`kinds`: template code → kind of message, as the configuration has it. `grace`: seconds."""
+        self.grace = grace
         self.http, self.standin, self.mails, self.promises, self.kinds = http, standin, mails, promises, kinds
         self.lost, self.twice, self.odd = [], [], []
+        # Whoever had answered and was called, or called for, all the same.
+        self.pestered = []
         self.warnings, self.callouts, self.told_only = {}, {}, {}
         self.successors = defaultdict(list)
 
@@ -46,15 +50,17 @@ class Audit:
 
     def read(self, settle=25):
         """Everything the gateway knows; waits until nothing is on its way any more."""
-        # First the provider's count: whatever it has taken by now, the gateway must know.
+        # First the provider's count: whatever it has taken by now, the gateway must know; and what people did by now,
+        # it must have worked through when they are asked for in a moment.
         self.first_sent = self.standin.get("sent")
+        self.told = self.standin.get("told")
+        time.sleep(self.grace)
         self.warnings = {w["id"]: w for w in self.http.items("/api/v1/warnings")}
         end = time.monotonic() + settle
         waiting = None
         while True:
             wanted = waiting if waiting is not None else [c["id"] for w in self.warnings for c in self.http.items(f"/api/v1/warnings/{w}/callouts")]
-            for id in wanted:
-                status, callout = self.http.get(f"/api/v1/callouts/{id}")
+            for id, (status, callout) in self.many(wanted):
                 if status != 200:
                     self.lost.append(f"callout {id}: listed, but GET says {status}")
                     continue
@@ -65,15 +71,23 @@ class Audit:
             time.sleep(1)
         # People who are only told are in no list and no tally; what they were sent counts all the same.
         self.sent = self.standin.get("sent")
-        for id in {attempt_of(s["out_id"])[0] for s in self.sent} - set(self.callouts):
-            status, callout = self.http.get(f"/api/v1/callouts/{id}")
+        for id, (status, callout) in self.many({attempt_of(s["out_id"])[0] for s in self.sent} - set(self.callouts)):
             if status == 200:
                 self.told_only[id] = callout
         for id, c in self.callouts.items():
             if c["carried_from"]:
                 self.successors[c["carried_from"]].append(id)
         self.counts = self.standin.get("counts")
-        self.told = self.standin.get("told")
+
+    def many(self, ids, threads=4):
+        """Each callout and what GET says of it."""
+        def fetch(share):
+            session = Session(self.http.base, self.http.token)
+            return [(id, session.get(f"/api/v1/callouts/{id}")) for id in share]
+
+        ids = sorted(ids)
+        with ThreadPoolExecutor(threads) as pool:
+            return [one for share in pool.map(fetch, [ids[n::threads] for n in range(threads)]) for one in share]
 
     # --- judging -------------------------------------------------------------------------------------
 
@@ -265,10 +279,10 @@ class Audit:
                     done = True
                 reminded |= done and what.startswith(REMINDED)
                 if done and (ESCALATES.match(what) or RINGS_LEADER.match(what) and not reminded):
-                    self.odd.append(f"{id} was answered, and then: {what}")
+                    self.pestered.append(f"{id} was answered, and then: {what}")
             for n, kind, channel, when, _ in self.taken[id]:
-                if channel != "email" and kind in ASKS and when > at + GRACE:
-                    self.odd.append(f"{id} was answered {when - at:.1f} s before attempt {n} ({channel}, {kind}) reached the provider")
+                if channel != "email" and kind in ASKS and when > at + self.grace:
+                    self.pestered.append(f"{id} was answered {when - at:.1f} s before attempt {n} ({channel}, {kind}) reached the provider")
 
 
 def answers(act, sent):

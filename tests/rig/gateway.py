@@ -1,4 +1,4 @@
-"""The processes of the check: the gateway that is killed, the providers' stand-in that is not, and a mail
+"""The processes of a check: gateways that are killed, the providers' stand-in that is not, and a mail
 sink; and HTTP towards them. Nothing here decides or judges anything.
 """
 
@@ -6,6 +6,7 @@ import base64
 import ctypes
 import email
 import email.policy
+import http.client
 import json
 import os
 import re
@@ -112,6 +113,38 @@ class Http:
                 return out
 
 
+class Session(Http):
+    """The same over one connection that is kept: for thousands of requests. Of one thread."""
+
+    def __init__(self, base, token=None):
+        super().__init__(base, token)
+        self.connection = None
+
+    def ask(self, method, path, body=None, kind="application/json", timeout=10):
+        headers = {"Content-Type": kind} if body is not None else {}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        # A kept connection may have been closed meanwhile; what only reads is asked once more.
+        for _ in range(2 if method == "GET" else 1):
+            try:
+                if self.connection is None:
+                    self.connection = http.client.HTTPConnection(self.base.removeprefix("http://"), timeout=timeout)
+                self.connection.request(method, path, data, headers)
+                reply = self.connection.getresponse()
+                status, text = reply.status, reply.read()
+                break
+            except (OSError, http.client.HTTPException) as e:
+                self.connection.close()
+                self.connection, status, text = None, 0, str(e)
+        if status == 0:
+            return 0, text
+        try:
+            return status, json.loads(text)
+        except ValueError:
+            return status, text.decode("utf-8", "replace")
+
+
 class Gateway:
     def __init__(self, binary, config, environment, log, base):
         self.command = [str(binary), "serve", "--config", str(config)]
@@ -145,10 +178,17 @@ class Gateway:
         self.kills += 1
         return alive
 
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def stop(self):
         """A soft stop; the exit code."""
         if self.process is None or self.process.poll() is not None:
             return None
+        self.wake()
         self.process.terminate()
         try:
             return self.process.wait(30)

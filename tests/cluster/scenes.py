@@ -1,0 +1,116 @@
+"""What happens in a round while warnings fan out: nothing, or blows to gateways and to Redis. Each scene is told the stage
+and ends when the last blow has fallen and everything is up again.
+"""
+
+import time
+
+from servers import until
+from setup import CHENGQU, GAOPING, LINGCHUAN, QINSHUI, YANGCHENG, ZEZHOU
+
+# A gateway's lease is 10 s (engine.lease), a request without an outcome is of unknown fate after 15 s.
+LEASE, SENDING = 10, 15
+
+
+def opening(stage):
+    """Two reds and an orange under way."""
+    stage.post("red", [QINSHUI, YANGCHENG])
+    stage.post("orange", [LINGCHUAN])
+    stage.post("red", [CHENGQU])
+
+
+def middle(stage):
+    """What bureaus do meanwhile: the orange is raised and grows, a red begins and is taken back, another begins."""
+    stage.post("red", [LINGCHUAN, ZEZHOU], "update", [stage.identifiers[1]])
+    stage.post("red", [GAOPING])
+    stage.post(None, [], "cancel", [stage.identifiers[2]])
+
+
+def main_job(stage):
+    opening(stage)
+    time.sleep(2)
+    middle(stage)
+
+
+def kill(stage):
+    """Every few seconds a gateway is killed, and started again a moment later; now and then the second is not yet back."""
+    opening(stage)
+    for n in range(5):
+        time.sleep(stage.dice.uniform(0.2, 2.5))
+        victim = stage.dice.choice([g for g in stage.gateways if g.process.poll() is None])
+        died(stage, victim)
+        victim.kill()
+        stage.kills += 1
+        stage.blow(f"kill {victim.base}")
+        if n == 1:
+            middle(stage)
+        time.sleep(stage.dice.uniform(0.1, 1.5))
+        victim.start()
+    for g in stage.gateways:
+        g.until_ready()
+
+
+def died(stage, gateway):
+    if gateway.process.poll() is not None:
+        raise SystemExit(f"the gateway had ended by itself; see {gateway.log_path}")
+
+
+def pause(stage):
+    """A gateway stops in the middle of its work, past its lease and past the time its requests count as under way."""
+    opening(stage)
+    time.sleep(stage.dice.uniform(0.3, 3.0))
+    victim = stage.dice.choice(stage.gateways)
+    victim.pause()
+    stage.blow(f"pause {victim.base}")
+    middle(stage)
+    time.sleep(max(LEASE, SENDING) + stage.dice.uniform(1, 4))
+    victim.wake()
+    stage.blow(f"wake {victim.base}")
+    victim.until_ready()
+
+
+def master(stage):
+    """The primary that all gateways need is killed; later another (in a Sentinel set-up: its successor)."""
+    opening(stage)
+    time.sleep(stage.dice.uniform(0.3, 2.5))
+    replace(stage, stage.redis.control())
+    middle(stage)
+    time.sleep(stage.dice.uniform(0.3, 2.5))
+    control = stage.redis.control()
+    others = [s for s in stage.redis.masters() if s is not control]
+    replace(stage, stage.dice.choice(others) if others else control)
+    for g in stage.gateways:
+        g.until_ready()
+
+
+def replace(stage, victim):
+    before = {s.port for s in stage.redis.masters()}
+    victim.kill()
+    stage.blow(f"kill the primary at {victim.address}")
+    until("a replica takes over", lambda: {s.port for s in stage.redis.masters()} - before)
+    stage.blow("a replica took over")
+    time.sleep(stage.dice.uniform(0.5, 2.0))
+    victim.start()
+    until("the old primary follows the new one", stage.redis.settled)
+    stage.blow("all servers are back")
+
+
+def cut(stage):
+    """A gateway hears nothing from Redis for longer than its lease. Then what was held up arrives, or all is dropped."""
+    opening(stage)
+    time.sleep(stage.dice.uniform(0.3, 3.0))
+    n = stage.dice.randrange(len(stage.lines))
+    stage.lines[n].tell("cut")
+    stage.blow(f"cut {stage.gateways[n].base}")
+    middle(stage)
+    time.sleep(max(LEASE, SENDING) + stage.dice.uniform(1, 4))
+    if stage.dice.random() < 0.5:
+        stage.lines[n].tell("drop")
+        stage.blow("its connections are dropped")
+    stage.lines[n].tell("mend")
+    stage.blow(f"mend {stage.gateways[n].base}")
+    stage.gateways[n].until_ready()
+
+
+SCENES = {"main": main_job, "kill": kill, "pause": pause, "master": master, "cut": cut}
+# Where errors in a gateway's log are no fault of its own.
+REDIS_GOES = ("master", "cut")

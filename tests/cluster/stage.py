@@ -1,0 +1,120 @@
+"""The stage of one round: Redis, three gateways on it with a line each, the balancer before them, the providers'
+stand-in, the mail sink, the bureau and the people. Built anew for every round, taken down whatever happens.
+"""
+
+import random
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from gateway import Gateway, MailSink, StandIn, die_with_us, free_port, run
+from people import Bureau, Crowd, Promises
+from servers import Redis
+from setup import SECRETS, gateway_settings, standin_settings
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+CONFIG = ROOT / "config/example.toml"
+GATEWAYS = 3
+
+
+class Forwarder:
+    """proxy.py as a process."""
+
+    def __init__(self, kind, *backends):
+        self.port = free_port()
+        self.process = subprocess.Popen([sys.executable, "-B", str(HERE / "proxy.py"), kind, str(self.port), *backends], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=die_with_us)
+        if not self.process.stdout.readline():
+            raise SystemExit(f"the forwarder ({kind}) did not start")
+
+    def tell(self, order):
+        self.process.stdin.write(order + "\n")
+        self.process.stdin.flush()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Stage:
+    def __init__(self, o, mode, seed, work):
+        self.o, self.mode, self.seed, self.work = o, mode, seed, work
+        self.dice = random.Random(seed)
+        self.token = SECRETS["DUTY_ROOM_TOKEN"]
+        self.promises = Promises()
+        self.kills = 0
+        # Gateways that are down, paused or cut for now, and when which blow fell, for the report.
+        self.blows = []
+        self.ends = ExitStack()
+
+    def __enter__(self):
+        try:
+            self.build()
+        except BaseException:
+            self.ends.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.ends.close()
+
+    def build(self):
+        o, work = self.o, self.work
+        self.redis = Redis(self.mode, work)
+        self.ends.callback(self.redis.stop)
+        bases = [f"http://127.0.0.1:{free_port()}" for _ in range(GATEWAYS)]
+        self.front = Forwarder("balance", *(b.removeprefix("http://") for b in bases))
+        self.ends.callback(self.front.stop)
+        self.base = f"http://127.0.0.1:{self.front.port}"
+        self.crowd = Crowd(self.base, self.token, random.Random(self.seed + 1), self.promises)
+        self.ends.callback(self.crowd.stopped.set)
+        self.sink = MailSink(self.crowd.on_link)
+        self.ends.callback(self.sink.shutdown)
+        (work / "standin.toml").write_text(standin_settings(o.speed, self.base, self.seed, o.keep and work / "requests"))
+        self.standin = StandIn(o.binary, work / "standin.toml", work / "standin.log")
+        self.ends.callback(self.standin.stop)
+        told = self.redis.settings()
+        self.lines = []
+        if self.mode == "single":
+            # A Sentinel or a Cluster tells gateways where the servers are, past any line of ours.
+            self.lines = [Forwarder("line", self.redis.servers[0].address) for _ in bases]
+            for line in self.lines:
+                self.ends.callback(line.stop)
+        self.gateways = []
+        for n, base in enumerate(bases):
+            own = dict(told)
+            if self.lines:
+                own["STORE__REDIS__ADDRESSES"] = f'["127.0.0.1:{self.lines[n].port}"]'
+            env = gateway_settings(o.speed, self.base, self.sink.address, self.standin.url, o.sms_per_second,
+                                   SERVER__LISTEN=base.removeprefix("http://"), **own)
+            self.gateways.append(Gateway(o.binary, CONFIG, env, work / f"gateway-{n + 1}.log", base))
+        run(o.binary, "import", o.sheet, "--config", CONFIG, "--allow-uncovered", env=self.gateways[0].environment)
+        self.ends.callback(self.stop_gateways)
+        for g in self.gateways:
+            g.start()
+        for g in self.gateways:
+            g.until_ready()
+        self.crowd.start()
+        self.bureau = Bureau(bases[0], SECRETS["QIXIANG_KEY"], self.seed, self.promises, bases[1:])
+        self.identifiers = []
+
+    def post(self, level, divisions, kind="alert", references=()):
+        """Posts to a gateway by chance and goes on to the others until one has answered; the identifier."""
+        self.bureau.http = self.dice.choice(self.bureau.doors)
+        identifier = self.bureau.post(level, divisions, kind, references)
+        self.bureau.until_answered(identifier, 60)
+        self.identifiers.append(identifier)
+        return identifier
+
+    def blow(self, what):
+        self.blows.append(f"{time.strftime('%H:%M:%S')} {what}")
+
+    def stop_gateways(self):
+        """All at once; what was not a clean end."""
+        with ThreadPoolExecutor(GATEWAYS) as pool:
+            codes = list(pool.map(Gateway.stop, self.gateways))
+        return [f"gateway {n}'s soft stop: {code}" for n, code in enumerate(codes, 1) if code not in (0, None)]
