@@ -54,6 +54,10 @@ pub fn shipped_policy() -> Policy {
 pub fn issuer(id: &str) -> Issuer {
     Issuer { id: IssuerId(id.into()), name: "沁水县气象台".into(), hazards: vec![], divisions: vec![], levels: vec![] }
 }
+/// A bureau whose rights end at one village.
+pub fn neighbour() -> Issuer {
+    Issuer { divisions: vec!["140521101202".parse().unwrap()], ..issuer("one-village") }
+}
 pub const BUREAU: &str = "qinshui-qixiang";
 pub const OTHER: &str = "qinshui-shuiwu";
 
@@ -131,7 +135,7 @@ fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> 
         providers,
         renderer: Renderer::new(RenderOptions::default()).unwrap_or_else(|f| panic!("{f:?}")),
         policy: make.policy.clone(),
-        issuers: vec![issuer(BUREAU), issuer(OTHER)],
+        issuers: vec![issuer(BUREAU), issuer(OTHER), neighbour()],
         settings: Settings { rows_per_turn: 7, key: [7; 32], ..Settings::default() },
     };
     Arc::new(now(Engine::new(parts)).unwrap())

@@ -4,3 +4,4 @@ mod duty;
 mod paths;
 mod stage;
 mod updates;
+mod warnings;

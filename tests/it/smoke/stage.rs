@@ -245,6 +245,10 @@ impl Night {
         now(self.w.engine.add_place(warning, "值班员", place)).unwrap();
         self.settle();
     }
+    pub fn extend(&mut self, warning: WarningId, expires: Time) {
+        now(self.w.engine.extend_warning(warning, "值班员", expires)).unwrap();
+        self.settle();
+    }
     /// The warning's own open task with these words.
     pub fn expect_own_task(&self, warning: WarningId, words: &str) -> TaskRow {
         let tasks = self.tasks(warning);
