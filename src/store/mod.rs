@@ -14,6 +14,7 @@ pub mod clock;
 pub mod memory;
 pub mod redis;
 pub mod sqlite;
+pub mod transfer;
 
 pub use crate::core::callout::state::CalloutState;
 use crate::core::{

@@ -3,6 +3,7 @@ mod architecture;
 mod conformance;
 mod http;
 mod ingest;
+mod migrate;
 mod people;
 mod rules;
 mod simulate;

@@ -103,7 +103,7 @@ impl Core {
     }
 
     /// Carries everything that waits in a partition's outbox, whoever wrote it.
-    async fn settle(&self, source: Part) -> Result<(), StoreError> {
+    pub(super) async fn settle(&self, source: Part) -> Result<(), StoreError> {
         let mut torn = 0;
         loop {
             let mut look = self.link.function("outbox", source);

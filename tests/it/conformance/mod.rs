@@ -9,7 +9,7 @@ mod figures;
 mod model;
 mod redis;
 mod rest;
-mod servers;
+pub mod servers;
 mod sqlite;
 mod views;
 
