@@ -1,5 +1,6 @@
 //! All integration tests, one binary. Each file is a room with one subject.
 mod architecture;
+#[macro_use]
 mod conformance;
 mod http;
 mod ingest;

@@ -215,7 +215,11 @@ impl RedisStore {
             }
         }
         to.send(Piece::FeedTip(self.feed_tip().await?)).await?;
-        to.send(Piece::Floor(self.now())).await
+        let mut get = cmd("GET");
+        get.arg(core.control_key("clock"));
+        // What another gateway saw, and what a move has brought, may be ahead of this one.
+        let kept = reply::maybe_bytes(core.control(&get).await?)?.map_or(Ok(None), |t| reply::time(Value::BulkString(t)))?;
+        to.send(Piece::Floor(Time(self.now().0.max(kept.unwrap_or(i64::MIN))))).await
     }
 
     async fn one(&self, warning: WarningId, to: &mut Sender) -> Result<(), StoreError> {

@@ -187,7 +187,7 @@ pub fn by_sentinels(watched: &servers::Watched) -> Settings {
 }
 
 /// A fresh room of each engine, under the name its tests go by.
-mod fresh {
+pub mod fresh {
     use super::*;
 
     pub async fn memory() -> Room {

@@ -82,7 +82,8 @@ async fn a_chain_that_was_touched_in_either_store_is_named_and_nothing_is_moved(
     mover::carry(&source, &into_sqlite(&file)).await.unwrap();
     mover::carry(&source, &into_redis(&settings).await).await.unwrap();
     let c = rusqlite::Connection::open(&file).unwrap();
-    c.execute("UPDATE journal SET entries = '[{\"what\":\"never was\"}]' WHERE id = (1 << 56) | (1 << 32) | 3 AND n = 1", []).unwrap();
+    c.execute("UPDATE journal SET entries = CAST('[{\"what\":\"never was\"}]' AS BLOB) WHERE id = (1 << 56) | (1 << 32) | 3 AND n = 1", [])
+        .unwrap();
     drop(c);
     let key = format!("{}:{{p:c}}jw2", settings.prefix);
     assert!(servers::shared().ask(&["LPOP", &key]).len() > 20);
