@@ -218,6 +218,14 @@ async fn reference_key(store: &Arc<dyn Store>) -> Result<[u8; 32], AppError> {
     Err(AppError::Other("the reference key could not be kept".into()))
 }
 
+/// A name no other run has.
+fn gateway_name() -> Result<String, AppError> {
+    let mut name = [0u8; 8];
+    #[expect(clippy::disallowed_methods, reason = "the gateway's own name; no decision looks at it")]
+    getrandom::fill(&mut name).map_err(|e| AppError::Other(format!("the system has no randomness: {e}")))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(name)))
+}
+
 /// An engine over an open store.
 pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Engine>, AppError> {
     let settings = engine::Settings {
@@ -227,6 +235,7 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         public_url: config.server.public_url.clone(),
         sms_link: config.messages.sms_link,
         key: reference_key(&store).await?,
+        gateway: gateway_name()?,
         ..engine::Settings::default()
     };
     let issuers = config

@@ -5,7 +5,7 @@
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `limits` (provider accounts), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -18,9 +18,11 @@ mod duty;
 mod ending;
 mod executor;
 mod facts;
+pub mod gateways;
 mod intake;
 pub mod limits;
 mod lines;
+mod newer;
 mod places;
 mod planning;
 mod provider_ids;
@@ -182,6 +184,8 @@ pub struct Settings {
     pub sms_link: bool,
     /// The key of references and link tokens.
     pub key: [u8; 32],
+    /// The name of this run among the gateways of the store.
+    pub gateway: String,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -200,6 +204,7 @@ impl Default for Settings {
             public_url: "http://127.0.0.1:8080".into(),
             sms_link: false,
             key: [0; 32],
+            gateway: "gateway".into(),
         }
     }
 }
@@ -229,6 +234,7 @@ pub struct Engine {
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
+    gateways: gateways::Gateways,
 }
 
 impl Engine {
@@ -239,6 +245,7 @@ impl Engine {
         let engine = Engine {
             channels: Engine::channels_of(&accounts),
             references: reference::References::new(&parts.settings.key),
+            gateways: gateways::Gateways::new(parts.store.clone(), gateways::GatewayId(parts.settings.gateway.clone())),
             store: parts.store,
             reports: parts.reports,
             accounts,
@@ -259,6 +266,10 @@ impl Engine {
     }
     pub fn reports(&self) -> &Arc<dyn Reports> {
         &self.reports
+    }
+    /// Who else works on this store.
+    pub fn gateways(&self) -> &gateways::Gateways {
+        &self.gateways
     }
     pub fn now(&self) -> Time {
         self.store.now()

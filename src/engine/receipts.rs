@@ -1,11 +1,7 @@
 //! Callbacks: kept raw and durable first, answered at once, then worked through like everything else
 //! that is due. What is doubled, late or out of order changes nothing that it must not.
 
-use super::{
-    ActError, Engine,
-    apply::{from_json, to_json},
-    provider_ids,
-};
+use super::{ActError, Engine, apply::to_json, newer::read_whole, provider_ids};
 use crate::{
     channel::{CallbackItem, CallbackReply, CallbackRequest, ReceiptResult},
     core::{
@@ -91,7 +87,7 @@ impl Engine {
 
     pub(super) async fn work_callback(&self, claim: Claim) -> Result<(), StoreError> {
         let Some(record) = &claim.record else { return Ok(()) };
-        let mut parked: Parked = from_json(&claim.key, &record.body)?;
+        let mut parked: Parked = read_whole(&claim.key, &record.body)?;
         let result = match self
             .accounts
             .named(&parked.account)

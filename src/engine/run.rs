@@ -3,6 +3,7 @@
 use super::{
     Engine,
     dispatcher::{Done, Job},
+    gateways,
 };
 use crate::{core::time::Span, telemetry::metrics};
 use std::{sync::Arc, time::Duration};
@@ -27,6 +28,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     }
     tracker.spawn(conservation(engine.clone(), stop.clone()));
     tracker.spawn(follow_directory(engine.clone(), stop.clone()));
+    tracker.spawn(heartbeat(engine.clone(), stop.clone()));
     drop(done_tx);
     tracker.close();
     tracker.wait().await;
@@ -120,6 +122,23 @@ async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
             Ok(difference) => metrics::conservation_difference(difference),
             Err(e) => tracing::error!(error = %e, "conservation could not be checked"),
         }
+    }
+}
+
+/// Other gateways know of this one while it runs.
+async fn heartbeat(engine: Arc<Engine>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(e) = engine.gateways().beat().await {
+            tracing::warn!(error = %e, "the other gateways could not be told that this one lives");
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(gateways::BEAT.to_std()) => {}
+        }
+    }
+    if let Err(e) = engine.gateways().leave().await {
+        tracing::warn!(error = %e, "the other gateways could not be told of this one's end");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     core::ids::WarningId,
     store::{
         Identity, Key, Store, StoreError,
-        transfer::{Entity, Export, Import, KEYS, Piece, Scope, Sender, Waiting},
+        transfer::{Entity, Export, GATEWAYS, Import, KEYS, Piece, Scope, Sender, Waiting},
     },
 };
 use async_trait::async_trait;
@@ -131,7 +131,8 @@ impl Export for MemoryStore {
 impl Import for MemoryStore {
     async fn holds(&self) -> Result<Option<String>, StoreError> {
         let t = self.table();
-        let docs: usize = t.docs.iter().filter(|(kind, _)| *kind != KEYS).map(|(_, (_, docs))| docs.len()).sum();
+        let docs: usize =
+            t.docs.iter().filter(|(kind, _)| ![KEYS, GATEWAYS].contains(&kind.as_str())).map(|(_, (_, docs))| docs.len()).sum();
         let records = t.rows.len() + t.inbox.len() + t.tasks.len() + t.feed.len() + t.identities.len() + docs + t.sequences.len();
         Ok((records > 0).then(|| format!("{records} rows")))
     }

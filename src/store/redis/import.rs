@@ -10,7 +10,7 @@ use super::{
 };
 use crate::store::{
     Commit, Envelope, Key, StoreError,
-    transfer::{Entity, Export, Import, KEYS, Piece, Scope, Sender},
+    transfer::{Entity, Export, GATEWAYS, Import, KEYS, Piece, Scope, Sender},
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -183,13 +183,13 @@ impl Import for RedisImport {
             return Ok(None);
         }
         let (mut records, mut other) = (0u64, 0u64);
-        let keys = format!("D{KEYS}");
+        let passing = [format!("D{KEYS}"), format!("D{GATEWAYS}")];
         self.core()
             .scan(|found| {
                 match found.rest.as_str() {
                     rest if rest.starts_with(['r', 'i']) => records += 1,
                     "t" | "f" | "S" => other += 1,
-                    rest if rest.starts_with('I') || rest.starts_with('D') && rest != keys => other += 1,
+                    rest if rest.starts_with('I') || rest.starts_with('D') && !passing.iter().any(|p| p == rest) => other += 1,
                     _ => {}
                 }
                 Ok(())

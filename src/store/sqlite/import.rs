@@ -10,7 +10,7 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    transfer::{Export, Import, KEYS, Piece, Scope, Sender},
+    transfer::{Export, GATEWAYS, Import, KEYS, Piece, Scope, Sender},
 };
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -88,7 +88,7 @@ fn contents(c: &Connection) -> rusqlite::Result<Option<String>> {
         ("feed", "1".to_string()),
         ("identity", "1".to_string()),
         ("sequence", "1".to_string()),
-        ("doc", format!("kind <> '{KEYS}'")),
+        ("doc", format!("kind NOT IN ('{KEYS}', '{GATEWAYS}')")),
     ] {
         let n: i64 = c.query_row(&format!("SELECT count(*) FROM {table} WHERE {condition}"), [], |r| r.get(0))?;
         if n > 0 {

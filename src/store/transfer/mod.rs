@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 /// Documents of this kind are keys drawn at a gateway's first start. A store that holds nothing else is
 /// empty: nothing was ever signed by them.
 pub const KEYS: &str = "secret";
+/// Documents of this kind say which gateways live; they are nothing by themselves either.
+pub const GATEWAYS: &str = "gateway";
 
 /// What is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

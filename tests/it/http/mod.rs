@@ -8,6 +8,7 @@ mod kit;
 mod live;
 mod officers;
 mod reading;
+mod rollout;
 
 use crate::conformance::fresh;
 
@@ -61,6 +62,12 @@ macro_rules! serves {
                 numbers_are_masked_unless_an_operator_asks,
                 a_token_bound_to_a_division_sees_that_division_only,
                 the_directory_is_read_page_by_page_and_taken_in_from_a_sheet,
+            ],
+            rollout: [
+                a_callout_with_a_field_of_a_newer_version_is_left_to_that_and_shown_all_the_same,
+                a_warning_with_a_field_of_a_newer_version_is_not_changed_and_its_people_are_called,
+                a_letter_of_a_newer_version_is_kept_until_that_reads_it,
+                a_line_of_a_newer_version_holds_its_own_messages_and_nobody_elses,
             ],
         );
     };

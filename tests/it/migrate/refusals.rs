@@ -192,3 +192,19 @@ async fn a_move_that_broke_off_is_closed_to_gateways_and_begun_anew_by_the_next(
     let store = RedisStore::open(settings, Timing::Given(later())).await.unwrap();
     assert!(store.load(&[Key::Callback(5)]).await.unwrap()[0].is_some());
 }
+
+#[tokio::test]
+async fn a_store_of_a_newer_format_is_opened_by_no_older_gateway_and_moved_by_none() {
+    let settings = one_server(4);
+    mover::carry(&memory(5).await, &into_redis(&settings).await).await.unwrap();
+    servers::shared().ask(&["HSET", &format!("{}:{{p:c}}meta", settings.prefix), "format", "2"]);
+    let timing = || Timing::Given(later());
+    let refused = [
+        RedisStore::open(settings.clone(), timing()).await.err().unwrap(),
+        RedisStore::open_to_move(settings.clone(), timing()).await.err().unwrap(),
+        RedisImport::open(settings.clone(), timing()).await.err().unwrap(),
+    ];
+    for e in refused {
+        assert!(e.to_string().contains("has format 2, this program reads format 1"), "{e}");
+    }
+}
