@@ -4,6 +4,7 @@ use super::{
     ActError, Engine, Issuer, PostError, PostReply,
     apply::{WarningChange, from_json, to_json},
     ending::end_letter,
+    newer::read_whole,
     rows,
 };
 use crate::{
@@ -258,7 +259,7 @@ impl Engine {
         let key = Key::Named(format!("awaited/{reference}"));
         for _ in 0..20 {
             let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
-            let mut awaited: Awaited = record.as_ref().map(|r| from_json(&key, &r.body)).transpose()?.unwrap_or_default();
+            let mut awaited: Awaited = record.as_ref().map(|r| read_whole(&key, &r.body)).transpose()?.unwrap_or_default();
             if awaited.by.iter().any(|(id, _)| *id == w.id) {
                 return Ok(());
             }

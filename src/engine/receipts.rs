@@ -5,6 +5,7 @@ use super::{
     ActError, Engine,
     apply::{WarningChange, from_json, to_json},
     duty::unclaimed,
+    newer::read_whole,
     provider_ids,
 };
 use crate::{
@@ -93,7 +94,7 @@ impl Engine {
 
     pub(super) async fn work_callback(&self, claim: Claim) -> Result<(), StoreError> {
         let Some(record) = &claim.record else { return Ok(()) };
-        let mut parked: Parked = from_json(&claim.key, &record.body)?;
+        let mut parked: Parked = read_whole(&claim.key, &record.body)?;
         let result = match self
             .accounts
             .named(&parked.account)

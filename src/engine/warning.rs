@@ -5,6 +5,7 @@ use super::{
     Engine,
     apply::{WarningChange, from_json},
     ending::end_letter,
+    newer::{is_whole, read_whole},
 };
 use crate::{
     core::{
@@ -52,7 +53,7 @@ impl Engine {
         let mut change = WarningChange::default();
         let mut heard = Vec::new();
         for letter in &claim.inbox {
-            let order = match from_json(&claim.key, &letter.body) {
+            let order = match read_whole(&claim.key, &letter.body) {
                 Ok(WarningLetter::End { order }) => order,
                 Ok(WarningLetter::Duty { n, news }) => {
                     consumed.push(letter.seq);
@@ -109,6 +110,7 @@ impl Engine {
         now: Time,
         consumed: Vec<u64>,
     ) -> Result<(), StoreError> {
+        is_whole(&record.key, &record.body, &*self.warning_of(w.id, record)?)?;
         let mut w = w.clone();
         self.recall_duty(&mut w, &mut change);
         let commit = self.warning_commit(&w, Some(record), &change, now, consumed);

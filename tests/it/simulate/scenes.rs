@@ -16,7 +16,6 @@ use jiaoying::{
         warning_life::{WarningEnd, WarningPhase},
     },
     engine::TokenAction,
-    store::Reports,
 };
 use std::collections::BTreeMap;
 

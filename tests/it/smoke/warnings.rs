@@ -1,6 +1,6 @@
 //! Warnings that end, that refer to one another, that are only rehearsed: the contract's sentences about them.
 
-use super::stage::{CHIEF, Night, OTHER_VILLAGE, VILLAGE, red, update_of, village};
+use super::stage::{CHIEF, Night, OTHER_VILLAGE, On, VILLAGE, red, update_of, village};
 use crate::simulate::world::neighbour;
 use jiaoying::{
     channel::MessageKind::{Callout, End, Renewed},
@@ -21,20 +21,19 @@ use jiaoying::{
 fn area(code: &str) -> Area {
     Area { name: None, shape: Shape::Division(code.parse().unwrap()), level: None }
 }
-fn two_villages() -> Night {
+fn two_villages(on: On) -> Night {
     let mut b = village();
     let second = b.person("西河村主任", &["15400000061"]);
     b.post(second, "party_government", Tier::Village, OTHER_VILLAGE);
-    Night::with(b.done())
+    Night::with(on, b.done())
 }
 fn cancel_of(older: &Content, identifier: &str) -> Content {
     let references = vec![older.identifier.clone()];
     Content { identifier: identifier.into(), message_type: MessageType::Cancel, references, areas: vec![], ..older.clone() }
 }
 
-#[test]
-fn at_expiry_open_red_callouts_become_one_task_and_the_officer_extends() {
-    let mut n = Night::in_the_village();
+pub fn at_expiry_open_red_callouts_become_one_task_and_the_officer_extends(on: On) {
+    let mut n = Night::in_the_village(on);
     let expires = n.w.now() + Span::hours(1);
     let id = n.post(&Content { expires: Some(expires), ..red("a") });
     n.after(Span::mins(61));
@@ -47,9 +46,8 @@ fn at_expiry_open_red_callouts_become_one_task_and_the_officer_extends() {
     assert!(n.callout(id, CHIEF).state.is_open());
 }
 
-#[test]
-fn at_expiry_the_officer_ends_it_and_everybody_who_was_called_is_told() {
-    let mut n = Night::in_the_village();
+pub fn at_expiry_the_officer_ends_it_and_everybody_who_was_called_is_told(on: On) {
+    let mut n = Night::in_the_village(on);
     let id = n.post(&Content { expires: Some(n.w.now() + Span::hours(1)), ..red("a") });
     n.after(Span::mins(61));
     let task = n.expect_own_task(id, "已到期");
@@ -60,9 +58,8 @@ fn at_expiry_the_officer_ends_it_and_everybody_who_was_called_is_told() {
     assert_eq!(n.w.warning(id).closed_reason, Some(WarningEnd::Expired));
 }
 
-#[test]
-fn at_expiry_yellow_callouts_just_end() {
-    let mut n = Night::in_the_village();
+pub fn at_expiry_yellow_callouts_just_end(on: On) {
+    let mut n = Night::in_the_village(on);
     let id = n.post(&Content { level: Level::Yellow, expires: Some(n.w.now() + Span::mins(3)), ..red("a") });
     n.after(Span::mins(4));
     assert!(n.tasks(id).iter().all(|t| t.callout.is_some() || !t.title.contains("已到期")));
@@ -70,9 +67,8 @@ fn at_expiry_yellow_callouts_just_end() {
     assert!(!all.is_empty() && all.iter().all(|c| c.told_only || !c.state.is_open()), "{all:#?}");
 }
 
-#[test]
-fn a_cancel_binds_only_within_its_senders_rights() {
-    let mut n = two_villages();
+pub fn a_cancel_binds_only_within_its_senders_rights(on: On) {
+    let mut n = two_villages(on);
     let both = Content { areas: vec![area(VILLAGE), area(OTHER_VILLAGE)], ..red("a") };
     let id = n.post(&both);
     n.after(Span::secs(10));
@@ -89,9 +85,8 @@ fn a_cancel_binds_only_within_its_senders_rights() {
     assert_eq!(n.w.warning(id).phase, WarningPhase::Active);
 }
 
-#[test]
-fn a_cancel_that_comes_before_its_warning_is_kept_and_applied() {
-    let mut n = Night::in_the_village();
+pub fn a_cancel_that_comes_before_its_warning_is_kept_and_applied(on: On) {
+    let mut n = Night::in_the_village(on);
     let early = n.post(&cancel_of(&red("a"), "c"));
     assert!(n.w.warning(early).findings.iter().any(|f| f.code == "unresolved_reference"));
     let id = n.post(&red("a"));
@@ -99,9 +94,8 @@ fn a_cancel_that_comes_before_its_warning_is_kept_and_applied() {
     assert_eq!(n.w.warning(id).closed_reason, Some(WarningEnd::Cancelled));
 }
 
-#[test]
-fn who_is_no_longer_covered_by_an_update_is_released_and_told() {
-    let mut n = two_villages();
+pub fn who_is_no_longer_covered_by_an_update_is_released_and_told(on: On) {
+    let mut n = two_villages(on);
     let both = Content { areas: vec![area(VILLAGE), area(OTHER_VILLAGE)], ..red("a") };
     let id = n.post(&both);
     n.after(Span::secs(10)).expect("西河村主任", Sms, Callout);
@@ -112,9 +106,8 @@ fn who_is_no_longer_covered_by_an_update_is_released_and_told() {
     n.is(newer, CHIEF, Calling);
 }
 
-#[test]
-fn a_real_warning_with_the_identifier_of_a_drill_calls_everybody() {
-    let mut n = Night::in_the_village();
+pub fn a_real_warning_with_the_identifier_of_a_drill_calls_everybody(on: On) {
+    let mut n = Night::in_the_village(on);
     let drill = n.drill(&red("same"));
     n.after(Span::secs(10)).clear();
     let real = n.post(&red("same"));
@@ -124,9 +117,8 @@ fn a_real_warning_with_the_identifier_of_a_drill_calls_everybody() {
     assert_eq!(n.w.warning(drill).closed_reason, Some(WarningEnd::Cancelled));
 }
 
-#[test]
-fn an_update_of_a_warning_that_was_also_rehearsed_is_not_cancelled_with_the_drill() {
-    let mut n = Night::in_the_village();
+pub fn an_update_of_a_warning_that_was_also_rehearsed_is_not_cancelled_with_the_drill(on: On) {
+    let mut n = Night::in_the_village(on);
     let first = n.post(&red("same"));
     n.after(Span::secs(10));
     n.drill(&red("same"));
@@ -138,18 +130,16 @@ fn an_update_of_a_warning_that_was_also_rehearsed_is_not_cancelled_with_the_dril
     assert_eq!((w.phase, w.relations.continues), (WarningPhase::Active, Some(first)));
 }
 
-#[test]
-fn a_reply_that_belongs_to_no_ask_is_read_by_an_officer() {
-    let mut n = Night::in_the_village();
+pub fn a_reply_that_belongs_to_no_ask_is_read_by_an_officer(on: On) {
+    let mut n = Night::in_the_village(on);
     let id = n.post(&red("a"));
     n.after(Span::secs(10));
     n.reply("15400009999", "请派车，塌方了");
     n.expect_own_task(id, "请派车，塌方了");
 }
 
-#[test]
-fn completing_a_call_task_with_an_empty_name_answers_nothing() {
-    let mut n = Night::in_the_village();
+pub fn completing_a_call_task_with_an_empty_name_answers_nothing(on: On) {
+    let mut n = Night::in_the_village(on);
     let id = n.post(&red("a"));
     n.after(Span::mins(12));
     let c = n.callout(id, CHIEF);
