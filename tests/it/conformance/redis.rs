@@ -199,6 +199,25 @@ async fn letters_a_dying_gateway_left_are_carried_by_another() {
     assert_eq!(keys().trim(), "", "the outbox is empty");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_carry_at_once_carry_every_letter_once_and_in_order() {
+    let settings = Settings { always_outbox: true, ..one_server(1) };
+    let clock = Arc::new(ManualClock::new(START));
+    let stores = futures_util::future::join_all((0..3).map(|_| gateway(&settings, &clock))).await;
+    // One place writes to another one, the control partition, through all gateways at once.
+    let writing = (0..300u32).map(|n| {
+        let mut c = change(&callout(1, n), Head::NONE, "tells");
+        c.feed = vec![FeedItem { kind: n.to_string(), warning: None, callout: None, at: START, data: serde_json::json!({}) }];
+        stores[n as usize % 3].commit(WriteLane::Red, vec![c])
+    });
+    for done in futures_util::future::join_all(writing).await {
+        assert_eq!(done.unwrap(), [Committed::Done]);
+    }
+    let feed = stores[0].feed_after(0, 1000).await.unwrap();
+    let told: BTreeSet<&str> = feed.iter().map(|(_, item)| item.kind.as_str()).collect();
+    assert_eq!((feed.len(), told.len()), (300, 300));
+}
+
 #[tokio::test]
 async fn a_torn_outbox_hands_its_letters_over_again_rather_than_never() {
     let settings = Settings { always_outbox: true, ..one_server(4) };
