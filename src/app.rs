@@ -15,8 +15,9 @@ use crate::{
         Doc, Reports, Store, StoreError,
         clock::{Clock, SystemClock},
         memory::MemoryStore,
-        redis::{self, RedisStore},
-        sqlite::SqliteStore,
+        redis::{self, RedisImport, RedisStore},
+        sqlite::{SqliteImport, SqliteStore},
+        transfer::{Export, Import, KEYS},
     },
     telemetry::{measured::MeasuredStore, metrics::Metrics},
 };
@@ -143,9 +144,7 @@ pub async fn open_store(config: &Config) -> Result<Stores, StoreError> {
             Ok((Arc::new(MeasuredStore(store.clone())), store))
         }
         StoreKind::Sqlite => {
-            if let Some(dir) = config.store.path.parent().filter(|d| !d.as_os_str().is_empty()) {
-                std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
-            }
+            make_dir(&config.store.path)?;
             let store = Arc::new(SqliteStore::open(&config.store.path, clock)?);
             Ok((Arc::new(MeasuredStore(store.clone())), store))
         }
@@ -156,12 +155,54 @@ pub async fn open_store(config: &Config) -> Result<Stores, StoreError> {
     }
 }
 
+/// The configured store, to be read whole by a move. It must be there already.
+pub async fn open_source(config: &Config) -> Result<Box<dyn Export>, StoreError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    match config.store.kind {
+        StoreKind::Memory => Err(nothing_to_move()),
+        StoreKind::Sqlite if !config.store.path.exists() => {
+            Err(StoreError::Unavailable(format!("{}: there is no such file", config.store.path.display())))
+        }
+        StoreKind::Sqlite => Ok(Box::new(SqliteStore::open(&config.store.path, clock)?)),
+        StoreKind::Redis => {
+            let settings = redis_settings(&config.store.redis)?;
+            Ok(Box::new(RedisStore::open_to_move(settings, redis::Timing::Server(clock)).await?))
+        }
+    }
+}
+
+/// The configured store, to be filled by a move.
+pub async fn open_target(config: &Config) -> Result<Box<dyn Import>, StoreError> {
+    match config.store.kind {
+        StoreKind::Memory => Err(nothing_to_move()),
+        StoreKind::Sqlite => {
+            make_dir(&config.store.path)?;
+            Ok(Box::new(SqliteImport::open(&config.store.path)?))
+        }
+        StoreKind::Redis => {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+            let settings = redis_settings(&config.store.redis)?;
+            Ok(Box::new(RedisImport::open(settings, redis::Timing::Server(clock)).await?))
+        }
+    }
+}
+
+fn nothing_to_move() -> StoreError {
+    StoreError::Unavailable("store.kind is \"memory\", which keeps nothing: name a configuration with \"sqlite\" or \"redis\"".to_string())
+}
+
+fn make_dir(path: &Path) -> Result<(), StoreError> {
+    match path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        Some(dir) => std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display()))),
+        None => Ok(()),
+    }
+}
+
 /// The key of references and links: made once, kept in the store, because links sent before a
 /// restart must open after it.
 async fn reference_key(store: &Arc<dyn Store>) -> Result<[u8; 32], AppError> {
-    const KIND: &str = "secret";
     for _ in 0..3 {
-        let (version, docs) = store.docs(KIND).await?;
+        let (version, docs) = store.docs(KEYS).await?;
         if let Some(doc) = docs.iter().find(|d| d.id == "references") {
             let bytes: Vec<u8> = serde_json::from_slice(&doc.body).map_err(|e| StoreError::Corrupt(format!("the reference key: {e}")))?;
             return bytes.try_into().map_err(|_| StoreError::Corrupt("the reference key has not 32 bytes".into()).into());
@@ -170,19 +211,19 @@ async fn reference_key(store: &Arc<dyn Store>) -> Result<[u8; 32], AppError> {
         #[expect(clippy::disallowed_methods, reason = "the key of references is drawn once, here")]
         getrandom::fill(&mut key).map_err(|e| AppError::Other(format!("the system has no randomness: {e}")))?;
         let body = serde_json::to_vec(&key.to_vec()).map_err(|e| AppError::Other(e.to_string()))?;
-        if store.docs_apply(KIND, version, vec![Doc { id: "references".into(), body }], Vec::new()).await?.is_some() {
+        if store.docs_apply(KEYS, version, vec![Doc { id: "references".into(), body }], Vec::new()).await?.is_some() {
             return Ok(key);
         }
     }
     Err(AppError::Other("the reference key could not be kept".into()))
 }
 
-/// A name that no other process has.
+/// A name no other run has.
 fn gateway_name() -> Result<String, AppError> {
-    let mut bytes = [0u8; 6];
-    #[expect(clippy::disallowed_methods, reason = "a name of this process; no decision looks at it")]
-    getrandom::fill(&mut bytes).map_err(|e| AppError::Other(format!("the system has no randomness: {e}")))?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    let mut name = [0u8; 8];
+    #[expect(clippy::disallowed_methods, reason = "the gateway's own name; no decision looks at it")]
+    getrandom::fill(&mut name).map_err(|e| AppError::Other(format!("the system has no randomness: {e}")))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(name)))
 }
 
 /// An engine over an open store.

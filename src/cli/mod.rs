@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod import;
+mod migrate;
 mod serve;
 mod simulate_providers;
 
@@ -39,6 +40,8 @@ enum Command {
     },
     /// Takes a sheet of responsible persons (CSV or XLSX) into the directory.
     Import(import::Options),
+    /// Moves everything from one store to another (SQLite to Redis or back), with the gateways stopped.
+    Migrate(migrate::Options),
     /// Stand-ins that speak each provider's own API and check its signatures.
     SimulateProviders(simulate_providers::Options),
 }
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
             Command::Demo(options) => demo::run(options).await,
             Command::Check { config } => check::run(config.as_deref()).await,
             Command::Import(options) => import::run(options).await,
+            Command::Migrate(options) => migrate::run(options).await,
             Command::SimulateProviders(options) => simulate_providers::run(options).await,
         }
     });

@@ -20,6 +20,10 @@ use serde::{Deserialize, Serialize};
 
 /// The calls of a warning's own tasks are attempts of this ordinal, which no person of a plan has.
 const DESK: u32 = MAX_ORDINAL;
+/// The last calls are kept in the state; the journal has all.
+const KEPT: usize = 20;
+/// A provider's field holds no greater number of an attempt.
+const MAX_CALLS: u16 = 4000;
 
 /// One call (or, where there is no voice, one message) about a task of the warning's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,8 +55,13 @@ impl DutyCall {
     pub fn phone(&self) -> Option<&Phone> {
         self.to.phones.get(usize::from(self.number))
     }
-    fn is_open(&self) -> bool {
-        matches!(self.state, AttemptState::Queued | AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown)
+    /// He is being rung, or may still hear it. Nothing more is heard of a message that was accepted: he had
+    /// `patience` to read it.
+    fn is_open(&self, patience: Span, now: Time) -> bool {
+        match self.state {
+            AttemptState::Accepted if self.channel != Channel::Voice => self.at + patience > now,
+            s => matches!(s, AttemptState::Queued | AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown),
+        }
     }
 }
 
@@ -68,10 +77,15 @@ impl WarningState {
     /// Rings this person about a task, by voice where there is voice. Nothing while his last call about
     /// it is not over, or where no number of his will do.
     pub fn ring_duty(&mut self, task: u16, to: &PlanPerson, doors: DutyDoors, now: Time) -> Option<(Phone, LineLetter)> {
-        if self.duty_calls.iter().any(|c| c.task == task && c.is_open()) {
+        let patience = self.policy.clocks.claim_lapses;
+        if self.duty_calls.iter().any(|c| c.task == task && c.is_open(patience, now)) {
             return None;
         }
-        let made = self.duty_calls.iter().filter(|c| c.task == task).count();
+        let n = self.duty_calls.last().map_or(1, |c| c.n + 1);
+        if n > MAX_CALLS {
+            return None;
+        }
+        let made = usize::from(n - 1);
         let fits = |channel: Channel| {
             let numbers = to.phones.iter().take(8).enumerate().filter(|(_, p)| channel == Channel::Voice || p.is_mobile());
             let numbers: Vec<u8> = numbers.map(|(i, _)| i as u8).collect();
@@ -80,11 +94,15 @@ impl WarningState {
         };
         let voice = if doors.voice { fits(Channel::Voice) } else { None };
         let (channel, number) = voice.or_else(|| if doors.sms { fits(Channel::Sms) } else { None })?;
-        let n = u16::try_from(self.duty_calls.len()).ok()?.checked_add(1)?;
         let call =
             DutyCall { n, task, to: to.clone(), number, channel, state: AttemptState::Queued, at: now, provider: None, outcome: None };
         let phone = call.phone()?.clone();
         self.duty_calls.push(call);
+        if self.duty_calls.len() > KEPT
+            && let Some(i) = self.duty_calls.iter().position(|c| !c.is_open(patience, now))
+        {
+            self.duty_calls.remove(i);
+        }
         let clocks = &self.policy.clocks;
         let ask = LineAsk {
             attempt: DutyCall::attempt(self.id, n),

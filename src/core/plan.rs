@@ -95,6 +95,9 @@ impl PlanEntry {
 /// Up to [`CHUNK`] entries and everybody they name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanChunk {
+    /// Set where an officer added its places while the warning ran: their clocks begin then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_at: Option<Time>,
     pub people: Vec<PlanPerson>,
     pub entries: Vec<PlanEntry>,
 }

@@ -118,6 +118,12 @@ impl Engine {
     ) -> Result<(), ActError> {
         match rows::read_task_id(task) {
             Some(TaskOwner::Callout(id, n)) => {
+                // An empty field names nobody: only who was reached is an answer.
+                let reached = reached.map(str::trim).filter(|r| !r.is_empty());
+                if reached.is_some() && outcome == "not_reached" {
+                    let detail = "names somebody although the outcome says that nobody was reached";
+                    return Err(ActError::Invalid(FieldError { pointer: "/reached".into(), detail: detail.into() }));
+                }
                 let reached = reached.map(|r| named(Some(r)));
                 let event =
                     Event::CompleteTask { n, officer: officer.name.into(), via: officer.via, outcome: outcome.into(), reached, note };

@@ -1,7 +1,12 @@
 //! Load, step, commit; again when somebody else was first. Everything that happens to a callout or
 //! a line from outside a turn goes through here.
 
-use super::{CalloutParts, Engine, rows, warning::WarningLetter};
+use super::{
+    CalloutParts, Engine,
+    newer::{is_whole, read_whole},
+    rows,
+    warning::WarningLetter,
+};
 use crate::{
     core::{
         callout::{self, Channels, Ctx, ForwardTo, Stepped, entry::Entry, event::Event, state::Callout},
@@ -46,6 +51,10 @@ pub(super) struct Around {
 impl Around {
     pub fn entry(&self) -> &PlanEntry {
         &self.chunk.entries[self.index]
+    }
+    /// What all times of its ladder count from.
+    pub fn start(&self) -> Time {
+        self.chunk.added_at.unwrap_or(self.warning.accepted_at)
     }
     fn ladder(&self) -> &Ladder {
         &self.warning.policy.ladders[usize::from(self.entry().ladder)].ladder
@@ -194,7 +203,7 @@ impl Engine {
             let Some(around) = self.around(id).await? else { return Ok(None) };
             let key = Key::Callout(id);
             let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
-            let state: Callout = from_json(&key, &record.body)?;
+            let state: Callout = read_whole(&key, &record.body)?;
             let now = self.store.now();
             let stepped = callout::step(around.ctx(self), &state, &event, now);
             // Between the older callout's end and the newer one's row, what belongs to the newer waits as
@@ -256,7 +265,7 @@ impl Engine {
     pub(super) async fn load_line(&self, phone: &Phone) -> Result<(Line, Option<Record>), StoreError> {
         let key = Key::Line(phone.clone());
         let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
-        let line = record.as_ref().map(|r| from_json(&key, &r.body)).transpose()?.unwrap_or_default();
+        let line = record.as_ref().map(|r| read_whole(&key, &r.body)).transpose()?.unwrap_or_default();
         Ok((line, record))
     }
 
@@ -324,6 +333,7 @@ impl Engine {
             let now = self.store.now();
             let mut next = (*state).clone();
             let Some(mut change) = change(&mut next, now) else { return Ok(Some(state)) };
+            is_whole(&record.key, &record.body, &*state)?;
             self.recall_duty(&mut next, &mut change);
             let commit = self.warning_commit(&next, Some(&record), &change, now, Vec::new());
             if matches!(self.store.commit(lane, vec![commit]).await?.first(), Some(Committed::Done)) {

@@ -10,7 +10,7 @@ use crate::{
     core::{
         callout::{
             event::Event,
-            state::{Callout, ClosedReason},
+            state::{Callout, ClosedReason, TaskKind},
         },
         division::Division,
         hazard::Level,
@@ -68,7 +68,8 @@ impl Engine {
             if !was_closed {
                 self.close(&mut w, end.reason, now);
             }
-            for t in w.tasks.iter_mut().filter(|t| t.is_open()) {
+            // A reply nobody has read stays.
+            for t in w.tasks.iter_mut().filter(|t| t.is_open() && t.kind != TaskKind::Read) {
                 t.closed = Some("ended".into());
                 change.tasks.push(t.n);
             }

@@ -3,10 +3,11 @@
 
 use super::{
     Engine,
-    apply::{Around, forwarded, from_json, name_empty, to_json, write_lane},
+    apply::{Around, forwarded, name_empty, to_json, write_lane},
     dispatcher::{Job, JobFor, LookupJob},
     limits::InFlight,
     lines::calls_over,
+    newer::{LEFT, read_whole},
 };
 use crate::{
     channel::{Address, SendRequest},
@@ -115,17 +116,29 @@ impl Engine {
 
     /// One step of a warning: its plan, some of its rows, some of its end.
     pub async fn work_plan(&self, claim: Claim) -> Result<(), StoreError> {
-        self.work_warning(claim).await
+        let (key, nonce) = (claim.key.clone(), claim.nonce);
+        match self.work_warning(claim).await {
+            Err(e @ (StoreError::Corrupt(_) | StoreError::Newer(_))) => {
+                self.leave(&key, nonce, &e).await;
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     async fn work_other(&self, claim: Claim) -> Result<Vec<Job>, StoreError> {
         let mut jobs = Vec::new();
-        match &claim.key {
-            Key::Callout(_) | Key::Warning(_) => {}
-            Key::Line(_) => self.work_line(claim, &mut jobs).await?,
-            Key::Place(..) => self.work_place(claim).await?,
-            Key::Callback(_) => self.work_callback(claim).await?,
-            Key::Named(_) => self.work_named(claim).await?,
+        let (key, nonce) = (claim.key.clone(), claim.nonce);
+        let worked = match &key {
+            Key::Callout(_) | Key::Warning(_) => Ok(()),
+            Key::Line(_) => self.work_line(claim, &mut jobs).await,
+            Key::Place(..) => self.work_place(claim).await,
+            Key::Callback(_) => self.work_callback(claim).await,
+            Key::Named(_) => self.work_named(claim).await,
+        };
+        match worked {
+            Err(e @ (StoreError::Corrupt(_) | StoreError::Newer(_))) => self.leave(&key, nonce, &e).await,
+            other => other?,
         }
         Ok(jobs)
     }
@@ -137,14 +150,17 @@ impl Engine {
         let now = self.store.now();
         let mut hands = Vec::with_capacity(claims.len());
         for claim in claims {
-            // One that cannot be read must not hold up the others: it is leased, and comes back.
-            let key = claim.key.clone();
+            // One that cannot be read must not hold up the others: it is given back, maybe to a newer gateway.
+            let (key, nonce) = (claim.key.clone(), claim.nonce);
             match self.take_in_hand(claim, now).await {
                 Ok(hand) => hands.extend(hand),
-                Err(e) => tracing::error!(%key, error = %e, "a callout cannot be worked"),
+                Err(e) => self.leave(&key, nonce, &e).await,
             }
         }
-        let mut lines = self.lines_for(&hands, now).await?;
+        let (mut lines, unreadable) = self.lines_for(&hands, now).await?;
+        if !unreadable.is_empty() {
+            hands = self.leave_those_on(hands, &unreadable, now).await;
+        }
         for hand in &mut hands {
             self.route(hand, &mut lines, now);
         }
@@ -161,19 +177,21 @@ impl Engine {
             self.store.release(&[(claim.key, claim.nonce)], now + Span::ms(200)).await?;
             return Ok(None);
         };
-        let mut state: Callout = from_json(&claim.key, &record.body)?;
+        let mut state: Callout = read_whole(&claim.key, &record.body)?;
         let ctx = around.ctx(self);
         let mut whole: Option<Stepped> = None;
         let mut letters = Vec::with_capacity(claim.inbox.len());
         let mut forwards = Vec::new();
+        let mut wait = None;
         let mut events: Vec<Event> = Vec::with_capacity(claim.inbox.len() + 1);
         for letter in &claim.inbox {
             letters.push(letter.seq);
-            match serde_json::from_slice::<Event>(&letter.body) {
+            match read_whole::<Event>(&claim.key, &letter.body) {
                 Ok(e) => events.push(e),
-                // Written by a newer version: never lost, read again after the rollout.
+                // Written by a newer version: never lost, soon looked at again, maybe by that one.
                 Err(e) => {
                     letters.pop();
+                    wait = Some(now + LEFT);
                     tracing::error!(callout = %id, error = %e, "a letter cannot be read; it is kept");
                 }
             }
@@ -192,7 +210,6 @@ impl Engine {
                 Some(w) => join(w, s),
             });
         }
-        let mut wait = None;
         for n in state.lookups_due(&ctx, now) {
             if let Some(a) = state.attempt(n) {
                 self.queue_lookup(id, n, a, &state, &around);
@@ -214,30 +231,38 @@ impl Engine {
     }
 
     /// Loads the lines of all direct SMS of the turn in one go.
-    async fn lines_for(&self, hands: &[InHand], now: Time) -> Result<Lines, StoreError> {
-        let mut keys = Vec::new();
-        for hand in hands {
-            for (_, a) in hand.stepped.state.sendable(now) {
-                if a.channel == Channel::Sms
-                    && let Some(phone) = phone_of(hand, a)
-                {
-                    keys.push(phone.clone());
-                }
-            }
-        }
+    /// Also answers the numbers whose lines only a newer gateway can read.
+    async fn lines_for(&self, hands: &[InHand], now: Time) -> Result<(Lines, BTreeMap<Phone, StoreError>), StoreError> {
+        let mut keys: Vec<Phone> = hands.iter().flat_map(|hand| direct_sms(hand, now)).collect();
         keys.sort_unstable();
         keys.dedup();
         let wanted: Vec<Key> = keys.iter().cloned().map(Key::Line).collect();
         let records = if wanted.is_empty() { Vec::new() } else { self.store.load(&wanted).await? };
-        let mut lines = Lines::default();
+        let (mut lines, mut unreadable) = (Lines::default(), BTreeMap::new());
         for (phone, record) in keys.into_iter().zip(records) {
-            let state = match &record {
-                Some(r) => from_json(&r.key, &r.body)?,
+            let state = match record.as_ref().map(|r| read_whole(&r.key, &r.body)) {
+                Some(Ok(line)) => line,
+                Some(Err(e)) => {
+                    unreadable.insert(phone, e);
+                    continue;
+                }
                 None => Line::default(),
             };
             lines.all.insert(phone, LineInHand { record, state, entries: Vec::new(), news: Vec::new(), over: Vec::new() });
         }
-        Ok(lines)
+        Ok((lines, unreadable))
+    }
+
+    /// Gives back the callouts that want to write to one of these numbers; nothing of them has been written.
+    async fn leave_those_on(&self, hands: Vec<InHand>, unreadable: &BTreeMap<Phone, StoreError>, now: Time) -> Vec<InHand> {
+        let mut left = Vec::with_capacity(hands.len());
+        for hand in hands {
+            match direct_sms(&hand, now).iter().find_map(|phone| unreadable.get(phone)) {
+                Some(why) => self.leave(&Key::Callout(hand.id), hand.nonce, why).await,
+                None => left.push(hand),
+            }
+        }
+        left
     }
 
     /// Finds an account and a slot for each sendable attempt and marks it as leaving.
@@ -401,12 +426,12 @@ impl Engine {
     async fn work_place(&self, claim: Claim) -> Result<(), StoreError> {
         let now = self.store.now();
         let mut record: PlaceRecord = match &claim.record {
-            Some(r) => from_json(&claim.key, &r.body)?,
+            Some(r) => read_whole(&claim.key, &r.body)?,
             None => PlaceRecord::default(),
         };
         let mut covered = Vec::new();
         for letter in &claim.inbox {
-            covered.extend(record.take(&from_json::<PlaceLetter>(&claim.key, &letter.body)?));
+            covered.extend(record.take(&read_whole::<PlaceLetter>(&claim.key, &letter.body)?));
         }
         let place = match &claim.key {
             Key::Place(_, place) => place.clone(),
@@ -429,6 +454,12 @@ impl Engine {
         self.store.commit(crate::store::WriteLane::Urgent, vec![c]).await?;
         Ok(())
     }
+}
+
+/// The numbers a callout's own messages go to now.
+fn direct_sms(hand: &InHand, now: Time) -> Vec<Phone> {
+    let sms = hand.stepped.state.sendable(now).filter(|(_, a)| a.channel == Channel::Sms);
+    sms.filter_map(|(_, a)| phone_of(hand, a).cloned()).collect()
 }
 
 /// Two steps of the same callout in one commit.

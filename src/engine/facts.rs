@@ -50,15 +50,21 @@ fn place_names(entry: &PlanEntry) -> Vec<String> {
     names
 }
 
+/// Each title once: somebody who holds one post in ten villages holds one.
+fn titles(entry: &PlanEntry) -> Vec<String> {
+    let mut titles: Vec<String> = Vec::new();
+    for p in &entry.posts {
+        if !titles.contains(&p.title) {
+            titles.push(p.title.clone());
+        }
+    }
+    titles
+}
+
 impl Engine {
     /// The facts every message of a warning to this person shares.
     fn base_facts(&self, w: &WarningState, entry: &PlanEntry) -> MessageFacts {
-        MessageFacts {
-            level: entry.level,
-            places: place_names(entry),
-            posts: entry.posts.iter().map(|p| p.title.clone()).collect(),
-            ..self.warning_facts(w)
-        }
+        MessageFacts { level: entry.level, places: place_names(entry), posts: titles(entry), ..self.warning_facts(w) }
     }
 
     /// What the warning itself says.

@@ -1,63 +1,129 @@
-//! Which gateways live, where several share a store: each says so every two seconds. What a provider grants
-//! an account is shared out among them, so a new one is quiet until the others have heard of it.
+//! Who else works on this store: every gateway says so every two seconds, and who has been silent for
+//! ten is gone. For sharing what is counted per account, and for whoever needs a second witness; no
+//! decision about a person rests on it.
 
-use super::Engine;
 use crate::{
     core::time::{Span, Time},
-    store::{Doc, StoreError},
+    store::{Doc, Store, StoreError, transfer::GATEWAYS},
 };
 use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
 
 /// How often a gateway says that it lives.
 pub const BEAT: Span = Span::secs(2);
-/// One that was silent for so long is taken for dead.
-const DEAD: Span = Span::secs(10);
-/// A new gateway sends nothing for so long: two beats of the others.
+/// A gateway that has not said so for this long is gone.
+pub const LAPSE: Span = Span::secs(10);
+/// A new gateway sends nothing for so long: two beats of the others, so that what a provider grants an account is
+/// shared out anew before it takes its part.
 pub const QUIET: Span = Span::secs(4);
-const KIND: &str = "gateway";
+/// Others may say so at the same moment; each takes its turn.
+const TRIES: usize = 10;
 
-#[derive(Serialize, Deserialize)]
-struct Beat {
-    seen: Time,
-    version: String,
+/// The name of one run of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GatewayId(pub String);
+impl fmt::Display for GatewayId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
-impl Engine {
-    /// Says that this gateway lives, and shares the accounts among those that do. Answers their names.
-    pub async fn beat(&self) -> Result<Vec<String>, StoreError> {
-        if !self.store.shared() {
-            return Ok(vec![self.settings.gateway.clone()]);
-        }
-        for _ in 0..20 {
-            let now = self.store.now();
-            let (version, docs) = self.store.docs(KIND).await?;
-            let seen = |d: &Doc| serde_json::from_slice::<Beat>(&d.body).map_or(Time(0), |b| b.seen);
-            let (mut live, mut dead) = (vec![self.settings.gateway.clone()], Vec::new());
-            for d in docs.iter().filter(|d| d.id != self.settings.gateway) {
-                if seen(d) + DEAD > now { live.push(d.id.clone()) } else { dead.push(d.id.clone()) }
-            }
-            let beat = Beat { seen: now, version: env!("CARGO_PKG_VERSION").into() };
-            let mine = Doc { id: self.settings.gateway.clone(), body: super::apply::to_json(&beat) };
-            if self.store.docs_apply(KIND, version, vec![mine], dead).await?.is_some() {
-                live.sort();
-                self.accounts.share_among(live.len());
-                return Ok(live);
-            }
-        }
-        Err(StoreError::Unavailable("the list of gateways is changed by others faster than we can say that we live".into()))
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    at: Time,
+}
+
+/// The gateways of a store, as one of them sees it.
+pub struct Gateways {
+    store: Arc<dyn Store>,
+    me: GatewayId,
+}
+
+impl Gateways {
+    pub fn new(store: Arc<dyn Store>, me: GatewayId) -> Gateways {
+        Gateways { store, me }
     }
 
-    /// Says that this gateway goes: its share is the others' at their next beat.
+    pub fn me(&self) -> &GatewayId {
+        &self.me
+    }
+
+    /// Says that this one lives, and strikes out who is long gone.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be said.
+    pub async fn beat(&self) -> Result<(), StoreError> {
+        let body = |at| serde_json::to_vec(&Seen { at }).map_err(|e| StoreError::Corrupt(e.to_string()));
+        self.change(|now| Ok(vec![Doc { id: self.me.0.clone(), body: body(now)? }])).await
+    }
+
+    /// Says that this one ends.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be said; then it is gone after [`LAPSE`].
     pub async fn leave(&self) -> Result<(), StoreError> {
-        if !self.store.shared() {
-            return Ok(());
-        }
-        for _ in 0..20 {
-            let (version, _) = self.store.docs(KIND).await?;
-            if self.store.docs_apply(KIND, version, Vec::new(), vec![self.settings.gateway.clone()]).await?.is_some() {
+        self.change(|_| Ok(Vec::new())).await
+    }
+
+    async fn change(&self, mine: impl Fn(Time) -> Result<Vec<Doc>, StoreError>) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            let (version, docs) = self.store.docs(GATEWAYS).await?;
+            let now = self.store.now();
+            let upsert = mine(now)?;
+            let ends = |d: &Doc| if d.id == self.me.0 { upsert.is_empty() } else { !lives(d, now) };
+            let delete: Vec<String> = docs.iter().filter(|d| ends(d)).map(|d| d.id.clone()).collect();
+            if upsert.is_empty() && delete.is_empty() || self.store.docs_apply(GATEWAYS, version, upsert, delete).await?.is_some() {
                 return Ok(());
             }
         }
-        Ok(())
+        Err(StoreError::Unavailable("too many gateways spoke at once".to_string()))
+    }
+
+    /// All that live, by name. This one is among them once it has said so.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot be read.
+    pub async fn live(&self) -> Result<Vec<GatewayId>, StoreError> {
+        let (_, docs) = self.store.docs(GATEWAYS).await?;
+        let now = self.store.now();
+        Ok(docs.into_iter().filter(|d| lives(d, now)).map(|d| GatewayId(d.id)).collect())
+    }
+}
+
+fn lives(doc: &Doc, now: Time) -> bool {
+    serde_json::from_slice::<Seen>(&doc.body).is_ok_and(|seen| now - seen.at < LAPSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{clock::ManualClock, memory::MemoryStore};
+    use futures_util::FutureExt;
+
+    fn now<T>(f: impl Future<Output = Result<T, StoreError>>) -> T {
+        f.now_or_never().expect("the memory store is ready at once").unwrap()
+    }
+
+    #[test]
+    fn who_speaks_lives_who_is_silent_or_leaves_does_not() {
+        let clock = Arc::new(ManualClock::new(Time(1_000)));
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        let [a, b] = ["a", "b"].map(|n| Gateways::new(store.clone(), GatewayId(n.into())));
+        let names = |of: &Gateways| now(of.live()).into_iter().map(|g| g.0).collect::<Vec<_>>();
+        assert!(names(&a).is_empty());
+        now(a.beat());
+        now(b.beat());
+        assert_eq!(names(&a), ["a", "b"]);
+        clock.advance(Span::secs(9));
+        now(b.beat());
+        clock.advance(Span::secs(1));
+        assert_eq!(names(&b), ["b"], "a was silent for ten seconds");
+        assert_eq!(now(store.docs(GATEWAYS)).1.len(), 2);
+        now(b.beat());
+        assert_eq!(now(store.docs(GATEWAYS)).1.len(), 1, "and is struck out");
+        now(a.beat());
+        now(b.leave());
+        now(b.leave());
+        assert_eq!(names(&b), ["a"]);
     }
 }

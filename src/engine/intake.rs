@@ -4,6 +4,7 @@ use super::{
     ActError, Engine, Issuer, PostError, PostReply,
     apply::{WarningChange, from_json, to_json},
     ending::end_letter,
+    newer::read_whole,
     rows,
 };
 use crate::{
@@ -32,7 +33,7 @@ pub(super) const AREA_TASK: &str = "请立即处理";
 const FUTURE: Span = Span::mins(5);
 const REFUSALS: &str = "refusals";
 /// How many of its last events a named record's state holds.
-const RECENT: usize = 20;
+const RECENT: usize = 50;
 
 /// Who refers to an identifier that had not come yet.
 #[derive(Default, Serialize, Deserialize)]
@@ -144,7 +145,8 @@ impl Engine {
             return Err(PostError::Conflict { existing: i.warning });
         }
         let state = self.load_warning(i.warning).await?.map_or("accepted", |(w, _)| phase_word(w.phase));
-        Ok(PostReply { id: i.warning, identifier: i.identifier.clone(), state, duplicate: true, findings })
+        let identifier = i.identifier.strip_prefix("drill/").unwrap_or(&i.identifier).to_string();
+        Ok(PostReply { id: i.warning, identifier, state, duplicate: true, findings })
     }
 
     /// A drill, started by an operator: rings, marked everywhere, counted apart.
@@ -152,6 +154,7 @@ impl Engine {
         let now = self.store.now();
         content.status = Status::Exercise;
         content.message_type = MessageType::Alert;
+        content.references.clear();
         let issuer = Issuer {
             id: crate::core::ids::IssuerId(format!("drill:{who}")),
             name: "演练".into(),
@@ -165,13 +168,14 @@ impl Engine {
         let identity = Identity {
             issuer: issuer.id.0.clone(),
             sender: content.sender.clone(),
-            identifier: content.identifier.clone(),
+            // A name apart: a bureau's warning must never be taken for the rehearsal of it, nor join it.
+            identifier: format!("drill/{}", content.identifier),
             digest: ingest::digest(&content),
             warning: WarningId(0),
         };
         // A request that is repeated must not ring twice.
         if let Some(i) =
-            self.store.identities(&content.identifier).await?.iter().find(|i| i.issuer == identity.issuer && i.sender == identity.sender)
+            self.store.identities(&identity.identifier).await?.iter().find(|i| i.issuer == identity.issuer && i.sender == identity.sender)
         {
             return self.known(i, &identity.digest, findings).await;
         }
@@ -194,7 +198,7 @@ impl Engine {
             }
             for identity in found {
                 let Some(target) = self.tip_of(identity.warning).await? else { continue };
-                if target.id == w.id {
+                if target.id == w.id || target.drill != w.drill {
                     continue;
                 }
                 let Some(within) = self.may_bind(w, &target) else {
@@ -255,7 +259,7 @@ impl Engine {
         let key = Key::Named(format!("awaited/{reference}"));
         for _ in 0..20 {
             let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
-            let mut awaited: Awaited = record.as_ref().map(|r| from_json(&key, &r.body)).transpose()?.unwrap_or_default();
+            let mut awaited: Awaited = record.as_ref().map(|r| read_whole(&key, &r.body)).transpose()?.unwrap_or_default();
             if awaited.by.iter().any(|(id, _)| *id == w.id) {
                 return Ok(());
             }
@@ -381,6 +385,8 @@ impl Engine {
     /// the last few in its state.
     pub(super) async fn announce(&self, name: &str, item: FeedItem) -> Result<(), StoreError> {
         let key = Key::Named(name.to_string());
+        // One after the other here, so that only another gateway can come between.
+        let _turn = self.announcing.lock().await;
         for _ in 0..20 {
             let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
             let journal = to_json(&[&item]);

@@ -5,6 +5,7 @@ use super::{
     apply::{from_json, write_lane},
     dispatcher::{Job, JobFor, LookupJob},
     limits::Account,
+    newer::{LEFT, read_whole},
 };
 use crate::{
     channel::{Address, SendRequest},
@@ -24,23 +25,26 @@ impl Engine {
         let phone = phone.clone();
         let now = self.store.now();
         let before: Line = match &claim.record {
-            Some(r) => from_json(&claim.key, &r.body)?,
+            Some(r) => read_whole(&claim.key, &r.body)?,
             None => Line::default(),
         };
         let mut all = LineStepped { state: before.clone(), ..LineStepped::default() };
         let mut letters = Vec::new();
+        let mut wait: Option<Time> = None;
         for letter in &claim.inbox {
-            match serde_json::from_slice::<LineLetter>(&letter.body) {
+            match read_whole::<LineLetter>(&claim.key, &letter.body) {
                 Ok(l) => {
                     letters.push(letter.seq);
                     join(&mut all, &LineEvent::Letter(l), now);
                 }
-                Err(e) => tracing::error!(%phone, error = %e, "a letter cannot be read; it is kept"),
+                Err(e) => {
+                    wait = Some(now + LEFT);
+                    tracing::error!(%phone, error = %e, "a letter cannot be read; it is kept");
+                }
             }
         }
         join(&mut all, &LineEvent::Tick, now);
         let mut leaving = Vec::new();
-        let mut wait: Option<Time> = None;
         for f in all.state.lookups_due(now) {
             let to = Address::Phone(phone.clone());
             self.lookups.push(LookupJob { whose: JobFor::Line(phone.clone(), f.lead), provider: f.provider.clone(), to, sent: f.at });

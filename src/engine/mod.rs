@@ -5,7 +5,7 @@
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `limits` (provider accounts), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -22,6 +22,7 @@ pub mod gateways;
 mod intake;
 pub mod limits;
 mod lines;
+mod newer;
 mod places;
 mod planning;
 mod provider_ids;
@@ -183,7 +184,7 @@ pub struct Settings {
     pub sms_link: bool,
     /// The key of references and link tokens.
     pub key: [u8; 32],
-    /// This process among the gateways of a store; no two may have the same.
+    /// The name of this run among the gateways of the store.
     pub gateway: String,
 }
 impl Settings {
@@ -233,6 +234,8 @@ pub struct Engine {
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
+    announcing: tokio::sync::Mutex<()>,
+    gateways: gateways::Gateways,
 }
 
 impl Engine {
@@ -243,6 +246,7 @@ impl Engine {
         let engine = Engine {
             channels: Engine::channels_of(&accounts),
             references: reference::References::new(&parts.settings.key),
+            gateways: gateways::Gateways::new(parts.store.clone(), gateways::GatewayId(parts.settings.gateway.clone())),
             store: parts.store,
             reports: parts.reports,
             accounts,
@@ -253,6 +257,7 @@ impl Engine {
             settings: parts.settings,
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
+            announcing: tokio::sync::Mutex::default(),
         };
         engine.reload_directory().await?;
         Ok(engine)
@@ -263,6 +268,10 @@ impl Engine {
     }
     pub fn reports(&self) -> &Arc<dyn Reports> {
         &self.reports
+    }
+    /// Who else works on this store.
+    pub fn gateways(&self) -> &gateways::Gateways {
+        &self.gateways
     }
     pub fn now(&self) -> Time {
         self.store.now()
@@ -353,6 +362,11 @@ impl Engine {
     /// Wakes when something durable may have happened; for live views.
     pub async fn happened(&self) {
         self.store.changed().await;
+    }
+
+    /// So many gateways live: this one takes its part of what providers grant.
+    pub fn share_accounts(&self, gateways: usize) {
+        self.accounts.share_among(gateways);
     }
 
     /// Tells the metrics how the accounts stand, used or not.

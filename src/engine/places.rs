@@ -7,11 +7,13 @@ use super::{
 };
 use crate::{
     core::{
+        directory::Place,
         division::Division,
         ids::WarningId,
         message::fit_list,
-        plan::CHUNK,
+        plan::{CHUNK, PlanEntry},
         planner::{self, Only, PlanInput, PlanOutput},
+        time::Time,
         warning::{Area, Content, FieldError, Shape},
         warning_life::{WarningPhase, WarningState},
     },
@@ -62,9 +64,16 @@ impl Engine {
                 };
                 let all = planner::make_plan(input(None));
                 let people = all.chunks.iter().flat_map(|c| c.entries.iter().filter_map(|e| c.people.get(usize::from(e.person))));
-                let (known, new): (Vec<_>, Vec<_>) = people.partition(|p| called.contains_key(&p.id));
-                let mut recipients: Vec<_> = new.iter().map(|p| p.id).collect();
+                let new = people.filter(|p| !called.contains_key(&p.id));
+                let mut recipients: Vec<_> = new.map(|p| p.id).collect();
                 recipients.sort_unstable();
+                // Those above it answer for more than this place, and know of the warning.
+                let here = |e: &PlanEntry| e.posts.iter().any(|p| lies_in(&shape, &p.place));
+                let of_here = all
+                    .chunks
+                    .iter()
+                    .flat_map(|c| c.entries.iter().filter(|e| here(e)).filter_map(|e| c.people.get(usize::from(e.person))));
+                let known: Vec<_> = of_here.filter(|p| called.contains_key(&p.id)).collect();
                 let only = Only { recipients, ..Only::default() };
                 let out = (!only.recipients.is_empty()).then(|| planner::make_plan(input(Some(&only))));
                 let mut change = WarningChange {
@@ -84,8 +93,12 @@ impl Engine {
                     let title = format!("新增地点{name}：{}已在本次叫应名单中，请人工告知并核实", fit_list(&names, 40, "人"));
                     change.tasks.extend(Engine::warning_decides(w, &title, now));
                 }
-                if let Some(out) = out {
-                    extend_plan(w, out, &mut change);
+                if let Some(out) = out
+                    && extend_plan(w, out, &mut change, now).is_none()
+                {
+                    refused =
+                        Some(ActError::Conflict(format!("{id} has too many different ladders; post the place as a warning of its own")));
+                    return None;
                 }
                 Some(change)
             };
@@ -103,26 +116,50 @@ impl Engine {
     }
 }
 
-/// Puts a second plan behind the first: its ladders and feedback rules are numbered on from there.
-fn extend_plan(w: &mut WarningState, out: PlanOutput, change: &mut WarningChange) {
-    let (ladders, feedback) = (w.policy.ladders.len() as u8, w.policy.feedback.len() as u8);
+/// Puts a second plan behind the first, with the ladders and feedback rules it has besides. Their clocks begin
+/// now. `None` where a warning has more different ladders than can be numbered.
+fn extend_plan(w: &mut WarningState, out: PlanOutput, change: &mut WarningChange, now: Time) -> Option<()> {
+    let fresh = w.policy.ladders.is_empty();
+    let ladders = numbers(&mut w.policy.ladders, out.running.ladders)?;
+    let feedback = numbers(&mut w.policy.feedback, out.running.feedback)?;
     let first = w.plan.chunks;
     for (n, mut chunk) in out.chunks.into_iter().enumerate() {
+        chunk.added_at = Some(now);
         for e in &mut chunk.entries {
-            e.ladder += ladders;
-            e.feedback = e.feedback.map(|f| f + feedback);
+            e.ladder = *ladders.get(usize::from(e.ladder))?;
+            e.feedback = e.feedback.and_then(|f| feedback.get(usize::from(f)).copied());
         }
         w.plan.entries = (first as usize + n) as u32 * CHUNK as u32 + chunk.entries.len() as u32;
         w.plan.chunks += 1;
         change.blobs.push((plan_blob(first + n as u32), to_json(&chunk)));
     }
-    w.policy.ladders.extend(out.running.ladders);
-    w.policy.feedback.extend(out.running.feedback);
-    if ladders == 0 {
+    if fresh {
         w.policy.clocks = out.running.clocks;
         w.policy.night = out.running.night;
         w.policy.source = out.running.source;
     }
     w.plan.expected += out.expected as u32;
     w.plan.told += out.told as u32;
+    Some(())
+}
+
+fn lies_in(shape: &Shape, place: &Place) -> bool {
+    match shape {
+        Shape::Division(d) => d.contains(place.division),
+        Shape::Point(code) => place.point.as_ref() == Some(code),
+        _ => false,
+    }
+}
+
+/// The numbers of `new` among `all`: those that stand there already, and new ones behind them.
+fn numbers<T: PartialEq>(all: &mut Vec<T>, new: Vec<T>) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(new.len());
+    for one in new {
+        let at = all.iter().position(|known| *known == one).unwrap_or_else(|| {
+            all.push(one);
+            all.len() - 1
+        });
+        out.push(u8::try_from(at).ok()?);
+    }
+    Some(out)
 }

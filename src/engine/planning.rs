@@ -146,7 +146,7 @@ impl Engine {
             };
             let stepped = match before {
                 Some(old) => self.continue_callout(&around, old, id, now).await?,
-                None => callout::open(around.ctx(self), id, w.accepted_at, now),
+                None => callout::open(around.ctx(self), id, around.start(), now),
             };
             let stepped = match born_ended(w) {
                 Some(reason) => end_at_once(&around.ctx(self), stepped, reason, now),
@@ -162,7 +162,7 @@ impl Engine {
     /// The older message's callout of this person hands over: inherited at the same or a lower level,
     /// called anew where the level was raised (contract, Updates).
     async fn continue_callout(&self, around: &Around, old: CalloutId, id: CalloutId, now: Time) -> Result<Stepped, StoreError> {
-        let fresh = || callout::open(around.ctx(self), id, around.warning.accepted_at, now);
+        let fresh = || callout::open(around.ctx(self), id, around.start(), now);
         let Some(before) = self.around(old).await? else { return Ok(fresh()) };
         let told_only = !around.warning.policy.ladders[usize::from(around.entry().ladder)].ladder.answer;
         let raised = around.entry().level.rank() > before.entry().level.rank();
@@ -183,7 +183,7 @@ impl Engine {
         if !inherits || !mine {
             return Ok(fresh());
         }
-        let start = around.warning.accepted_at;
+        let start = around.start();
         Ok(callout::open_carried(around.ctx(self), id, &parts.callout, before.entry(), start, now))
     }
 

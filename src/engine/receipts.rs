@@ -3,7 +3,9 @@
 
 use super::{
     ActError, Engine,
-    apply::{from_json, to_json},
+    apply::{WarningChange, from_json, to_json},
+    duty::unclaimed,
+    newer::read_whole,
     provider_ids,
 };
 use crate::{
@@ -11,15 +13,16 @@ use crate::{
     core::{
         callout::{
             event::Event,
-            state::{AttemptState, Callout, Via},
+            state::{AttemptState, Callout, TaskKind, Via},
         },
         duty_call::DutyCall,
         ids::{AttemptId, CalloutId},
         line::{AskFacts, Line, LineEvent, Member, ReplyMeaning, reply_meaning},
         phone::Phone,
         time::{Span, Time},
+        warning_life::{WarningPhase, WarningState},
     },
-    store::{Claim, Commit, Committed, FeedItem, Head, Key, Lane, StoreError, WriteLane},
+    store::{CalloutFilter, Claim, Commit, Committed, FeedItem, Head, Key, Lane, StoreError, WriteLane},
 };
 use futures_util::future;
 use serde::{Deserialize, Serialize};
@@ -91,7 +94,7 @@ impl Engine {
 
     pub(super) async fn work_callback(&self, claim: Claim) -> Result<(), StoreError> {
         let Some(record) = &claim.record else { return Ok(()) };
-        let mut parked: Parked = from_json(&claim.key, &record.body)?;
+        let mut parked: Parked = read_whole(&claim.key, &record.body)?;
         let result = match self
             .accounts
             .named(&parked.account)
@@ -290,6 +293,7 @@ impl Engine {
                         self.apply_callout(m.attempt.callout, &event, WriteLane::Urgent).await?;
                     }
                     None => {
+                        self.somebody_reads(phone, text).await?;
                         let now = self.store.now();
                         let data = serde_json::json!({"phone": phone.masked(), "text": text.chars().take(200).collect::<String>(), "at": now.rfc3339()});
                         self.announce("replies", FeedItem { kind: "reply.unmatched".into(), warning: None, callout: None, at: now, data })
@@ -297,6 +301,41 @@ impl Engine {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// A reply that belongs to no ask (a stranger's, or a person's whose ask is a day old): an officer reads it
+    /// all the same, with the person's open callout where there is one, else with the newest running warning.
+    async fn somebody_reads(&self, phone: &Phone, text: &str) -> Result<(), StoreError> {
+        let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+        let directory = self.directory();
+        let of_number = directory.recipients.values().filter(|r| r.phones.contains(phone)).map(|r| r.id.0).collect::<Vec<_>>();
+        if !of_number.is_empty() {
+            let filter = CalloutFilter { open: true, recipients: Some(of_number), ..CalloutFilter::default() };
+            if let Some((record, _)) = self.reports.callouts(None, &filter, None, 100).await?.pop()
+                && let Key::Callout(id) = record.key
+            {
+                self.apply_callout(id, &Event::Unreadable { contact: 0, text }, WriteLane::Urgent).await?;
+                return Ok(());
+            }
+        }
+        for record in self.reports.warnings(None, 50).await? {
+            let w: WarningState = from_json(&record.key, &record.body)?;
+            if w.phase != WarningPhase::Active || w.drill {
+                continue;
+            }
+            let title = format!("阅读 {} 的来信：{text}", phone.masked());
+            self.apply_warning(w.id, WriteLane::Urgent, |w, now| {
+                let due = now + unclaimed(w.policy.clocks.claim_lapses);
+                let n = w.push_task(TaskKind::Read, &title, now, due);
+                let entry = serde_json::json!({"e": "reply_unmatched", "task": n});
+                Some(WarningChange { entry, tasks: vec![n], ..WarningChange::default() })
+            })
+            .await?;
+            return Ok(());
         }
         Ok(())
     }

@@ -19,9 +19,7 @@ const LONGEST_SLEEP: Span = Span::secs(1);
 
 /// Runs until `stop`: then takes no new work, and waits for requests under way to be recorded.
 pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
-    if let Err(e) = engine.beat().await {
-        tracing::error!(error = %e, "this gateway could not say that it lives");
-    }
+    say_alive(&engine).await;
     if engine.store().shared() {
         tokio::select! {
             biased;
@@ -38,7 +36,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     }
     tracker.spawn(conservation(engine.clone(), stop.clone()));
     tracker.spawn(follow_directory(engine.clone(), stop.clone()));
-    tracker.spawn(beats(engine.clone(), stop.clone()));
+    tracker.spawn(heartbeat(engine.clone(), stop.clone()));
     drop(done_tx);
     tracker.close();
     tracker.wait().await;
@@ -135,19 +133,34 @@ async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
     }
 }
 
-async fn beats(engine: Arc<Engine>, stop: CancellationToken) {
+/// Tells the others, and takes this gateway's share of every account.
+async fn say_alive(engine: &Engine) {
+    if !engine.store().shared() {
+        return;
+    }
+    if let Err(e) = engine.gateways().beat().await {
+        tracing::warn!(error = %e, "the other gateways could not be told that this one lives");
+    }
+    match engine.gateways().live().await {
+        Ok(live) => engine.share_accounts(live.len()),
+        Err(e) => tracing::warn!(error = %e, "who else lives could not be asked; the accounts stay shared as they were"),
+    }
+}
+
+/// Other gateways know of this one while it runs.
+async fn heartbeat(engine: Arc<Engine>, stop: CancellationToken) {
     while !stop.is_cancelled() {
+        say_alive(&engine).await;
         tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => {}
             () = tokio::time::sleep(gateways::BEAT.to_std()) => {}
         }
-        if let Err(e) = engine.beat().await {
-            tracing::error!(error = %e, "this gateway could not say that it lives");
-        }
     }
-    if let Err(e) = engine.leave().await {
-        tracing::warn!(error = %e, "the other gateways will find out by themselves that this one is gone");
+    if engine.store().shared()
+        && let Err(e) = engine.gateways().leave().await
+    {
+        tracing::warn!(error = %e, "the other gateways could not be told of this one's end");
     }
 }
 

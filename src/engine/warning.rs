@@ -5,6 +5,7 @@ use super::{
     Engine,
     apply::{WarningChange, from_json},
     ending::end_letter,
+    newer::{is_whole, read_whole},
 };
 use crate::{
     core::{
@@ -20,6 +21,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// No drill is older: what is looked through for running ones.
+const DRILLS_LAST: Span = Span::hours(7 * 24);
 
 /// Letters to a warning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +53,7 @@ impl Engine {
         let mut change = WarningChange::default();
         let mut heard = Vec::new();
         for letter in &claim.inbox {
-            let order = match from_json(&claim.key, &letter.body) {
+            let order = match read_whole(&claim.key, &letter.body) {
                 Ok(WarningLetter::End { order }) => order,
                 Ok(WarningLetter::Duty { n, news }) => {
                     consumed.push(letter.seq);
@@ -71,8 +75,8 @@ impl Engine {
             if !ended && (w.end.is_none() || expiring) {
                 w.end = Some(EndOrder { cursor: 0, ..order });
                 ordered = true;
-            } else if let (WarningEnd::Cancelled, Some(newer)) = (order.reason, by.filter(|n| Some(*n) != order.by)) {
-                // It was superseded meanwhile: the cancel is meant for what continues it.
+            } else if let (WarningEnd::Cancelled, Some(newer)) = (order.reason, by.filter(|n| order.by.is_some() && Some(*n) != order.by)) {
+                // It was superseded meanwhile: a bureau's cancel is meant for what continues it.
                 passed_on.push(end_letter(newer, order));
             }
         }
@@ -106,6 +110,7 @@ impl Engine {
         now: Time,
         consumed: Vec<u64>,
     ) -> Result<(), StoreError> {
+        is_whole(&record.key, &record.body, &*self.warning_of(w.id, record)?)?;
         let mut w = w.clone();
         self.recall_duty(&mut w, &mut change);
         let commit = self.warning_commit(&w, Some(record), &change, now, consumed);
@@ -129,7 +134,7 @@ impl Engine {
             change.announce.push("warning.closed");
             return self.finish(&w, &record, change, now, consumed).await;
         }
-        if let Some((reason, by)) = self.overtaken(&w).await? {
+        if let Some((reason, by)) = if w.drill { None } else { self.overtaken(&w).await? } {
             self.keep_the_older(&mut w, &mut change);
             self.close(&mut w, reason, now);
             w.findings.push(Finding::new("overtaken", format!("在收到本消息之前已收到针对它的{by}，不再叫应")));
@@ -227,22 +232,32 @@ impl Engine {
 
     /// A real warning stops every drill (contract, Drills).
     async fn stop_drills(&self, change: &mut WarningChange, now: Time) -> Result<(), StoreError> {
-        for record in self.reports.warnings(None, 200).await? {
-            let w: WarningState = from_json(&record.key, &record.body)?;
-            if w.drill && w.phase != WarningPhase::Closed && w.end.is_none() {
-                let order = EndOrder {
-                    reason: WarningEnd::Cancelled,
-                    at: now,
-                    by: None,
-                    who: "system".into(),
-                    note: "真实预警到来，演练停止".into(),
-                    cursor: 0,
-                    spare_serious: false,
-                    within: Vec::new(),
-                };
-                change.send.push(end_letter(w.id, order));
+        let mut before = None;
+        loop {
+            let batch = self.reports.warnings(before, 200).await?;
+            for record in &batch {
+                let w: WarningState = from_json(&record.key, &record.body)?;
+                before = Some(w.id);
+                if w.accepted_at + DRILLS_LAST < now {
+                    return Ok(());
+                }
+                if w.drill && w.phase != WarningPhase::Closed && w.end.is_none() {
+                    let order = EndOrder {
+                        reason: WarningEnd::Cancelled,
+                        at: now,
+                        by: None,
+                        who: "system".into(),
+                        note: "真实预警到来，演练停止".into(),
+                        cursor: 0,
+                        spare_serious: false,
+                        within: Vec::new(),
+                    };
+                    change.send.push(end_letter(w.id, order));
+                }
+            }
+            if batch.len() < 200 {
+                return Ok(());
             }
         }
-        Ok(())
     }
 }

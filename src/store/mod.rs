@@ -14,6 +14,7 @@ pub mod clock;
 pub mod memory;
 pub mod redis;
 pub mod sqlite;
+pub mod transfer;
 
 pub use crate::core::callout::state::CalloutState;
 use crate::core::{
@@ -295,6 +296,9 @@ pub enum StoreError {
     Unavailable(String),
     #[error("the store holds what cannot be read: {0}")]
     Corrupt(String),
+    /// Another gateway, of a newer version, must do it: what this one would write back had lost something.
+    #[error("left to a gateway of a newer version: {0}")]
+    Newer(String),
 }
 
 /// A document outside any callout: directory rows, accounts, settings.

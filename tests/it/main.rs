@@ -1,8 +1,10 @@
 //! All integration tests, one binary. Each file is a room with one subject.
 mod architecture;
+#[macro_use]
 mod conformance;
 mod http;
 mod ingest;
+mod migrate;
 mod people;
 mod rules;
 mod simulate;

@@ -266,6 +266,9 @@ impl Work<'_> {
         not_before: Option<Time>,
         repeats: Option<u16>,
     ) {
+        if self.is_full() {
+            return;
+        }
         let k = &self.state.contacts[usize::from(contact)];
         let (relation, recipient) = (k.relation, k.id);
         let Some(phone) = self.ctx.person(k.person).and_then(|p| p.phones.get(usize::from(number))).cloned() else { return };

@@ -19,6 +19,9 @@ use crate::core::{
     time::{Span, Time},
 };
 
+/// Attempts of one callout; what a provider's field for our reference can tell apart is 4095.
+const MAX_ATTEMPTS: usize = 4000;
+
 /// Which channels this gateway has an account for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channels {
@@ -106,8 +109,16 @@ impl<'a> Work<'a> {
         Work { ctx, now, state, entries: Vec::new(), effects: Effects::default() }
     }
     pub fn did(&mut self, entry: Entry) {
+        // What cannot be named to a provider would be taken for another attempt.
+        if matches!(entry, Entry::Queued { .. }) && self.is_full() {
+            return;
+        }
         fold::apply(&mut self.state, &entry, self.now);
         self.entries.push(entry);
+    }
+    /// As many attempts were made as can be told apart: days of calls. The tasks go on.
+    pub fn is_full(&self) -> bool {
+        self.state.attempts.len() >= MAX_ATTEMPTS
     }
     pub fn attempt_id(&self, n: u16) -> AttemptId {
         AttemptId { callout: self.state.id, n }

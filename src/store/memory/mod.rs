@@ -6,6 +6,7 @@
 
 mod reports;
 mod table;
+mod transfer;
 
 use super::{
     Claim, Commit, Committed, Doc, Identity, Key, Record, Store, StoreError, WriteLane,

@@ -83,12 +83,13 @@ impl Reports for MemoryStore {
 
     async fn feed_after(&self, seq: u64, limit: usize) -> Result<Vec<(u64, FeedItem)>, StoreError> {
         let table = self.table();
-        let skip = usize::try_from(seq).unwrap_or(usize::MAX);
-        Ok(table.feed.iter().enumerate().skip(skip).take(limit).map(|(i, item)| (i as u64 + 1, item.clone())).collect())
+        let skip = usize::try_from(seq.saturating_sub(table.feed_before)).unwrap_or(usize::MAX);
+        Ok((table.feed_before + 1..).zip(&table.feed).skip(skip).take(limit).map(|(n, item)| (n, item.clone())).collect())
     }
 
     async fn feed_tip(&self) -> Result<u64, StoreError> {
-        Ok(self.table().feed.len() as u64)
+        let table = self.table();
+        Ok(table.feed_before + table.feed.len() as u64)
     }
 
     async fn without_clock(&self) -> Result<Vec<Key>, StoreError> {

@@ -40,6 +40,8 @@ pub(super) struct Table {
     pub counts: BTreeMap<WarningId, FaceCounts>,
     pub tasks: BTreeMap<String, TaskRow>,
     pub feed: Vec<FeedItem>,
+    /// Feed items that were before the first of `feed`, in the store this one was filled from.
+    pub feed_before: u64,
     /// By identifier, sender, issuer.
     pub identities: BTreeMap<(String, String, String), Identity>,
     pub blobs: BTreeMap<(Key, String), Vec<u8>>,
@@ -51,7 +53,7 @@ pub(super) struct Table {
     listed: BTreeSet<(Lane, Time, Key)>,
     leases: BTreeMap<Key, Lease>,
     lease_ends: BTreeSet<(Time, Key)>,
-    letters: u64,
+    pub letters: u64,
     nonces: u64,
     told: Option<Time>,
 }
@@ -198,7 +200,7 @@ impl Table {
         own.into_iter().chain(letters).collect()
     }
 
-    fn list(&mut self, key: &Key) {
+    pub fn list(&mut self, key: &Key) {
         if self.leases.contains_key(key) {
             return;
         }

@@ -137,6 +137,11 @@ pub(super) fn encode_row(c: &Commit) -> Vec<u8> {
     [&c.at.0.to_be_bytes()[..], &c.head.0, &c.journal].concat()
 }
 
+/// The same of a row that was written elsewhere.
+pub(super) fn encode_journal(row: &JournalRow) -> Vec<u8> {
+    [&row.at.0.to_be_bytes()[..], &row.head.0, &row.entries].concat()
+}
+
 pub(super) fn decode_row(key: &Key, n: u64, row: &[u8]) -> Result<JournalRow, StoreError> {
     let mut r = Reader(row);
     let mut read = || Some((Time(i64::from_be_bytes(r.array()?)), Head(r.array()?)));
@@ -169,14 +174,14 @@ pub(super) fn items(c: &Commit, partitions: u16) -> Result<Vec<(Part, Vec<u8>)>,
     Ok(out)
 }
 
-fn letter_item(e: &Envelope) -> Vec<u8> {
+pub(super) fn letter_item(e: &Envelope) -> Vec<u8> {
     let to = names::text(&e.to);
     let mut item = format!("L{} {} {} {to}", e.lane.0, e.not_before.0, to.len()).into_bytes();
     item.extend_from_slice(&e.body);
     item
 }
 
-fn task_item(t: &TaskRow) -> Result<Vec<u8>, StoreError> {
+pub(super) fn task_item(t: &TaskRow) -> Result<Vec<u8>, StoreError> {
     let warning = t.warning.map_or_else(|| "-".to_string(), |w| w.0.to_string());
     let mut item = format!("T{} {} {warning} {} {}", u8::from(t.closed.is_none()), t.due_at.0, t.id.len(), t.id).into_bytes();
     item.extend(json(t)?);

@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 const TEXT: &str = include_str!("library.lua");
 /// The layout of keys and values. A store of another format is refused.
 pub(super) const FORMAT: &str = "1";
+/// In its place while a move fills the store: no gateway opens it.
+pub(super) const MOVING: &str = "moving";
 
 pub(super) struct Library {
     /// `jiaoying1_<digest>`.

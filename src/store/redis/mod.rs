@@ -3,7 +3,7 @@
 //! Who lives here: `library.lua` (what happens inside the server; the keys are described at its
 //! head) and `library`; `link` (connections, repeats, `WAIT`) with `topology`, `fault` and `reply`;
 //! `names` and `codec` (the data format); `commit`, `outbox`, `claim`, `reports` (the promise);
-//! `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
+//! `export` and `import` (moves); `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
 //!
 //! Records live in partitions, each in one hash slot. A commit is one call in its own partition; what
 //! it sends to another one goes through an outbox where that may be on another server, and at once
@@ -13,7 +13,9 @@ mod checks;
 mod claim;
 mod codec;
 mod commit;
+mod export;
 mod fault;
+mod import;
 mod library;
 mod link;
 mod names;
@@ -26,6 +28,7 @@ mod time;
 mod topology;
 mod wake;
 
+pub use import::RedisImport;
 pub use link::Epoch;
 pub use settings::{Mode, Settings};
 pub use time::Timing;
@@ -34,7 +37,7 @@ use super::{Claim, Commit, Committed, Doc, Identity, Key, Record, Store, StoreEr
 use crate::core::time::{Span, Time};
 use async_trait::async_trait;
 use codec::corrupt;
-use library::FORMAT;
+use library::{FORMAT, MOVING};
 use link::{Again, Confirm, Link, Via};
 use names::Part;
 use redis::cmd;
@@ -52,6 +55,16 @@ pub struct RedisStore {
     core: Arc<Core>,
     /// Ended with the store.
     tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// What it is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Serve,
+    /// Read by a move.
+    Move,
+    /// Filled by a move, maybe anew.
+    Fill,
 }
 
 /// What the store and its tasks share.
@@ -79,6 +92,20 @@ impl RedisStore {
     /// `Unavailable` when no primary can be reached or one is not fit to keep warnings (each reason
     /// with what to do); `Corrupt` when another program's data stands under the prefix.
     pub async fn open(settings: Settings, timing: Timing) -> Result<RedisStore, StoreError> {
+        RedisStore::open_for(settings, timing, Purpose::Serve).await
+    }
+
+    /// The same to be read whole and moved: it does not count as a gateway ([`Export::gateways`]).
+    ///
+    /// # Errors
+    /// As [`RedisStore::open`].
+    ///
+    /// [`Export::gateways`]: super::transfer::Export::gateways
+    pub async fn open_to_move(settings: Settings, timing: Timing) -> Result<RedisStore, StoreError> {
+        RedisStore::open_for(settings, timing, Purpose::Move).await
+    }
+
+    async fn open_for(settings: Settings, timing: Timing, purpose: Purpose) -> Result<RedisStore, StoreError> {
         let mut seed = [0u8; 16];
         #[expect(
             clippy::disallowed_methods,
@@ -96,7 +123,13 @@ impl RedisStore {
         open.arg(FORMAT).arg(link.settings.partitions);
         let [format, partitions, floor] = reply::parts(link.call(Part::CONTROL, Via::Work, &open, Again::Safe).await?)?;
         let (format, partitions, floor) = (reply::text(format)?, reply::number::<u16>(partitions)?, reply::time(floor)?);
-        if format != FORMAT {
+        if format == MOVING && purpose != Purpose::Fill {
+            return Err(StoreError::Unavailable(format!(
+                "the data under the prefix `{}` is the beginning of a move that was not finished: run `jiaoying migrate` again",
+                link.settings.prefix
+            )));
+        }
+        if format != FORMAT && format != MOVING {
             return Err(StoreError::Unavailable(format!(
                 "the data under the prefix `{}` has format {format}, this program reads format {FORMAT}: use the program it was written by",
                 link.settings.prefix
@@ -131,7 +164,7 @@ impl RedisStore {
         core.clock.start(floor);
         core.look_at_clock(Some(core.now())).await?;
         core.link.check_lives().await;
-        let tasks = tasks::start(&core).await;
+        let tasks = if purpose == Purpose::Serve { tasks::start(&core).await } else { Vec::new() };
         Ok(RedisStore { core, tasks })
     }
 

@@ -121,7 +121,7 @@ impl Core {
     }
 
     /// Carries everything that waits in a partition's outbox, whoever wrote it.
-    async fn settle(&self, source: Part) -> Result<(), StoreError> {
+    pub(super) async fn settle(&self, source: Part) -> Result<(), StoreError> {
         let mut stuck: BTreeMap<Part, Stuck> = BTreeMap::new();
         loop {
             let mut look = self.link.function("outbox", source);

@@ -3,11 +3,14 @@
 //! Who lives here: `writer` (the thread that commits groups) with `apply` (one commit to SQL) and
 //! `queue` (the way to it); `index` (what is due, leased, waiting, in memory) with `rid` (ids and
 //! names) and `load` (both made anew at the start); `reports` (the read side); `wal` (checkpoints);
-//! `schema`, `rows`, `backup`. One process owns the file, by a lock beside it: that is what allows
+//! `schema`, `rows`, `backup`; `export`, `import` and `filler` (moves from and to other stores). One process owns the file, by a lock beside it: that is what allows
 //! leases and the index to live in memory.
 
 mod apply;
 mod backup;
+mod export;
+mod filler;
+mod import;
 mod index;
 mod load;
 mod queue;
@@ -20,6 +23,7 @@ mod wal;
 mod writer;
 
 pub use backup::backup;
+pub use import::SqliteImport;
 
 use super::{
     Claim, Commit, Committed, Doc, Identity, Key, Lane, Letter, Record, Store, StoreError, WriteLane,
@@ -118,9 +122,14 @@ impl SqliteStore {
         let shared = Arc::clone(&self.shared);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                let _turn = shared.turns.acquire().await;
-                let shared = Arc::clone(&shared);
-                let done = runtime.spawn_blocking(move || f(&shared)).await;
+                // The read's, not the caller's: who goes away while it runs leaves the turn to it.
+                let turn = Arc::clone(&shared.turns).acquire_owned().await;
+                let done = runtime.spawn_blocking(move || {
+                    let out = f(&shared);
+                    drop(turn);
+                    out
+                });
+                let done = done.await;
                 done.unwrap_or_else(|e| Err(StoreError::Unavailable(format!("a read was broken off: {e}"))))
             }
             Err(_) => f(&shared),

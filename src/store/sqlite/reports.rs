@@ -128,7 +128,7 @@ fn read_faces(c: &Connection, warning: WarningId) -> rusqlite::Result<Vec<(Callo
     Ok(out)
 }
 
-fn kept_counts(c: &Connection, warning: WarningId) -> rusqlite::Result<FaceCounts> {
+pub(super) fn kept_counts(c: &Connection, warning: WarningId) -> rusqlite::Result<FaceCounts> {
     let mut counts = FaceCounts::default();
     let mut statement = c.prepare_cached("SELECT what, n FROM tally WHERE warning = ?1 AND n > 0")?;
     let mut found = statement.query([warning.0])?;
@@ -186,7 +186,7 @@ fn read_journal(s: &Shared, c: &Connection, key: &Key) -> rusqlite::Result<Vec<J
     Ok(out)
 }
 
-fn read_feed(c: &Connection, seq: u64, most: usize) -> rusqlite::Result<Vec<(u64, FeedItem)>> {
+pub(super) fn read_feed(c: &Connection, seq: u64, most: usize) -> rusqlite::Result<Vec<(u64, FeedItem)>> {
     let mut statement = c.prepare_cached("SELECT seq, kind, warning, callout, at, data FROM feed WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
     let found = statement.query_map(params![rows::signed(seq), limit(most)], |r| {
         let data: String = r.get(5)?;

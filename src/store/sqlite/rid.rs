@@ -211,6 +211,15 @@ pub(super) fn parse_text(text: &str) -> Option<Key> {
     }
 }
 
+/// The key of a row; `text` is its `key` column, where its table has one.
+pub(super) fn key_of(rid: Rid, text: Option<&str>) -> Option<Key> {
+    match rid.class() {
+        Class::Line => phone(text?).map(Key::Line),
+        Class::Named => parse_text(text?),
+        Class::Warning | Class::Callout | Class::Callback => Names::default().key(rid),
+    }
+}
+
 fn phone(text: &str) -> Option<Phone> {
     Phone::deserialize(StrDeserializer::<ValueError>::new(text)).ok()
 }

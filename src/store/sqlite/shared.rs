@@ -29,7 +29,7 @@ pub(super) struct Shared {
     index: Mutex<Index>,
     names: Mutex<Names>,
     readers: Mutex<Vec<Connection>>,
-    pub turns: Semaphore,
+    pub turns: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -43,7 +43,7 @@ impl Shared {
             index: Mutex::new(index),
             names: Mutex::new(names),
             readers: Mutex::default(),
-            turns: Semaphore::new(READERS),
+            turns: Arc::new(Semaphore::new(READERS)),
         }
     }
 

@@ -9,7 +9,7 @@ mod figures;
 mod model;
 mod redis;
 mod rest;
-mod servers;
+pub mod servers;
 mod sqlite;
 mod views;
 
@@ -187,7 +187,7 @@ pub fn by_sentinels(watched: &servers::Watched) -> Settings {
 }
 
 /// A fresh room of each engine, under the name its tests go by.
-mod fresh {
+pub mod fresh {
     use super::*;
 
     pub async fn memory() -> Room {

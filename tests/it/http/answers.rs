@@ -15,9 +15,8 @@ async fn village(app: &App, warning: &str) -> String {
     all[0]["id"].as_str().unwrap().to_string()
 }
 
-#[tokio::test]
-async fn looking_changes_nothing_and_the_button_answers() {
-    let app = App::start().await;
+pub async fn looking_changes_nothing_and_the_button_answers(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("A1").await;
     let id = village(&app, &warning).await;
     let link = app.link(&id, 0);
@@ -53,9 +52,8 @@ async fn looking_changes_nothing_and_the_button_answers() {
     assert_eq!((&tally["answered"], &tally["by_via"]["link"], &tally["median_answer_s"]), (&json!(1), &json!(1), &json!(40.0)));
 }
 
-#[tokio::test]
-async fn an_unknown_token_is_told_so_in_chinese_and_an_unknown_button_too() {
-    let app = App::start().await;
+pub async fn an_unknown_token_is_told_so_in_chinese_and_an_unknown_button_too(room: Room) {
+    let app = App::start(room).await;
     let page = app.get("/a/0123456789012345678901", "").await;
     assert_eq!(page.status.as_u16(), 404);
     assert!(page.text().contains("链接无效") && page.header("content-type").starts_with("text/html"));
@@ -65,9 +63,8 @@ async fn an_unknown_token_is_told_so_in_chinese_and_an_unknown_button_too() {
     assert_eq!(app.form(&link, "action=explode").await.status.as_u16(), 400);
 }
 
-#[tokio::test]
-async fn a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_contracts_shape() {
-    let app = App::start().await;
+pub async fn a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_contracts_shape(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("A3").await;
     let id = village(&app, &warning).await;
     let link = app.link(&id, 0);
@@ -105,9 +102,8 @@ async fn a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_contract
     assert_eq!(callout(&app, &id).await["feedback"]["moved"], 12);
 }
 
-#[tokio::test]
-async fn not_me_is_no_answer_and_the_ladder_runs_on() {
-    let app = App::start().await;
+pub async fn not_me_is_no_answer_and_the_ladder_runs_on(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("A4").await;
     let id = village(&app, &warning).await;
     let done = app.form(&app.link(&id, 0), "action=not_me").await;
@@ -117,9 +113,8 @@ async fn not_me_is_no_answer_and_the_ladder_runs_on() {
     assert!(shown["next"].is_object(), "{shown}");
 }
 
-#[tokio::test]
-async fn after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept() {
-    let app = App::start().await;
+pub async fn after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("A5").await;
     let id = village(&app, &warning).await;
     let link = app.link(&id, 0);
@@ -132,9 +127,8 @@ async fn after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept() {
     assert_eq!(callout(&app, &id).await["state"], "closed");
 }
 
-#[tokio::test]
-async fn a_drill_is_marked_on_its_page_and_counted_apart() {
-    let app = App::start().await;
+pub async fn a_drill_is_marked_on_its_page_and_counted_apart(room: Room) {
+    let app = App::start(room).await;
     let drill = app.post("/api/v1/drills", OPERATOR, &warning("DRILL")).await.expect(202);
     app.run().await;
     let id = drill["id"].as_str().unwrap();

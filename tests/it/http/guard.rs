@@ -27,9 +27,8 @@ fn key_of(role: Role) -> &'static str {
     }
 }
 
-#[tokio::test]
-async fn every_route_refuses_callers_without_a_key_and_with_every_wrong_role() {
-    let app = App::start().await;
+pub async fn every_route_refuses_callers_without_a_key_and_with_every_wrong_role(room: Room) {
+    let app = App::start(room).await;
     // A live stream never ends by itself; a gateway that stops ends it at once.
     app.stop.cancel();
     let mut refused = 0;
@@ -54,9 +53,8 @@ async fn every_route_refuses_callers_without_a_key_and_with_every_wrong_role() {
     assert!(refused > 80, "the table was walked");
 }
 
-#[tokio::test]
-async fn every_row_of_the_table_is_served() {
-    let app = App::start().await;
+pub async fn every_row_of_the_table_is_served(room: Room) {
+    let app = App::start(room).await;
     app.stop.cancel();
     for operation in OPERATIONS {
         let reply = app.send(request(operation.method, &path_of(operation), ADMIN).body(Body::empty()).unwrap()).await;
@@ -68,18 +66,16 @@ async fn every_row_of_the_table_is_served() {
     }
 }
 
-#[tokio::test]
-async fn a_path_or_method_that_does_not_exist_is_a_problem_too() {
-    let app = App::start().await;
+pub async fn a_path_or_method_that_does_not_exist_is_a_problem_too(room: Room) {
+    let app = App::start(room).await;
     let reply = app.get("/api/v2/warnings", VIEWER).await;
     assert_eq!((reply.status.as_u16(), reply.header("content-type")), (404, "application/problem+json"));
     let reply = app.send(request("DELETE", "/api/v1/warnings", ADMIN).body(Body::empty()).unwrap()).await;
     assert_eq!(reply.expect(405)["title"], "This path has no such method");
 }
 
-#[tokio::test]
-async fn a_browsers_password_opens_what_reads_and_nothing_that_writes() {
-    let app = App::start().await;
+pub async fn a_browsers_password_opens_what_reads_and_nothing_that_writes(room: Room) {
+    let app = App::start(room).await;
     let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("anything:{secret}")));
     let call = async |method: &str, path: &str, secret: &str| {
         let request = request(method, path, "").header("authorization", basic(secret)).header("content-type", "application/json");
@@ -95,9 +91,8 @@ async fn a_browsers_password_opens_what_reads_and_nothing_that_writes() {
     assert!(asked.text().contains("请先登录"));
 }
 
-#[tokio::test]
-async fn no_answer_may_be_cached_sniffed_framed_or_tell_its_address_elsewhere() {
-    let app = App::start().await;
+pub async fn no_answer_may_be_cached_sniffed_framed_or_tell_its_address_elsewhere(room: Room) {
+    let app = App::start(room).await;
     for path in ["/healthz", "/api/v1/warnings", "/a/no-such-token", "/status", "/nowhere"] {
         let reply = app.get(path, VIEWER).await;
         assert_eq!(reply.header("cache-control"), "no-store", "{path}");

@@ -1,13 +1,14 @@
 //! Warnings in: what is accepted, what is refused and how, and that a refusal leaves nothing behind.
 
 use super::kit::*;
+use crate::conformance::Both;
 use async_trait::async_trait;
 use axum::body::Body;
 use jiaoying::{
     core::time::{Span, Time},
     http::webhook::Key as Signer,
     ingest,
-    store::{memory::MemoryStore, *},
+    store::*,
 };
 use serde_json::{Value, json};
 use std::sync::{
@@ -15,9 +16,9 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// The memory store on a disk that can be full.
+/// A store on a disk that can be full.
 pub struct Disk {
-    pub inner: Arc<MemoryStore>,
+    pub inner: Arc<dyn Both>,
     pub full: Arc<AtomicBool>,
 }
 
@@ -79,9 +80,8 @@ async fn refusals(app: &App) -> Vec<Value> {
     feed.into_iter().filter(|(_, i)| i.kind == "warning.refused").map(|(_, i)| i.data).collect()
 }
 
-#[tokio::test]
-async fn a_warning_is_accepted_once_and_known_again() {
-    let app = App::start().await;
+pub async fn a_warning_is_accepted_once_and_known_again(room: Room) {
+    let app = App::start(room).await;
     let first = app.post(POST, ISSUER_KEY, &warning("W1")).await;
     assert_eq!(first.header("location"), "/api/v1/warnings/w1");
     let body = first.expect(202);
@@ -103,9 +103,8 @@ async fn a_warning_is_accepted_once_and_known_again() {
     assert_eq!(stored(&app).await, 1);
 }
 
-#[tokio::test]
-async fn cap_is_accepted_under_each_of_its_content_types() {
-    let app = App::start().await;
+pub async fn cap_is_accepted_under_each_of_its_content_types(room: Room) {
+    let app = App::start(room).await;
     for (n, media) in ["application/cap+xml", "application/xml", "text/xml"].iter().enumerate() {
         let mut content = ingest::read(ingest::SourceFormat::Json, None, warning("x").to_string().as_bytes(), "qixiang").unwrap().content;
         content.identifier = format!("CAP-{n}");
@@ -115,9 +114,8 @@ async fn cap_is_accepted_under_each_of_its_content_types() {
     }
 }
 
-#[tokio::test]
-async fn bad_input_gets_the_contracts_answer_and_leaves_nothing_but_a_record() {
-    let app = App::start().await;
+pub async fn bad_input_gets_the_contracts_answer_and_leaves_nothing_but_a_record(room: Room) {
+    let app = App::start(room).await;
     let with = |key: &str, value: Value| {
         let mut w = warning("BAD");
         w[key] = value;
@@ -155,9 +153,8 @@ async fn bad_input_gets_the_contracts_answer_and_leaves_nothing_but_a_record() {
     assert!(told.iter().all(|r| r["issuer"] == "qixiang"));
 }
 
-#[tokio::test]
-async fn unknown_divisions_beside_a_known_one_are_a_finding() {
-    let app = App::start().await;
+pub async fn unknown_divisions_beside_a_known_one_are_a_finding(room: Room) {
+    let app = App::start(room).await;
     let mut w = warning("ODD");
     w["areas"] = json!([{"division": COUNTY}, {"division": "140599000000"}, {"division": "14052x"}]);
     let body = app.post(POST, ISSUER_KEY, &w).await.expect(202);
@@ -178,9 +175,8 @@ async fn signed(app: &App, id: &str, at: Time, secret: &str, body: &str) -> Repl
     app.send(request.body(Body::from(body.to_string())).unwrap()).await
 }
 
-#[tokio::test]
-async fn a_signed_webhook_is_accepted_within_its_window_and_its_replay_changes_nothing() {
-    let app = App::start().await;
+pub async fn a_signed_webhook_is_accepted_within_its_window_and_its_replay_changes_nothing(room: Room) {
+    let app = App::start(room).await;
     let now = app.engine.now();
     let body = warning("S1").to_string();
     assert_eq!(signed(&app, "m1", now, WHSEC, &body).await.expect(202)["id"], "w1");
@@ -196,18 +192,16 @@ async fn a_signed_webhook_is_accepted_within_its_window_and_its_replay_changes_n
     assert_eq!(told.len(), 4, "a wrong signature is recorded, though nobody knows whose it is: {told:#?}");
 }
 
-#[tokio::test]
-async fn a_flood_from_nobody_does_not_fill_the_duty_rooms_screen() {
-    let app = App::start().await;
+pub async fn a_flood_from_nobody_does_not_fill_the_duty_rooms_screen(room: Room) {
+    let app = App::start(room).await;
     for n in 0..50 {
         app.post(POST, "an-unknown-key-0123456789", &warning(&format!("F{n}"))).await.expect(401);
     }
     assert!(refusals(&app).await.len() <= 6);
 }
 
-#[tokio::test]
-async fn past_its_rate_an_issuer_waits_but_red_never_does() {
-    let app = App::start().await;
+pub async fn past_its_rate_an_issuer_waits_but_red_never_does(room: Room) {
+    let app = App::start(room).await;
     let blue = |n: u32| {
         let mut w = warning(&format!("B{n}"));
         w["level"] = json!("blue");
@@ -223,9 +217,8 @@ async fn past_its_rate_an_issuer_waits_but_red_never_does() {
     app.post(POST, ISSUER_KEY, &blue(60)).await.expect(202);
 }
 
-#[tokio::test]
-async fn what_cannot_be_made_durable_is_not_accepted() {
-    let app = App::start().await;
+pub async fn what_cannot_be_made_durable_is_not_accepted(room: Room) {
+    let app = App::start(room).await;
     app.disk_full.store(true, Ordering::SeqCst);
     let reply = app.post(POST, ISSUER_KEY, &warning("D1")).await;
     assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "2"));
@@ -234,9 +227,8 @@ async fn what_cannot_be_made_durable_is_not_accepted() {
     app.post(POST, ISSUER_KEY, &warning("D1")).await.expect(202);
 }
 
-#[tokio::test]
-async fn an_issuer_sees_and_cancels_its_own_warnings_only() {
-    let app = App::start().await;
+pub async fn an_issuer_sees_and_cancels_its_own_warnings_only(room: Room) {
+    let app = App::start(room).await;
     let id = app.red_rain("C1").await;
     let path = format!("/api/v1/warnings/{id}");
     assert_eq!(app.get(&path, ISSUER_KEY).await.expect(200)["identifier"], "C1");

@@ -1,5 +1,6 @@
 //! One gateway in a box: `App::start`, then requests, then `run` until nothing is due.
 
+pub use crate::conformance::Room;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -17,10 +18,7 @@ use jiaoying::{
     engine::{Engine, Parts, Settings},
     render::{RenderOptions, Renderer},
     sample,
-    store::{
-        clock::{Clock, ManualClock},
-        memory::MemoryStore,
-    },
+    store::clock::ManualClock,
     telemetry::metrics::Metrics,
 };
 use serde_json::{Value, json};
@@ -162,18 +160,19 @@ pub struct App {
     pub stop: CancellationToken,
     /// Commits fail while this is set.
     pub disk_full: Arc<AtomicBool>,
+    /// Holds the store's directory.
+    _room: Room,
 }
 
 impl App {
-    pub async fn start() -> App {
-        let start = Time::parse_rfc3339("2024-07-08T16:15:30+08:00").unwrap();
-        let clock = Arc::new(ManualClock::new(start));
-        let memory = Arc::new(MemoryStore::new(clock.clone() as Arc<dyn Clock>));
+    pub async fn start(room: Room) -> App {
+        room.clock.advance_to(Time::parse_rfc3339("2024-07-08T16:15:30+08:00").unwrap());
+        let clock = room.clock.clone();
         let disk_full = Arc::new(AtomicBool::new(false));
-        let store = Arc::new(super::intake::Disk { inner: memory.clone(), full: disk_full.clone() });
+        let store = Arc::new(super::intake::Disk { inner: room.store.clone(), full: disk_full.clone() });
         let parts = Parts {
             store,
-            reports: memory,
+            reports: room.store.clone(),
             providers: vec![
                 carrier("carrier-sms", Channel::Sms),
                 carrier("carrier-voice", Channel::Voice),
@@ -189,7 +188,7 @@ impl App {
         let config = Config::from_text("test.toml", CONFIG, &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
         let stop = CancellationToken::new();
         let router = jiaoying::http::router(engine.clone(), &config, Metrics::install().unwrap(), stop.clone()).unwrap();
-        App { router, engine, clock, stop, disk_full }
+        App { router, engine, clock, stop, disk_full, _room: room }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {

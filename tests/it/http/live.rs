@@ -41,9 +41,8 @@ impl Stream {
     }
 }
 
-#[tokio::test]
-async fn live_events_resume_where_they_stopped_and_end_when_the_gateway_does() {
-    let app = App::start().await;
+pub async fn live_events_resume_where_they_stopped_and_end_when_the_gateway_does(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("E1").await;
     let id = app.callouts(&warning, "&state=calling").await[0]["id"].as_str().unwrap().to_string();
     let mut all = Stream::open(&app, "/api/v1/events", VIEWER, Some("0")).await;
@@ -68,9 +67,8 @@ async fn live_events_resume_where_they_stopped_and_end_when_the_gateway_does() {
     while live.next().await.is_some() {}
 }
 
-#[tokio::test]
-async fn a_bound_token_hears_of_its_own_division_only() {
-    let app = App::start().await;
+pub async fn a_bound_token_hears_of_its_own_division_only(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("E2").await;
     let village = app.callouts(&warning, "&state=calling&tier=village").await[0]["id"].as_str().unwrap().to_string();
     app.form(&app.link(&village, 0), "action=answer").await;
@@ -87,9 +85,8 @@ async fn a_bound_token_hears_of_its_own_division_only() {
     assert!(everything >= own && own > elsewhere, "{everything} {own} {elsewhere}");
 }
 
-#[tokio::test]
-async fn a_callback_with_the_right_secret_is_kept_and_answered_in_the_providers_way() {
-    let app = App::start().await;
+pub async fn a_callback_with_the_right_secret_is_kept_and_answered_in_the_providers_way(room: Room) {
+    let app = App::start(room).await;
     let body = json!([{"send_time": "2024-07-08 16:16:00", "out_id": "x"}]);
     let kept = app.post(&format!("/callbacks/carrier-sms/{CALLBACK}"), "", &body).await;
     assert_eq!((kept.status.as_u16(), kept.header("content-type")), (200, "application/json"));
@@ -103,9 +100,8 @@ async fn a_callback_with_the_right_secret_is_kept_and_answered_in_the_providers_
     assert!(app.engine.store().load(&[Key::Callback(2)]).await.unwrap()[0].is_none(), "a refused one leaves nothing");
 }
 
-#[tokio::test]
-async fn those_who_run_it_read_health_metrics_and_the_api_document() {
-    let app = App::start().await;
+pub async fn those_who_run_it_read_health_metrics_and_the_api_document(room: Room) {
+    let app = App::start(room).await;
     app.red_rain("R1").await;
     assert_eq!(app.get("/healthz", "").await.text(), "ok\n");
     assert_eq!(app.get("/readyz", "").await.text(), "ready\n");
@@ -119,9 +115,8 @@ async fn those_who_run_it_read_health_metrics_and_the_api_document() {
     assert_eq!(app.get("/healthz", "").await.status.as_u16(), 200);
 }
 
-#[tokio::test]
-async fn the_status_page_shows_tallies_open_callouts_and_tasks_with_masked_numbers() {
-    let app = App::start().await;
+pub async fn the_status_page_shows_tallies_open_callouts_and_tasks_with_masked_numbers(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("P1").await;
     let page = app.get("/status", VIEWER).await.text();
     assert!(page.contains("沁水县发布暴雨红色预警") && page.contains("叫应中") && page.contains(&format!("{warning}-")), "{page}");

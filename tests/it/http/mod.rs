@@ -1,5 +1,5 @@
 //! The HTTP side as outside programs meet it: the router, driven request by request, on an engine over
-//! the memory store with a clock that stands still until it is moved and a carrier that takes everything.
+//! each durable store with a clock that stands still until it is moved and a carrier that takes everything.
 
 mod answers;
 mod guard;
@@ -8,3 +8,69 @@ mod kit;
 mod live;
 mod officers;
 mod reading;
+mod rollout;
+
+use crate::conformance::fresh;
+
+macro_rules! serves {
+    ($engine:ident) => {
+        every_test!($engine,
+            answers: [
+                looking_changes_nothing_and_the_button_answers,
+                an_unknown_token_is_told_so_in_chinese_and_an_unknown_button_too,
+                a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_contracts_shape,
+                not_me_is_no_answer_and_the_ladder_runs_on,
+                after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept,
+                a_drill_is_marked_on_its_page_and_counted_apart,
+            ],
+            guard: [
+                every_route_refuses_callers_without_a_key_and_with_every_wrong_role,
+                every_row_of_the_table_is_served,
+                a_path_or_method_that_does_not_exist_is_a_problem_too,
+                a_browsers_password_opens_what_reads_and_nothing_that_writes,
+                no_answer_may_be_cached_sniffed_framed_or_tell_its_address_elsewhere,
+            ],
+            intake: [
+                a_warning_is_accepted_once_and_known_again,
+                cap_is_accepted_under_each_of_its_content_types,
+                bad_input_gets_the_contracts_answer_and_leaves_nothing_but_a_record,
+                unknown_divisions_beside_a_known_one_are_a_finding,
+                a_signed_webhook_is_accepted_within_its_window_and_its_replay_changes_nothing,
+                a_flood_from_nobody_does_not_fill_the_duty_rooms_screen,
+                past_its_rate_an_issuer_waits_but_red_never_does,
+                what_cannot_be_made_durable_is_not_accepted,
+                an_issuer_sees_and_cancels_its_own_warnings_only,
+            ],
+            live: [
+                live_events_resume_where_they_stopped_and_end_when_the_gateway_does,
+                a_bound_token_hears_of_its_own_division_only,
+                a_callback_with_the_right_secret_is_kept_and_answered_in_the_providers_way,
+                those_who_run_it_read_health_metrics_and_the_api_document,
+                the_status_page_shows_tallies_open_callouts_and_tasks_with_masked_numbers,
+            ],
+            officers: [
+                an_officers_entry_is_an_answer_and_says_who_entered_it,
+                silence_becomes_a_task_that_is_claimed_and_signed_off,
+                somebody_who_rings_back_is_found_by_number_and_by_name,
+                a_warning_is_extended_and_widened,
+            ],
+            reading: [
+                a_tally_has_the_contracts_fields_and_its_sum_is_expected,
+                warnings_are_listed_newest_first_filtered_and_paged,
+                one_warning_shows_its_content_in_the_native_json_and_its_policy,
+                callouts_have_the_contracts_fields_and_every_open_one_says_what_comes_next,
+                numbers_are_masked_unless_an_operator_asks,
+                a_token_bound_to_a_division_sees_that_division_only,
+                the_directory_is_read_page_by_page_and_taken_in_from_a_sheet,
+            ],
+            rollout: [
+                a_callout_with_a_field_of_a_newer_version_is_left_to_that_and_shown_all_the_same,
+                a_warning_with_a_field_of_a_newer_version_is_not_changed_and_its_people_are_called,
+                a_letter_of_a_newer_version_is_kept_until_that_reads_it,
+                a_line_of_a_newer_version_holds_its_own_messages_and_nobody_elses,
+            ],
+        );
+    };
+}
+serves!(sqlite_file);
+serves!(redis_on_one_server);

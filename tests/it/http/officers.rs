@@ -8,9 +8,8 @@ async fn first(app: &App, warning: &str, query: &str) -> Value {
     app.callouts(warning, query).await.into_iter().next().unwrap_or_else(|| panic!("no callout for {query}"))
 }
 
-#[tokio::test]
-async fn an_officers_entry_is_an_answer_and_says_who_entered_it() {
-    let app = App::start().await;
+pub async fn an_officers_entry_is_an_answer_and_says_who_entered_it(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("O1").await;
     let id = first(&app, &warning, "&state=calling").await["id"].as_str().unwrap().to_string();
     let path = format!("/api/v1/callouts/{id}/acknowledge");
@@ -29,9 +28,8 @@ async fn an_officers_entry_is_an_answer_and_says_who_entered_it() {
     app.post("/api/v1/callouts/w1-99999/acknowledge", OPERATOR, &json!({"method": "phone"})).await.expect(404);
 }
 
-#[tokio::test]
-async fn silence_becomes_a_task_that_is_claimed_and_signed_off() {
-    let app = App::start().await;
+pub async fn silence_becomes_a_task_that_is_claimed_and_signed_off(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("O2").await;
     let mut open = Vec::new();
     for _ in 0..30 {
@@ -66,9 +64,8 @@ async fn silence_becomes_a_task_that_is_claimed_and_signed_off() {
     }
 }
 
-#[tokio::test]
-async fn somebody_who_rings_back_is_found_by_number_and_by_name() {
-    let app = App::start().await;
+pub async fn somebody_who_rings_back_is_found_by_number_and_by_name(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("O3").await;
     let id = first(&app, &warning, "&state=calling").await["id"].as_str().unwrap().to_string();
     let full = app.get(&format!("/api/v1/callouts/{id}?reveal=true"), COUNTY_TOKEN).await.expect(200);
@@ -84,9 +81,8 @@ async fn somebody_who_rings_back_is_found_by_number_and_by_name() {
     app.get("/api/v1/callouts?phone=abc", OPERATOR).await.expect(400);
 }
 
-#[tokio::test]
-async fn a_warning_is_extended_and_widened() {
-    let app = App::start().await;
+pub async fn a_warning_is_extended_and_widened(room: Room) {
+    let app = App::start(room).await;
     let warning = app.red_rain("O4").await;
     let path = format!("/api/v1/warnings/{warning}");
     let later = app.post(&format!("{path}/extend"), OPERATOR, &json!({"expires": "2024-07-09T06:00:00+08:00"})).await;

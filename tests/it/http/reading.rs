@@ -23,9 +23,8 @@ fn sum(tally: &Value) -> u64 {
     ["queued", "calling", "overdue", "handed_over", "answered", "closed", "unreachable"].iter().map(|k| tally[*k].as_u64().unwrap()).sum()
 }
 
-#[tokio::test]
-async fn a_tally_has_the_contracts_fields_and_its_sum_is_expected() {
-    let app = App::start().await;
+pub async fn a_tally_has_the_contracts_fields_and_its_sum_is_expected(room: Room) {
+    let app = App::start(room).await;
     let id = app.red_rain("T1").await;
     let tally = app.get(&format!("/api/v1/warnings/{id}/tally"), VIEWER).await.expect(200);
     assert_eq!(keys(&tally), words(TALLY));
@@ -40,9 +39,8 @@ async fn a_tally_has_the_contracts_fields_and_its_sum_is_expected() {
     app.get(&format!("/api/v1/warnings/{id}/tally?by=colour"), VIEWER).await.expect(400);
 }
 
-#[tokio::test]
-async fn warnings_are_listed_newest_first_filtered_and_paged() {
-    let app = App::start().await;
+pub async fn warnings_are_listed_newest_first_filtered_and_paged(room: Room) {
+    let app = App::start(room).await;
     for n in 0..3 {
         let mut w = warning(&format!("L{n}"));
         w["level"] = json!(["red", "orange", "red"][n]);
@@ -65,9 +63,8 @@ async fn warnings_are_listed_newest_first_filtered_and_paged() {
     app.get("/api/v1/warnings/nonsense", VIEWER).await.expect(404);
 }
 
-#[tokio::test]
-async fn one_warning_shows_its_content_in_the_native_json_and_its_policy() {
-    let app = App::start().await;
+pub async fn one_warning_shows_its_content_in_the_native_json_and_its_policy(room: Room) {
+    let app = App::start(room).await;
     let id = app.red_rain("N1").await;
     let shown = app.get(&format!("/api/v1/warnings/{id}"), VIEWER).await.expect(200);
     let posted = warning("N1");
@@ -78,9 +75,8 @@ async fn one_warning_shows_its_content_in_the_native_json_and_its_policy() {
     assert_eq!((&shown["state"], &shown["drill"]), (&json!("active"), &json!(false)));
 }
 
-#[tokio::test]
-async fn callouts_have_the_contracts_fields_and_every_open_one_says_what_comes_next() {
-    let app = App::start().await;
+pub async fn callouts_have_the_contracts_fields_and_every_open_one_says_what_comes_next(room: Room) {
+    let app = App::start(room).await;
     let id = app.red_rain("K1").await;
     let all = app.callouts(&id, "").await;
     let tally = app.get(&format!("/api/v1/warnings/{id}/tally"), VIEWER).await.expect(200);
@@ -107,9 +103,8 @@ async fn callouts_have_the_contracts_fields_and_every_open_one_says_what_comes_n
     assert!(timeline.iter().all(|l| keys(l) == words("at what by") && !l["what"].as_str().unwrap().contains("无法识别")));
 }
 
-#[tokio::test]
-async fn numbers_are_masked_unless_an_operator_asks() {
-    let app = App::start().await;
+pub async fn numbers_are_masked_unless_an_operator_asks(room: Room) {
+    let app = App::start(room).await;
     let id = app.red_rain("M1").await;
     let calling = app.callouts(&id, "&state=calling").await;
     let callout = calling.iter().find(|c| c["recipient"]["phone"].is_string()).unwrap();
@@ -123,9 +118,8 @@ async fn numbers_are_masked_unless_an_operator_asks() {
     assert!(app.engine.directory().recipients.values().any(|p| p.phones.iter().any(|n| n.reveal() == full)));
 }
 
-#[tokio::test]
-async fn a_token_bound_to_a_division_sees_that_division_only() {
-    let app = App::start().await;
+pub async fn a_token_bound_to_a_division_sees_that_division_only(room: Room) {
+    let app = App::start(room).await;
     let id = app.red_rain("Z1").await;
     let whole = app.get(&format!("/api/v1/warnings/{id}/tally"), VIEWER).await.expect(200);
     let own = app.get(&format!("/api/v1/warnings/{id}/tally"), COUNTY_TOKEN).await.expect(200);
@@ -142,9 +136,8 @@ async fn a_token_bound_to_a_division_sees_that_division_only() {
     app.post(&format!("/api/v1/warnings/{id}/places"), COUNTY_TOKEN, &json!({"place": "140581000000"})).await.expect(403);
 }
 
-#[tokio::test]
-async fn the_directory_is_read_page_by_page_and_taken_in_from_a_sheet() {
-    let app = App::start().await;
+pub async fn the_directory_is_read_page_by_page_and_taken_in_from_a_sheet(room: Room) {
+    let app = App::start(room).await;
     let directory = app.engine.directory();
     let page = app.get("/api/v1/recipients?limit=10", ADMIN).await.expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 10);

@@ -139,7 +139,7 @@ impl Play {
                 Came::Post(Act::Post { issuer, content }, r)
             })),
             Act::Drill { content } => {
-                self.laws.ledger.drills.insert(content.identifier.clone());
+                self.laws.ledger.drills.extend(content.parameters.get(super::scenes::REHEARSAL).cloned());
                 tasks.push(Box::pin(async move {
                     let r = e.start_drill("值班员", (*content).clone()).await;
                     Came::Post(Act::Drill { content }, r)

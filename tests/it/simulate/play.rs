@@ -20,7 +20,7 @@ use jiaoying::{
         time::{Span, Time},
         warning::Content,
     },
-    store::{Key, Reports, Store},
+    store::{Key, Store},
 };
 use std::collections::BTreeMap;
 

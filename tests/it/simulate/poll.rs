@@ -1,10 +1,13 @@
-//! Futures without a runtime. The store's futures are ready at once, or yield once where the spy wants
-//! other work to come between: so a seed is a trace.
+//! Futures without a runtime. The memory store's futures are ready at once, or yield once where the spy
+//! wants other work to come between: so a seed is a trace. Nights that are written by hand are also played
+//! on stores that do wait; those tests run on a small runtime.
 
 use super::rng::Rng;
 use std::{
+    cell::Cell,
     future::Future,
     pin::Pin,
+    sync::OnceLock,
     task::{Context, Poll, Waker},
 };
 
@@ -13,8 +16,26 @@ pub type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 /// More polls than any honest piece of work needs.
 const ENOUGH: usize = 1_000_000;
 
+thread_local! {
+    /// Whether this test's store waits for a thread or a server.
+    static WAITS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on [`now`] waits, in this test.
+pub fn on_a_runtime(waits: bool) {
+    WAITS.set(waits);
+}
+
+fn runtime() -> &'static tokio::runtime::Runtime {
+    static ONE: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    ONE.get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
+}
+
 /// Polls one future to its end.
 pub fn now<F: Future>(f: F) -> F::Output {
+    if WAITS.get() {
+        return runtime().block_on(f);
+    }
     let mut f = std::pin::pin!(f);
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..ENOUGH {

@@ -16,11 +16,13 @@ use jiaoying::{
         warning_life::{WarningEnd, WarningPhase},
     },
     engine::TokenAction,
-    store::Reports,
 };
 use std::collections::BTreeMap;
 
 const LEVELS: [Level; 5] = [Level::Red, Level::Red, Level::Orange, Level::Yellow, Level::Blue];
+
+/// By this parameter the laws know a drill that was ordered; its identifier may be a real warning's.
+pub const REHEARSAL: &str = "rehearsal";
 
 pub fn content(identifier: &str, level: Level, areas: &[&str], sent: Time) -> Content {
     let area = |code: &&str| {
@@ -56,7 +58,8 @@ impl Play {
     pub fn stage(&mut self) {
         let minutes = self.rng.between(25, 70);
         if self.rng.chance(30) {
-            let content = self.some_content("drill");
+            let mut content = self.some_content("drill");
+            content.parameters.insert(REHEARSAL.into(), "before".into());
             self.after(Span::ZERO, Act::Drill { content: Box::new(content) });
         }
         if self.rng.chance(25) {
@@ -116,7 +119,9 @@ impl Play {
                     self.post(later, BUREAU, late);
                 }
                 _ => {
-                    let content = self.some_content(&format!("drill{n}"));
+                    // A rehearsal of a real warning bears its identifier.
+                    let mut content = self.some_content(&if n % 2 == 0 { "first".to_string() } else { format!("drill{n}") });
+                    content.parameters.insert(REHEARSAL.into(), n.to_string());
                     self.after(Span::secs(t), Act::Drill { content: Box::new(content) });
                 }
             }

@@ -1,7 +1,8 @@
-//! The store between engine and memory: it can let others come between two calls, cut the engine off in
+//! The store between the engine and the one beneath: it can let others come between two calls, cut the engine off in
 //! the middle of its work (a crash), and carry the planted bugs of a careless store.
 
 use super::{bugs::Bug, poll::yield_now, rng::Rng};
+use crate::conformance::Both;
 use async_trait::async_trait;
 use jiaoying::{
     core::{
@@ -10,7 +11,7 @@ use jiaoying::{
     },
     store::{
         CalloutFilter, Claim, Commit, Committed, Doc, Face, FaceCounts, FeedItem, Identity, JournalRow, Key, Lane, Record, Reports, Store,
-        StoreError, TaskRow, WriteLane, memory::MemoryStore,
+        StoreError, TaskRow, WriteLane,
     },
 };
 use std::{
@@ -19,7 +20,7 @@ use std::{
 };
 
 pub struct Spy {
-    pub inner: Arc<MemoryStore>,
+    pub inner: Arc<dyn Both>,
     state: Mutex<State>,
 }
 
@@ -40,7 +41,7 @@ fn crashed() -> StoreError {
 }
 
 impl Spy {
-    pub fn new(inner: Arc<MemoryStore>, rng: Rng, interleave: bool, bug: Option<Bug>) -> Spy {
+    pub fn new(inner: Arc<dyn Both>, rng: Rng, interleave: bool, bug: Option<Bug>) -> Spy {
         let state = State { rng, interleave, fuse: None, dead: false, touched: BTreeSet::new(), bug, conflicts: 0 };
         Spy { inner, state: Mutex::new(state) }
     }

@@ -8,6 +8,7 @@ use super::{
     rng::Rng,
     spy::Spy,
 };
+use crate::conformance::Room;
 use jiaoying::{
     channel::Provider,
     core::{
@@ -21,7 +22,7 @@ use jiaoying::{
     },
     engine::{Engine, Issuer, Parts, Settings},
     render::{RenderOptions, Renderer},
-    store::{Head, Key, Reports, Store, clock::ManualClock, memory::MemoryStore},
+    store::{Head, Key, Store, clock::ManualClock},
 };
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
@@ -34,6 +35,8 @@ pub struct World {
     pub epoch: u32,
     make: Make,
     read: RefCell<BTreeMap<WarningId, (Head, Arc<WarningState>)>>,
+    /// Holds the store's directory, where it has one.
+    _room: Room,
 }
 
 #[derive(Clone)]
@@ -54,19 +57,29 @@ pub fn shipped_policy() -> Policy {
 pub fn issuer(id: &str) -> Issuer {
     Issuer { id: IssuerId(id.into()), name: "沁水县气象台".into(), hazards: vec![], divisions: vec![], levels: vec![] }
 }
+/// A bureau whose rights end at one village.
+pub fn neighbour() -> Issuer {
+    Issuer { divisions: vec!["140521101202".parse().unwrap()], ..issuer("one-village") }
+}
 pub const BUREAU: &str = "qinshui-qixiang";
 pub const OTHER: &str = "qinshui-shuiwu";
 
 impl World {
     pub fn new(make: Make, rng: &mut Rng) -> World {
-        let clock = Arc::new(ManualClock::new(make.start));
-        let inner = Arc::new(MemoryStore::new(clock.clone()));
+        World::on(Room::memory(), make, rng)
+    }
+
+    /// The same over another store.
+    pub fn on(room: Room, make: Make, rng: &mut Rng) -> World {
+        let clock = room.clock.clone();
+        clock.advance_to(make.start);
+        let inner = room.store.clone();
         let store = Arc::new(Spy::new(inner, rng.fork(), make.interleave, make.bug));
         let carrier = Arc::new(Carrier::default());
         let engine = engine(&make, &store, &carrier);
         let taken = now(engine.replace_directory(0, make.directory.clone())).unwrap();
         assert!(taken, "the directory is taken");
-        World { clock, store, carrier, engine, epoch: 0, make, read: RefCell::default() }
+        World { clock, store, carrier, engine, epoch: 0, make, read: RefCell::default(), _room: room }
     }
 
     pub fn now(&self) -> Time {
@@ -131,7 +144,7 @@ fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> 
         providers,
         renderer: Renderer::new(RenderOptions::default()).unwrap_or_else(|f| panic!("{f:?}")),
         policy: make.policy.clone(),
-        issuers: vec![issuer(BUREAU), issuer(OTHER)],
+        issuers: vec![issuer(BUREAU), issuer(OTHER), neighbour()],
         settings: Settings { rows_per_turn: 7, key: [7; 32], ..Settings::default() },
     };
     Arc::new(now(Engine::new(parts)).unwrap())

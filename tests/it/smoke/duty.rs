@@ -1,6 +1,6 @@
 //! What the duty room must do, and who is rung when it does not.
 
-use super::stage::{CHIEF, LEADER, Night, OTHER_VILLAGE, VILLAGE, red, village};
+use super::stage::{CHIEF, LEADER, Night, OTHER_VILLAGE, On, VILLAGE, red, village};
 use crate::simulate::world::OTHER;
 use jiaoying::{
     channel::MessageKind::{Callout, Decide, End},
@@ -21,9 +21,8 @@ fn unreadable() -> Content {
     Content { areas: vec![area], ..red("a") }
 }
 
-#[test]
-fn a_warnings_own_task_that_nobody_claims_rings_the_shift_leader_and_his_key_takes_it_over() {
-    let mut n = Night::in_the_village();
+pub fn a_warnings_own_task_that_nobody_claims_rings_the_shift_leader_and_his_key_takes_it_over(on: On) {
+    let mut n = Night::in_the_village(on);
     let id = n.post(&unreadable());
     let task = n.expect_own_task(id, "请立即处理");
     n.expect_nothing(CHIEF, Callout);
@@ -37,9 +36,8 @@ fn a_warnings_own_task_that_nobody_claims_rings_the_shift_leader_and_his_key_tak
     n.after(Span::mins(6)).expect(LEADER, Voice, Decide);
 }
 
-#[test]
-fn another_key_takes_nothing_over_and_an_officer_on_the_screen_stops_the_ringing() {
-    let mut n = Night::in_the_village();
+pub fn another_key_takes_nothing_over_and_an_officer_on_the_screen_stops_the_ringing(on: On) {
+    let mut n = Night::in_the_village(on);
     let id = n.post(&unreadable());
     n.after(Span::mins(4)).expect(LEADER, Voice, Decide).then_press("2");
     let task = n.expect_own_task(id, "请立即处理");
@@ -51,9 +49,8 @@ fn another_key_takes_nothing_over_and_an_officer_on_the_screen_stops_the_ringing
     assert!(n.tasks(id).iter().all(|t| t.id != task.id), "adding the place was the work");
 }
 
-#[test]
-fn a_warning_that_had_expired_on_arrival_calls_nobody_and_the_duty_room_is_rung_about_it() {
-    let mut n = Night::in_the_village();
+pub fn a_warning_that_had_expired_on_arrival_calls_nobody_and_the_duty_room_is_rung_about_it(on: On) {
+    let mut n = Night::in_the_village(on);
     let id = n.post(&Content { expires: Some(n.w.now() - Span::hours(1)), ..red("a") });
     assert_eq!(n.w.warning(id).closed_reason, Some(WarningEnd::Expired));
     n.after(Span::mins(4)).expect_nothing(CHIEF, Callout);
@@ -64,12 +61,11 @@ fn a_warning_that_had_expired_on_arrival_calls_nobody_and_the_duty_room_is_rung_
     n.after(Span::mins(30)).expect_nothing(LEADER, Decide);
 }
 
-#[test]
-fn somebody_who_can_only_be_rung_is_rung_about_the_end_too_and_once_more_if_he_did_not_hear() {
+pub fn somebody_who_can_only_be_rung_is_rung_about_the_end_too_and_once_more_if_he_did_not_hear(on: On) {
     let mut b = village();
     let desk = b.person("电站值班室", &["03561234567"]);
     b.post(desk, "party_government", Tier::Village, OTHER_VILLAGE);
-    let mut n = Night::with(b.done());
+    let mut n = Night::with(on, b.done());
     let area = |d: &str| Area { name: None, shape: Shape::Division(d.parse().unwrap()), level: None };
     let id = n.post(&Content { areas: vec![area(OTHER_VILLAGE)], ..red("a") });
     n.after(Span::mins(2)).expect("电站值班室", Voice, Callout).then_press("1");
@@ -80,13 +76,12 @@ fn somebody_who_can_only_be_rung_is_rung_about_the_end_too_and_once_more_if_he_d
     n.after(Span::mins(30)).expect_nothing("电站值班室", End);
 }
 
-#[test]
-fn a_place_that_is_added_twice_is_added_once_and_who_is_called_already_is_told_by_a_person() {
+pub fn a_place_that_is_added_twice_is_added_once_and_who_is_called_already_is_told_by_a_person(on: On) {
     let mut b = village();
     let (chief, second) = (RecipientId(1), b.person("西河村主任", &["15400000061"]));
     b.post(chief, "party_government", Tier::Village, OTHER_VILLAGE);
     b.post(second, "party_government", Tier::Village, OTHER_VILLAGE);
-    let mut n = Night::with(b.done());
+    let mut n = Night::with(on, b.done());
     let id = n.post(&red("a"));
     n.after(Span::secs(5)).expect(CHIEF, Sms, Callout).then_reply("1");
     let before = n.w.warning(id).plan.expected;
@@ -99,9 +94,8 @@ fn a_place_that_is_added_twice_is_added_once_and_who_is_called_already_is_told_b
     assert_eq!(n.tasks(id).iter().filter(|t| t.title.contains("新增地点")).count(), 1);
 }
 
-#[test]
-fn the_same_message_from_another_bureau_calls_nobody_twice_until_the_first_is_over() {
-    let mut n = Night::in_the_village();
+pub fn the_same_message_from_another_bureau_calls_nobody_twice_until_the_first_is_over(on: On) {
+    let mut n = Night::in_the_village(on);
     let first = n.post(&red("same"));
     let second = n.post_from(OTHER, &red("same"));
     n.after(Span::secs(5)).expect(CHIEF, Sms, Callout);

@@ -1,6 +1,70 @@
-//! One path a test, each reads like the script of its night, over the real engine.
+//! One path a test, each reads like the script of its night, over the real engine and every store.
 
 mod duty;
 mod paths;
 mod stage;
 mod updates;
+mod warnings;
+
+macro_rules! nights {
+    ($engine:ident, $($file:ident: [$($test:ident),* $(,)?]),* $(,)?) => {
+        mod $engine {
+            $($(
+                #[test]
+                fn $test() {
+                    super::$file::$test(super::stage::On::$engine);
+                }
+            )*)*
+        }
+    };
+}
+macro_rules! plays {
+    ($engine:ident) => {
+        nights!($engine,
+            duty: [
+                a_warnings_own_task_that_nobody_claims_rings_the_shift_leader_and_his_key_takes_it_over,
+                another_key_takes_nothing_over_and_an_officer_on_the_screen_stops_the_ringing,
+                a_warning_that_had_expired_on_arrival_calls_nobody_and_the_duty_room_is_rung_about_it,
+                somebody_who_can_only_be_rung_is_rung_about_the_end_too_and_once_more_if_he_did_not_hear,
+                a_place_that_is_added_twice_is_added_once_and_who_is_called_already_is_told_by_a_person,
+                the_same_message_from_another_bureau_calls_nobody_twice_until_the_first_is_over,
+            ],
+            paths: [
+                the_chief_answers_by_the_button_of_his_link,
+                the_chief_answers_by_reply_with_his_digit,
+                the_chief_answers_by_the_asked_key,
+                a_wrong_key_and_another_text_answer_nothing_and_an_officer_reads_the_text,
+                silence_goes_redial_second_number_deputy_township_task_and_an_officer_completes_it,
+                a_desks_key_takes_the_task_over_and_answers_nothing,
+                an_unclaimed_task_rings_the_shift_leader,
+                the_deputy_answers_for_the_posts_he_deputises,
+                a_late_answer_counts_and_closes_the_task,
+                an_answer_after_the_cancel_is_kept_and_the_person_is_told_how_it_ended,
+                a_cancel_in_mid_call_lets_the_call_end_and_then_tells_the_end_once,
+                several_asks_on_one_number_carry_their_own_digits_and_a_bare_word_asks_which,
+            ],
+            updates: [
+                an_update_that_raises_the_level_calls_anew_and_the_old_answer_does_not_count,
+                an_update_at_the_same_level_inherits_and_an_answer_to_the_older_text_counts,
+                the_calls_go_on_after_an_update_that_came_while_one_rang,
+                a_drill_is_marked_everywhere_and_a_real_warning_stops_it,
+                a_person_in_two_warnings_answers_each_for_itself,
+            ],
+            warnings: [
+                at_expiry_open_red_callouts_become_one_task_and_the_officer_extends,
+                at_expiry_the_officer_ends_it_and_everybody_who_was_called_is_told,
+                at_expiry_yellow_callouts_just_end,
+                a_cancel_binds_only_within_its_senders_rights,
+                a_cancel_that_comes_before_its_warning_is_kept_and_applied,
+                who_is_no_longer_covered_by_an_update_is_released_and_told,
+                a_real_warning_with_the_identifier_of_a_drill_calls_everybody,
+                an_update_of_a_warning_that_was_also_rehearsed_is_not_cancelled_with_the_drill,
+                a_reply_that_belongs_to_no_ask_is_read_by_an_officer,
+                completing_a_call_task_with_an_empty_name_answers_nothing,
+            ],
+        );
+    };
+}
+plays!(memory);
+plays!(sqlite_file);
+plays!(redis_on_one_server);

@@ -1,6 +1,6 @@
 //! From the warning to the answer, by every road that leads there.
 
-use super::stage::{CHIEF, COUNTY_DESK, DEPUTY, LEADER, Night, TOWN_DESK, VILLAGE, red, village};
+use super::stage::{CHIEF, COUNTY_DESK, DEPUTY, LEADER, Night, On, TOWN_DESK, VILLAGE, red, village};
 use jiaoying::{
     channel::MessageKind::{Callout, Chase, Deputy, End, Ended, Takeover, Which},
     core::{
@@ -15,9 +15,8 @@ use jiaoying::{
     engine::TokenAction,
 };
 
-#[test]
-fn the_chief_answers_by_the_button_of_his_link() {
-    let mut n = Night::in_the_village();
+pub fn the_chief_answers_by_the_button_of_his_link(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.expect(CHIEF, Sms, Callout).says("暴雨红色");
     let c = n.is(w, CHIEF, Calling);
@@ -28,25 +27,22 @@ fn the_chief_answers_by_the_button_of_his_link() {
     assert!(n.out.iter().all(|o| o.name != DEPUTY), "nobody is called in his place");
 }
 
-#[test]
-fn the_chief_answers_by_reply_with_his_digit() {
-    let mut n = Night::in_the_village();
+pub fn the_chief_answers_by_reply_with_his_digit(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.after(Span::secs(10)).expect(CHIEF, Sms, Callout).says("回1").then_reply(" １。");
     assert_eq!(n.is(w, CHIEF, Answered).acknowledgement.unwrap().via, Via::Reply);
 }
 
-#[test]
-fn the_chief_answers_by_the_asked_key() {
-    let mut n = Night::in_the_village();
+pub fn the_chief_answers_by_the_asked_key(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.after(Span::secs(31)).expect(CHIEF, Voice, Callout).to("15400000001").then_press("1");
     assert_eq!(n.is(w, CHIEF, Answered).acknowledgement.unwrap().via, Via::Keypress);
 }
 
-#[test]
-fn a_wrong_key_and_another_text_answer_nothing_and_an_officer_reads_the_text() {
-    let mut n = Night::in_the_village();
+pub fn a_wrong_key_and_another_text_answer_nothing_and_an_officer_reads_the_text(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.after(Span::secs(31)).expect(CHIEF, Voice, Callout).then_press("9");
     n.is(w, CHIEF, Calling);
@@ -56,9 +52,8 @@ fn a_wrong_key_and_another_text_answer_nothing_and_an_officer_reads_the_text() {
     n.after(Span::secs(90)).expect(CHIEF, Voice, Callout).to("15400000002");
 }
 
-#[test]
-fn silence_goes_redial_second_number_deputy_township_task_and_an_officer_completes_it() {
-    let mut n = Night::in_the_village();
+pub fn silence_goes_redial_second_number_deputy_township_task_and_an_officer_completes_it(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.desks_answer(w);
     n.expect(CHIEF, Sms, Callout);
@@ -78,9 +73,8 @@ fn silence_goes_redial_second_number_deputy_township_task_and_an_officer_complet
     assert!(n.tasks(w).iter().all(|t| t.callout != Some(c.id)), "his task is closed");
 }
 
-#[test]
-fn a_desks_key_takes_the_task_over_and_answers_nothing() {
-    let mut n = Night::in_the_village();
+pub fn a_desks_key_takes_the_task_over_and_answers_nothing(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.desks_answer(w);
     n.after(Span::mins(8) + Span::secs(10)).expect(TOWN_DESK, Voice, Takeover).then_press("1");
@@ -91,27 +85,24 @@ fn a_desks_key_takes_the_task_over_and_answers_nothing() {
     n.after(Span::secs(10)).expect(COUNTY_DESK, Voice, Takeover);
 }
 
-#[test]
-fn an_unclaimed_task_rings_the_shift_leader() {
-    let mut n = Night::in_the_village();
+pub fn an_unclaimed_task_rings_the_shift_leader(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.desks_answer(w);
     n.after(Span::mins(8) + Span::secs(10));
     n.after(Span::mins(3) + Span::secs(10)).expect(LEADER, Voice, Takeover);
 }
 
-#[test]
-fn the_deputy_answers_for_the_posts_he_deputises() {
-    let mut n = Night::in_the_village();
+pub fn the_deputy_answers_for_the_posts_he_deputises(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.after(Span::mins(5) + Span::secs(10)).expect(DEPUTY, Sms, Deputy).says("回").then_reply("收到");
     let ack = n.is(w, CHIEF, Answered).acknowledgement.unwrap();
     assert_eq!((ack.by.relation.as_str(), ack.by.name.as_str()), ("deputy", DEPUTY));
 }
 
-#[test]
-fn a_late_answer_counts_and_closes_the_task() {
-    let mut n = Night::in_the_village();
+pub fn a_late_answer_counts_and_closes_the_task(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.after(Span::mins(9));
     let c = n.is(w, CHIEF, HandedOver);
@@ -120,9 +111,8 @@ fn a_late_answer_counts_and_closes_the_task() {
     assert!(n.tasks(w).iter().all(|t| t.callout != Some(c.id)));
 }
 
-#[test]
-fn an_answer_after_the_cancel_is_kept_and_the_person_is_told_how_it_ended() {
-    let mut n = Night::in_the_village();
+pub fn an_answer_after_the_cancel_is_kept_and_the_person_is_told_how_it_ended(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.after(Span::secs(10));
     n.cancel(w);
@@ -131,9 +121,8 @@ fn an_answer_after_the_cancel_is_kept_and_the_person_is_told_how_it_ended() {
     n.expect(CHIEF, Sms, Ended);
 }
 
-#[test]
-fn a_cancel_in_mid_call_lets_the_call_end_and_then_tells_the_end_once() {
-    let mut n = Night::in_the_village();
+pub fn a_cancel_in_mid_call_lets_the_call_end_and_then_tells_the_end_once(on: On) {
+    let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
     n.after(Span::secs(31)).expect(CHIEF, Voice, Callout);
     n.cancel(w);
@@ -143,12 +132,11 @@ fn a_cancel_in_mid_call_lets_the_call_end_and_then_tells_the_end_once() {
     n.expect_nothing(DEPUTY, Deputy);
 }
 
-#[test]
-fn several_asks_on_one_number_carry_their_own_digits_and_a_bare_word_asks_which() {
+pub fn several_asks_on_one_number_carry_their_own_digits_and_a_bare_word_asks_which(on: On) {
     let mut b = village();
     let other = b.person("老伴", &["15400000001"]);
     b.post(other, "flash_flood", Tier::Village, VILLAGE);
-    let mut n = Night::with(b.done());
+    let mut n = Night::with(on, b.done());
     let w = n.post(&red("a"));
     n.after(Span::secs(5));
     let digits: Vec<Option<u8>> = [CHIEF, "老伴"].iter().map(|h| n.callout(w, h).attempts[0].digit).collect();

@@ -1,13 +1,16 @@
 //! A night that is written by hand: the same world as the simulation's, providers that take everything,
 //! calls that nobody answers unless the script says so. What is not expected stays in the outbox.
 
-use crate::simulate::{
-    people::call_ended,
-    poll::now,
-    rng::Rng,
-    scenes::content,
-    town::{Builder, COUNTY, TOWNS},
-    world::{BUREAU, Make, World, issuer, shipped_policy},
+use crate::{
+    conformance::{Room, fresh},
+    simulate::{
+        people::call_ended,
+        poll::{now, on_a_runtime},
+        rng::Rng,
+        scenes::content,
+        town::{Builder, COUNTY, TOWNS},
+        world::{BUREAU, Make, World, issuer, shipped_policy},
+    },
 };
 use jiaoying::{
     channel::{Address, CallbackItem, MessageKind},
@@ -21,7 +24,7 @@ use jiaoying::{
         warning::{Content, MessageType, Parsed},
     },
     engine::{Officer, PostReply, TokenAction, dispatcher::Done},
-    store::{Reports, Store, TaskRow},
+    store::{Store, TaskRow},
 };
 use std::collections::BTreeMap;
 
@@ -81,11 +84,30 @@ pub fn update_of(older: &Content, identifier: &str, level: Level) -> Content {
     Content { identifier: identifier.into(), message_type: MessageType::Update, references, level, ..older.clone() }
 }
 
-impl Night {
-    pub fn in_the_village() -> Night {
-        Night::with(village().done())
+/// Which store a night is played on, by the names of the rooms.
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub enum On {
+    memory,
+    sqlite_file,
+    redis_on_one_server,
+}
+impl On {
+    fn room(self) -> Room {
+        on_a_runtime(!matches!(self, On::memory));
+        match self {
+            On::memory => Room::memory(),
+            On::sqlite_file => now(fresh::sqlite_file()),
+            On::redis_on_one_server => now(fresh::redis_on_one_server()),
+        }
     }
-    pub fn with(directory: Directory) -> Night {
+}
+
+impl Night {
+    pub fn in_the_village(on: On) -> Night {
+        Night::with(on, village().done())
+    }
+    pub fn with(on: On, directory: Directory) -> Night {
         let people = directory
             .recipients
             .values()
@@ -101,7 +123,7 @@ impl Night {
             interleave: false,
             bug: None,
         };
-        let w = World::new(make, &mut Rng::new(1));
+        let w = World::on(on.room(), make, &mut Rng::new(1));
         Night { w, out: Vec::new(), people, ringing: BTreeMap::new() }
     }
 
@@ -243,6 +265,10 @@ impl Night {
     }
     pub fn add_place(&mut self, warning: WarningId, place: &str) {
         now(self.w.engine.add_place(warning, "值班员", place)).unwrap();
+        self.settle();
+    }
+    pub fn extend(&mut self, warning: WarningId, expires: Time) {
+        now(self.w.engine.extend_warning(warning, "值班员", expires)).unwrap();
         self.settle();
     }
     /// The warning's own open task with these words.

@@ -1,6 +1,6 @@
 //! Warnings that change, that meet, that are only rehearsed.
 
-use super::stage::{CHIEF, DEPUTY, Night, red, update_of};
+use super::stage::{CHIEF, DEPUTY, Night, On, red, update_of};
 use jiaoying::{
     channel::MessageKind::{Callout, End, Renewed},
     core::{
@@ -17,9 +17,8 @@ use jiaoying::{
     engine::TokenAction,
 };
 
-#[test]
-fn an_update_that_raises_the_level_calls_anew_and_the_old_answer_does_not_count() {
-    let mut n = Night::in_the_village();
+pub fn an_update_that_raises_the_level_calls_anew_and_the_old_answer_does_not_count(on: On) {
+    let mut n = Night::in_the_village(on);
     let orange = Content { level: Level::Orange, hazard: HazardCode("99".into()), ..red("a") };
     let first = n.post(&orange);
     n.after(Span::secs(10)).expect(CHIEF, Sms, Callout).then_reply("1");
@@ -35,9 +34,8 @@ fn an_update_that_raises_the_level_calls_anew_and_the_old_answer_does_not_count(
     n.is(second, CHIEF, Answered);
 }
 
-#[test]
-fn an_update_at_the_same_level_inherits_and_an_answer_to_the_older_text_counts() {
-    let mut n = Night::in_the_village();
+pub fn an_update_at_the_same_level_inherits_and_an_answer_to_the_older_text_counts(on: On) {
+    let mut n = Night::in_the_village(on);
     let first = n.post(&red("a"));
     n.after(Span::mins(2));
     let due = n.callout(first, CHIEF).due_at;
@@ -51,9 +49,8 @@ fn an_update_at_the_same_level_inherits_and_an_answer_to_the_older_text_counts()
     n.is(second, CHIEF, Answered);
 }
 
-#[test]
-fn the_calls_go_on_after_an_update_that_came_while_one_rang() {
-    let mut n = Night::in_the_village();
+pub fn the_calls_go_on_after_an_update_that_came_while_one_rang(on: On) {
+    let mut n = Night::in_the_village(on);
     n.post(&red("a"));
     n.after(Span::secs(31)).expect(CHIEF, Voice, Callout);
     n.post(&update_of(&red("a"), "b", Level::Red));
@@ -61,9 +58,8 @@ fn the_calls_go_on_after_an_update_that_came_while_one_rang() {
     n.after(Span::mins(5)).expect(DEPUTY, Voice, jiaoying::channel::MessageKind::Deputy);
 }
 
-#[test]
-fn a_drill_is_marked_everywhere_and_a_real_warning_stops_it() {
-    let mut n = Night::in_the_village();
+pub fn a_drill_is_marked_everywhere_and_a_real_warning_stops_it(on: On) {
+    let mut n = Night::in_the_village(on);
     let drill = n.drill(&red("drill"));
     n.after(Span::secs(31));
     assert!(!n.out.is_empty() && n.out.iter().all(|o| o.drill && o.text.contains("演练")), "{:?}", n.out);
@@ -78,9 +74,8 @@ fn a_drill_is_marked_everywhere_and_a_real_warning_stops_it() {
     n.is(real, CHIEF, Calling);
 }
 
-#[test]
-fn a_person_in_two_warnings_answers_each_for_itself() {
-    let mut n = Night::in_the_village();
+pub fn a_person_in_two_warnings_answers_each_for_itself(on: On) {
+    let mut n = Night::in_the_village(on);
     let rain = n.post(&red("rain"));
     let slide = Content { hazard: HazardCode("11B37".into()), ..red("slide") };
     let slide = n.post(&slide);

@@ -3,7 +3,7 @@
 //! counted or carried into a real one; a real warning that comes later ends them.
 
 use super::{Law, Laws};
-use crate::simulate::{poll::now, world::World};
+use crate::simulate::{poll::now, scenes::REHEARSAL, world::World};
 use jiaoying::{
     core::{
         ids::CalloutId,
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 impl Laws {
     fn started_as_drill(&self, w: &WarningState) -> bool {
-        self.ledger.drills.contains(&w.content.identifier)
+        w.content.parameters.get(REHEARSAL).is_some_and(|n| self.ledger.drills.contains(n))
     }
 
     /// What leaves is marked if it is a drill's, and only then; nothing leaves for a message that was a mere test.

@@ -91,8 +91,7 @@ impl Laws {
             }
             JobFor::Line(phone, lead) => {
                 let key = jiaoying::store::Key::Line(phone.clone());
-                let record =
-                    super::super::poll::now(jiaoying::store::Store::load(&*w.store.inner, &[key])).ok().and_then(|mut r| r.pop().flatten());
+                let record = super::super::poll::now(w.store.inner.load(&[key])).ok().and_then(|mut r| r.pop().flatten());
                 let line: Option<jiaoying::core::line::Line> = record.and_then(|r| serde_json::from_slice(&r.body).ok());
                 let flight = line.and_then(|l| l.flights.iter().find(|f| f.lead == *lead).cloned());
                 self.demand(Law::Intent, flight.is_some(), || format!("{lead} leaves, but its line does not know"));

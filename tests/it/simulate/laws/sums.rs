@@ -10,7 +10,7 @@ use jiaoying::{
         warning_life::{WarningPhase, WarningState},
     },
     report::tally::Tally,
-    store::{Face, FaceCounts, Key, Reports},
+    store::{Face, FaceCounts, Key},
 };
 use std::collections::BTreeSet;
 

@@ -17,7 +17,7 @@ use jiaoying::{
         send::Channel,
         warning_life::WarningPhase,
     },
-    store::{Head, JournalRow, Key, Record, Reports, Store},
+    store::{Head, JournalRow, Key, Record},
 };
 
 fn answered(s: CalloutState) -> bool {
