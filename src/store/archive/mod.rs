@@ -1,0 +1,177 @@
+//! The archive: closed and quiet warnings leave the live store for a file, and nobody notices.
+//!
+//! Who lives here: `register` (what of the archive all gateways must know, kept in the live store), `archiver`
+//! (the way out), `returning` (where a warning is, and the way back), `store` and `reports` (the promise over
+//! both places). What is asked of the two stores beyond their own promise is [`Forgetful`].
+//!
+//! * **Way out.** The gateway of the smallest name picks a warning that is closed and has been quiet for
+//!   [`Archived::after`]. Every live gateway writes a copy into an archive of its own, reads it back
+//!   and compares counts, contents and hash chains. Only when all that live have confirmed the same digest is
+//!   the live store told to forget, and it does so only while every head is the archived one.
+//! * **One truth.** A warning is live while its own record stands in the live store; when that is gone, the copy
+//!   of the registered digest is the truth. The record goes first and comes back last, in one atomic step each.
+//! * **Way back.** A commit on anything archived (a late answer, an officer's entry) or a letter to it brings the
+//!   whole warning back first; it leaves again when it has been quiet for as long as before.
+//!
+//! Every step may be repeated, by anybody, after a crash at any moment: intents stand in the register.
+//! Identities, numbers given and the lines of people stay in the live store.
+
+mod archiver;
+mod register;
+mod reports;
+mod returning;
+mod store;
+
+pub use archiver::Turned;
+
+use super::{
+    Head, Key, Reports, Store, StoreError,
+    transfer::{Export, Piece},
+};
+use crate::core::{
+    ids::WarningId,
+    time::{Span, Time},
+};
+use async_trait::async_trait;
+use register::Register;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// No warning is archived sooner after its last change: what a gateway still replays after a failover is younger.
+pub const ARCHIVE_AT_LEAST: Span = Span::hours(1);
+
+/// What is to be forgotten, and by what it is known again.
+#[derive(Clone, Debug)]
+pub struct Forget {
+    pub warning: WarningId,
+    /// Names this attempt. Whoever brings the warning back ends it, however late its steps arrive.
+    pub token: String,
+    /// All records of the warning as they were archived.
+    pub heads: Vec<(Key, Head)>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Forgot {
+    /// Nothing of it stands any more, but its identities.
+    Done,
+    /// Something is not as it was archived. Some of the rest may be gone: bring the warning back.
+    Changed(String),
+}
+
+/// A store that can let a closed warning go and take it in again.
+#[async_trait]
+pub trait Forgetful: Export {
+    /// Forgets a warning with all of its records, blobs, journals, faces, counts and closed tasks: the warning's own
+    /// record first, each partition atomically, and only what has the head that is named and nothing waiting for it.
+    /// Where the warning's own record is gone already, the rest is finished by the token it was begun with.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be done or its answer was lost: ask again, with the same token.
+    async fn forget(&self, what: &Forget) -> Result<Forgot, StoreError>;
+
+    /// Takes pieces of one warning in as they stood, each record where none stands under its key. The warning's own
+    /// record comes last of all calls. Ends what any [`Forgetful::forget`] had begun with these records.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be made durable: say it again.
+    async fn take_in(&self, warning: WarningId, pieces: Vec<Piece>) -> Result<(), StoreError>;
+}
+
+/// What an archive is kept in: a store that nobody else uses.
+pub trait Shelf: Store + Reports + Forgetful {}
+impl<T: Store + Reports + Forgetful> Shelf for T {}
+
+/// The live store, by its three sides.
+#[derive(Clone)]
+pub struct Live {
+    pub store: Arc<dyn Store>,
+    pub reports: Arc<dyn Reports>,
+    pub forgetful: Arc<dyn Forgetful>,
+}
+
+/// Live store and archive as one. See the module's head.
+pub struct Archived {
+    live: Live,
+    shelf: Arc<dyn Shelf>,
+    /// How long a warning is closed and unchanged before it leaves.
+    after: Span,
+    register: Register,
+    /// The whole copies on the shelf, with their digests.
+    kept: RwLock<BTreeMap<WarningId, String>>,
+    /// One warning at a time is carried, either way.
+    carrying: tokio::sync::Mutex<()>,
+    /// Those that were not quiet, and when to look again.
+    restless: RwLock<BTreeMap<WarningId, Time>>,
+    /// Where the search for copies that are missing here goes on.
+    catching_up: AtomicU32,
+}
+
+/// Documents of the shelf that name its whole copies.
+const KEPT: &str = "kept";
+
+impl Archived {
+    /// Puts the two together. `after` is at least [`ARCHIVE_AT_LEAST`], whatever is given.
+    ///
+    /// # Errors
+    /// As the two stores'; `Corrupt` when the shelf's list of copies cannot be read.
+    pub async fn open(live: Live, shelf: Arc<dyn Shelf>, after: Span) -> Result<Archived, StoreError> {
+        let mut kept = BTreeMap::new();
+        for doc in shelf.docs(KEPT).await?.1 {
+            let id = doc.id.parse().map_err(|_| StoreError::Corrupt(format!("the archive names a copy `{}`", doc.id)))?;
+            kept.insert(WarningId(id), String::from_utf8_lossy(&doc.body).into_owned());
+        }
+        let register = Register::default();
+        register.refresh(&*live.store).await?;
+        Ok(Archived {
+            live,
+            shelf,
+            after: after.max(ARCHIVE_AT_LEAST),
+            register,
+            kept: RwLock::new(kept),
+            carrying: tokio::sync::Mutex::default(),
+            restless: RwLock::default(),
+            catching_up: AtomicU32::new(0),
+        })
+    }
+
+    /// How long a warning is closed and unchanged before it leaves.
+    pub fn after(&self) -> Span {
+        self.after
+    }
+
+    /// Whole copies on this gateway's shelf, those of warnings that came back included.
+    pub fn copies(&self) -> usize {
+        self.kept().len()
+    }
+
+    fn kept(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<WarningId, String>> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept_mut(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<WarningId, String>> {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where it went on; for the next search.
+    fn search_from(&self, set: Option<u32>) -> u32 {
+        match set {
+            Some(at) => self.catching_up.swap(at, Ordering::Relaxed),
+            None => self.catching_up.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The warning a record belongs to, where it leaves and returns with it.
+pub(super) fn warning_of(key: &Key) -> Option<WarningId> {
+    match key {
+        Key::Warning(w) | Key::Place(w, _) => Some(*w),
+        Key::Callout(c) => Some(c.warning),
+        Key::Line(_) | Key::Callback(_) | Key::Named(_) => None,
+    }
+}
