@@ -13,6 +13,7 @@ use crate::{
     render::{RenderOptions, Renderer},
     store::{
         Doc, Reports, Store, StoreError,
+        archive::{Archived, Live},
         clock::{Clock, SystemClock},
         memory::MemoryStore,
         redis::{self, RedisImport, RedisStore},
@@ -100,6 +101,11 @@ pub fn faults(config: &Config) -> Vec<String> {
         Err(f) => all.extend(f),
     }
     all.extend(providers(config).err().unwrap_or_default());
+    if let Some(path) = &config.archive.path
+        && let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty() && d.exists() && !d.is_dir())
+    {
+        all.push(config.fault("archive.path", format!("`{}` is not a folder", dir.display())).to_string());
+    }
     all
 }
 
@@ -135,24 +141,41 @@ fn redis_settings(r: &crate::config::Redis) -> Result<redis::Settings, StoreErro
     })
 }
 
-/// Opens the configured store.
-pub async fn open_store(config: &Config) -> Result<Stores, StoreError> {
+/// Opens the configured store, by all its sides.
+async fn open_live(config: &Config) -> Result<Live, StoreError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    match config.store.kind {
+    Ok(match config.store.kind {
         StoreKind::Memory => {
             let store = Arc::new(MemoryStore::new(clock));
-            Ok((Arc::new(MeasuredStore(store.clone())), store))
+            Live { store: Arc::new(MeasuredStore(store.clone())), reports: store.clone(), forgetful: store }
         }
         StoreKind::Sqlite => {
             make_dir(&config.store.path)?;
             let store = Arc::new(SqliteStore::open(&config.store.path, clock)?);
-            Ok((Arc::new(MeasuredStore(store.clone())), store))
+            Live { store: Arc::new(MeasuredStore(store.clone())), reports: store.clone(), forgetful: store }
         }
         StoreKind::Redis => {
             let store = Arc::new(RedisStore::open(redis_settings(&config.store.redis)?, redis::Timing::Server(clock)).await?);
-            Ok((store.clone(), store))
+            Live { store: store.clone(), reports: store.clone(), forgetful: store }
         }
-    }
+    })
+}
+
+/// Opens the configured store, without its archive.
+pub async fn open_store(config: &Config) -> Result<Stores, StoreError> {
+    open_live(config).await.map(|live| (live.store, live.reports))
+}
+
+/// Opens the configured store and, where one is configured, the archive behind it, as a gateway uses them.
+pub async fn open_served(config: &Config) -> Result<(Stores, Option<Arc<Archived>>), StoreError> {
+    let live = open_live(config).await?;
+    let Some(path) = &config.archive.path else { return Ok(((live.store, live.reports), None)) };
+    make_dir(path)?;
+    let shelf = SqliteStore::open(path, Arc::new(SystemClock::new()));
+    let shelf = shelf.map_err(|e| StoreError::Unavailable(format!("archive.path {}: {e}", path.display())))?;
+    let archived = Arc::new(Archived::open(live, Arc::new(shelf), config.archive.after).await?);
+    tracing::info!(path = %path.display(), copies = archived.copies(), after = %archived.after(), "closed warnings are archived");
+    Ok(((archived.clone(), archived.clone()), Some(archived)))
 }
 
 /// The configured store, to be read whole by a move. It must be there already.
@@ -263,15 +286,17 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
 
 /// Runs a gateway until `stop`: the engine's loops and the HTTP side. Requests under way are finished
 /// and recorded first, within the configured grace.
-#[expect(clippy::disallowed_methods, reason = "the two roots of a gateway, both waited for below")]
+#[expect(clippy::disallowed_methods, reason = "the roots of a gateway, all waited for below")]
 pub async fn run(
     config: &Config,
     engine: Arc<Engine>,
     listener: TcpListener,
     metrics: Metrics,
     stop: CancellationToken,
+    archive: Option<Arc<Archived>>,
 ) -> Result<(), AppError> {
     let router = http::router(engine.clone(), config, metrics, stop.clone()).map_err(AppError::Other)?;
+    let archiving = archive.map(|a| tokio::spawn(engine::archiving::run(a, engine.clone(), stop.clone())));
     let loops = tokio::spawn(engine::run::run(engine, stop.clone()));
     let served = stop.clone();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move { served.cancelled().await });
@@ -290,6 +315,11 @@ pub async fn run(
     }
     if tokio::time::timeout(grace, loops).await.is_err() {
         tracing::warn!("requests were still under way after the grace; their fate is looked up at the next start");
+    }
+    if let Some(archiving) = archiving
+        && let Err(e) = archiving.await
+    {
+        tracing::error!(error = %e, "the archiver had stopped");
     }
     Ok(())
 }

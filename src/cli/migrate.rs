@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::{
     app,
+    config::Config,
     store::{
         clock::{Clock, SystemClock},
         transfer::{
@@ -48,6 +49,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         println!("{}", as_json(&moved, seconds));
     } else {
         print!("{}", as_text(&moved, seconds));
+        print!("{}", about_archives(&from, &to));
     }
     Ok(())
 }
@@ -101,6 +103,17 @@ fn as_text(moved: &Moved, seconds: f64) -> String {
     out
 }
 
+/// What a move leaves alone: the register of what is archived goes along, the files themselves stay.
+fn about_archives(from: &Config, to: &Config) -> String {
+    match (&from.archive.path, &to.archive.path) {
+        (None, _) => String::new(),
+        (Some(file), Some(same)) if file == same => format!("归档文件 {} 不迁移，留在原处，新配置继续使用。\n", file.display()),
+        (Some(file), _) => {
+            format!("注意：归档文件 {} 不迁移，留在原处；请在新配置的 archive.path 中指向它（或它的副本），否则已归档的预警将无法查看。\n", file.display())
+        }
+    }
+}
+
 /// Chinese characters take two columns.
 fn padded(text: &str, width: usize) -> String {
     let columns: usize = text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
@@ -111,6 +124,20 @@ fn padded(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::store::transfer::Piece;
+
+    #[test]
+    fn an_archive_stays_where_it_is_and_the_operator_is_told() {
+        let with = |path: Option<&str>| {
+            let mut config = Config::default();
+            config.archive.path = path.map(PathBuf::from);
+            config
+        };
+        assert_eq!(about_archives(&with(None), &with(Some("a.db"))), "");
+        assert!(about_archives(&with(Some("a.db")), &with(Some("a.db"))).contains("继续使用"));
+        for other in [None, Some("b.db")] {
+            assert!(about_archives(&with(Some("a.db")), &with(other)).contains("请在新配置的 archive.path 中指向它"));
+        }
+    }
 
     #[test]
     fn the_table_has_a_line_for_every_kind_and_says_what_was_done() {

@@ -9,7 +9,7 @@ pub(super) async fn run(config: Option<&Path>, print_addr: bool) -> Result<(), F
     let config = app::load_config(config)?;
     telemetry::logs::start(&config.log).map_err(Failure::Usage)?;
     let metrics = telemetry::metrics::Metrics::install().map_err(|e| Failure::Failed(e.to_string()))?;
-    let stores = app::open_store(&config).await.map_err(|e| Failure::Failed(e.to_string()))?;
+    let (stores, archive) = app::open_served(&config).await.map_err(|e| Failure::Failed(e.to_string()))?;
     let engine = app::engine(&config, stores).await?;
     let listener = TcpListener::bind(config.server.listen)
         .await
@@ -22,6 +22,6 @@ pub(super) async fn run(config: Option<&Path>, print_addr: bool) -> Result<(), F
     if engine.directory().recipients.is_empty() {
         tracing::warn!("the directory is empty: nobody can be called; see `jiaoying import`");
     }
-    app::run(&config, engine, listener, metrics, super::stop_on_signal()).await?;
+    app::run(&config, engine, listener, metrics, super::stop_on_signal(), archive).await?;
     Ok(())
 }

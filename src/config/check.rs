@@ -1,7 +1,7 @@
 //! Checks beyond types: what reads well yet cannot work.
 
 use super::{Config, Fault, Issuer, Redis, RedisMode, StoreKind, Token};
-use crate::core::time::Span;
+use crate::core::time::{ARCHIVE_AT_LEAST, Span};
 use base64::Engine as _;
 use std::collections::BTreeSet;
 use url::Url;
@@ -18,6 +18,7 @@ impl Config {
         if self.store.kind == StoreKind::Redis {
             check_redis(&self.store.redis, &mut fault);
         }
+        self.check_archive(&mut fault);
         self.check_ranges(&mut fault);
         let mut ids = BTreeSet::new();
         for issuer in &self.issuers {
@@ -68,6 +69,21 @@ impl Config {
                 "server.public_url",
                 format!("`{url}` is not an http(s) address without a trailing slash, such as https://warning.example.org"),
             ),
+        }
+    }
+
+    fn check_archive(&self, fault: &mut impl FnMut(&str, String)) {
+        let archive = &self.archive;
+        if archive.after < ARCHIVE_AT_LEAST {
+            let why = "what may still be replayed after a failover must be in the store";
+            fault("archive.after", format!("{} is shorter than {ARCHIVE_AT_LEAST}: {why}", archive.after));
+        }
+        let Some(path) = &archive.path else { return };
+        if self.store.kind == StoreKind::Memory {
+            fault("archive.path", "is given, but the store is \"memory\", which keeps nothing to archive".into());
+        }
+        if self.store.kind == StoreKind::Sqlite && *path == self.store.path {
+            fault("archive.path", "is the store's own file; the archive needs one of its own".into());
         }
     }
 

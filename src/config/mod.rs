@@ -15,7 +15,7 @@ mod sections;
 pub use access::{HazardRight, Issuer, Role, Token};
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
-pub use sections::{Clock, Engine, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
+pub use sections::{Archive, Clock, Engine, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
 
 use serde::Deserialize;
 use std::{
@@ -66,6 +66,7 @@ impl fmt::Debug for ProviderTable {
 pub struct Config {
     pub server: Server,
     pub store: Store,
+    pub archive: Archive,
     pub policy: Policy,
     pub templates: Templates,
     #[serde(rename = "issuer")]

@@ -117,6 +117,21 @@ pub enum RedisMode {
     Cluster,
 }
 
+/// `[archive]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Archive {
+    /// The file closed warnings go to; without it they stay in the store.
+    pub path: Option<PathBuf>,
+    /// How long a warning is closed and unchanged before it goes.
+    pub after: Span,
+}
+impl Default for Archive {
+    fn default() -> Self {
+        Archive { path: None, after: Span::hours(7 * 24) }
+    }
+}
+
 /// `[policy]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

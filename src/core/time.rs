@@ -8,6 +8,9 @@ use std::{fmt, ops, str::FromStr};
 /// Beijing time is what Chinese warnings, sheets and screens mean: +08:00, no summer time.
 pub const BEIJING_OFFSET_MS: i64 = 8 * 3_600_000;
 
+/// No warning is archived sooner after its last change: what a gateway still replays after a failover is younger.
+pub const ARCHIVE_AT_LEAST: Span = Span::hours(1);
+
 /// An instant: milliseconds since 1970-01-01T00:00:00Z. Serialised as that number inside the
 /// store; use [`Time::rfc3339`] towards people and programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

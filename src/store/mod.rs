@@ -10,6 +10,7 @@
 //!
 //! What a store never does: decide anything about warnings or people.
 
+pub mod archive;
 pub mod clock;
 pub mod memory;
 pub mod redis;

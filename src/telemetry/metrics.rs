@@ -36,6 +36,9 @@ pub const NAMES: [&str; 11] = [
     CONSERVATION,
 ];
 
+/// Beside the contract's names: shown only where an archive is kept.
+const ARCHIVE: &str = "jiaoying_archive_warnings";
+
 const FAST: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 const HUMAN: [f64; 12] = [5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0];
 
@@ -85,6 +88,7 @@ fn describe() {
     describe_gauge!(PROVIDER_UP, "1: the provider takes messages; 0: it is stopped or broken");
     describe_histogram!(STORE_COMMIT_SECONDS, Unit::Seconds, "One durable commit, waiting included");
     describe_gauge!(CONSERVATION, "Expected callouts less the sum over all states: must be 0");
+    describe_gauge!(ARCHIVE, "Closed warnings in this gateway's archive (kept), waiting for copies of other gateways, missing here");
     gauge!(CONSERVATION).set(0.0);
 }
 
@@ -132,6 +136,12 @@ pub fn provider_up(channel: &'static str, provider: &str, up: bool) {
 
 pub fn committed(took: Span) {
     histogram!(STORE_COMMIT_SECONDS).record(took.seconds_f64().max(0.0));
+}
+
+pub fn archive(kept: usize, waiting: usize, missing: usize) {
+    for (what, n) in [("kept", kept), ("waiting", waiting), ("missing", missing)] {
+        gauge!(ARCHIVE, "what" => what).set(n as f64);
+    }
 }
 
 pub fn conservation_difference(difference: u64) {

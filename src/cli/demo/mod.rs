@@ -104,7 +104,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let stop = super::stop_on_signal();
     let gateway = tokio::spawn({
         let (config, engine, stop) = (config.clone(), engine.clone(), stop.clone());
-        async move { app::run(&config, engine, listener, metrics, stop).await }
+        async move { app::run(&config, engine, listener, metrics, stop, None).await }
     });
     say.greeting(&base, people, &secrets, o.speed, county);
 

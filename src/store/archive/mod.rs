@@ -22,17 +22,19 @@ mod reports;
 mod returning;
 mod store;
 
+pub use crate::core::time::ARCHIVE_AT_LEAST;
 pub use archiver::Turned;
 
 use super::{
     Head, Key, Reports, Store, StoreError,
-    transfer::{Export, Piece},
+    transfer::{Census, Export, Piece, Scope, channel},
 };
 use crate::core::{
     ids::WarningId,
     time::{Span, Time},
 };
 use async_trait::async_trait;
+use futures_util::future;
 use register::Register;
 use std::{
     collections::BTreeMap,
@@ -41,9 +43,6 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
-
-/// No warning is archived sooner after its last change: what a gateway still replays after a failover is younger.
-pub const ARCHIVE_AT_LEAST: Span = Span::hours(1);
 
 /// What is to be forgotten, and by what it is known again.
 #[derive(Clone, Debug)]
@@ -110,6 +109,41 @@ pub struct Archived {
     restless: RwLock<BTreeMap<WarningId, Time>>,
     /// Where the search for copies that are missing here goes on.
     catching_up: AtomicU32,
+}
+
+/// Who takes the pieces of a warning as they are read.
+#[async_trait]
+trait Taker: Send {
+    async fn take(&mut self, pieces: Vec<Piece>) -> Result<(), StoreError>;
+}
+
+/// Reads a warning out of a store, whole.
+async fn read_out(from: &dyn Forgetful, w: WarningId, taker: &mut dyn Taker) -> Result<(), StoreError> {
+    let (to, mut pieces) = channel();
+    let sending = async move { from.export(Scope::Warning(w), to).await?.end().await };
+    let taking = async move {
+        while let Some(some) = pieces.recv().await {
+            taker.take(some).await?;
+        }
+        Ok(())
+    };
+    let (sent, taken) = future::join(sending, taking).await;
+    // Where the taker failed, the sender only knows that nobody listens any more.
+    taken.and(sent)
+}
+
+#[async_trait]
+impl Taker for Census {
+    async fn take(&mut self, pieces: Vec<Piece>) -> Result<(), StoreError> {
+        pieces.iter().for_each(|p| self.add(p));
+        Ok(())
+    }
+}
+
+async fn survey(store: &dyn Forgetful, w: WarningId) -> Result<Census, StoreError> {
+    let mut census = Census::default();
+    read_out(store, w, &mut census).await?;
+    Ok(census)
 }
 
 /// Documents of the shelf that name its whole copies.

@@ -16,32 +16,9 @@ const LOOKS: usize = 4;
 const PAGE: usize = 200;
 
 impl Archived {
-    /// Asks whoever has the warning; again where it moved meanwhile, for half of it may have been gone.
-    async fn of<T>(&self, w: WarningId, ask: impl AsyncFn(&dyn Reports) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        for _ in 0..LOOKS {
-            let place = self.place_at_hand(w).await?;
-            let answer = match place {
-                Place::Here => ask(self.shelf_reports()).await?,
-                _ => ask(&*self.live.reports).await?,
-            };
-            if self.place(w).await? == place {
-                return Ok(answer);
-            }
-        }
-        Err(StoreError::Unavailable(format!("{w} moves between store and archive: ask again")))
-    }
-
-    fn shelf_reports(&self) -> &dyn Reports {
-        &*self.shelf
-    }
-
     /// Which of these the archive here speaks for.
     async fn spoken_for(&self, warnings: BTreeSet<WarningId>) -> Result<BTreeSet<WarningId>, StoreError> {
-        let asked: Vec<WarningId> = {
-            let kept = self.kept();
-            let of_kept = |w: &WarningId| kept.get(w).cloned();
-            warnings.into_iter().filter(|w| of_kept(w).is_some_and(|d| self.register.digest(*w) == Some(d))).collect()
-        };
+        let asked: Vec<WarningId> = warnings.into_iter().filter(|w| self.has_current_copy(*w)).collect();
         if asked.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -49,6 +26,25 @@ impl Archived {
         let live = self.live.store.load(&keys).await?;
         Ok(asked.into_iter().zip(live).filter(|(_, r)| r.is_none()).map(|(w, _)| w).collect())
     }
+}
+
+/// Asks whoever has the warning; again where it moved meanwhile, for half of it may have been gone.
+macro_rules! ask_of {
+    ($self:ident, $w:expr, |$reports:ident| $ask:expr) => {{
+        let mut looks = 0;
+        loop {
+            let place = $self.place_at_hand($w).await?;
+            let $reports: &dyn Reports = if place == Place::Here { &*$self.shelf } else { &*$self.live.reports };
+            let answer = $ask.await?;
+            if $self.place($w).await? == place {
+                break Ok(answer);
+            }
+            looks += 1;
+            if looks == LOOKS {
+                break Err(StoreError::Unavailable(format!("{} moves between store and archive: ask again", $w)));
+            }
+        }
+    }};
 }
 
 fn id_of(record: &Record) -> Option<WarningId> {
@@ -61,18 +57,18 @@ impl Reports for Archived {
         if limit == 0 {
             return Ok(Vec::new());
         }
+        // Live first, so that what leaves between the two looks is found in both. What comes back between them is found in
+        // the archive, as it still is; what is live already wins over the copy it left behind.
+        let live = self.live.reports.warnings(cursor, limit).await?;
         self.register.refresh(&*self.live.store).await?;
-        // The archive first: what comes back between the two looks is found in the second, what leaves in both.
         let mut all: BTreeMap<WarningId, Record> = BTreeMap::new();
         let mut from = cursor;
         while all.len() < limit {
             let page = self.shelf.warnings(from, PAGE.max(limit)).await?;
             let Some(last) = page.last().and_then(id_of) else { break };
             from = Some(last);
-            let spoken_for = self.spoken_for(page.iter().filter_map(id_of).collect()).await?;
-            all.extend(page.into_iter().filter_map(|r| id_of(&r).map(|w| (w, r))).filter(|(w, _)| spoken_for.contains(w)));
+            all.extend(page.into_iter().filter_map(|r| id_of(&r).map(|w| (w, r))).filter(|(w, _)| self.has_current_copy(*w)));
         }
-        let live = self.live.reports.warnings(cursor, limit).await?;
         all.extend(live.into_iter().filter_map(|r| id_of(&r).map(|w| (w, r))));
         Ok(all.into_values().rev().take(limit).collect())
     }
@@ -85,12 +81,13 @@ impl Reports for Archived {
         limit: usize,
     ) -> Result<Vec<(Record, Face)>, StoreError> {
         if let Some(w) = warning {
-            return self.of(w, async |reports| reports.callouts(warning, filter, cursor, limit).await).await;
+            return ask_of!(self, w, |reports| reports.callouts(warning, filter, cursor, limit));
         }
         // Nothing that is open is ever archived.
         if filter.open || limit == 0 || self.kept().is_empty() {
             return self.live.reports.callouts(None, filter, cursor, limit).await;
         }
+        let live = self.live.reports.callouts(None, filter, cursor, limit).await?;
         self.register.refresh(&*self.live.store).await?;
         let mut all = BTreeMap::new();
         let mut from = cursor;
@@ -101,37 +98,38 @@ impl Reports for Archived {
             let spoken_for = self.spoken_for(page.iter().filter_map(|(r, _)| id_of(r)).collect()).await?;
             all.extend(page.into_iter().filter(|(r, _)| id_of(r).is_some_and(|w| spoken_for.contains(&w))).map(|c| (c.0.key.clone(), c)));
         }
-        let live = self.live.reports.callouts(None, filter, cursor, limit).await?;
         all.extend(live.into_iter().map(|c| (c.0.key.clone(), c)));
         Ok(all.into_values().take(limit).collect())
     }
 
     async fn faces(&self, warning: WarningId) -> Result<Vec<(CalloutId, Face)>, StoreError> {
-        self.of(warning, async |reports| reports.faces(warning).await).await
+        ask_of!(self, warning, |reports| reports.faces(warning))
     }
 
     async fn counts(&self, warning: WarningId) -> Result<FaceCounts, StoreError> {
-        self.of(warning, async |reports| reports.counts(warning).await).await
+        ask_of!(self, warning, |reports| reports.counts(warning))
     }
 
     async fn recount(&self, warning: WarningId) -> Result<FaceCounts, StoreError> {
-        self.of(warning, async |reports| reports.recount(warning).await).await
+        ask_of!(self, warning, |reports| reports.recount(warning))
     }
 
     async fn journal(&self, key: &Key) -> Result<Vec<JournalRow>, StoreError> {
         match warning_of(key) {
-            Some(w) => self.of(w, async |reports| reports.journal(key).await).await,
+            Some(w) => ask_of!(self, w, |reports| reports.journal(key)),
             None => self.live.reports.journal(key).await,
         }
     }
 
     async fn tasks(&self, warning: Option<WarningId>, open_only: bool, limit: usize) -> Result<Vec<TaskRow>, StoreError> {
         if let Some(w) = warning {
-            return self.of(w, async |reports| reports.tasks(warning, open_only, limit).await).await;
+            return ask_of!(self, w, |reports| reports.tasks(warning, open_only, limit));
         }
         if open_only || self.kept().is_empty() {
             return self.live.reports.tasks(None, open_only, limit).await;
         }
+        let live = self.live.reports.tasks(None, false, limit).await?;
+        self.register.refresh(&*self.live.store).await?;
         // Those of copies that are not the truth are dropped: as many more may stand behind them.
         let mut most = limit;
         let archived = loop {
@@ -144,7 +142,6 @@ impl Reports for Archived {
             }
             most = most.saturating_mul(2);
         };
-        let live = self.live.reports.tasks(None, false, limit).await?;
         let all: BTreeMap<String, TaskRow> = archived.into_iter().chain(live).map(|t| (t.id.clone(), t)).collect();
         let mut all: Vec<TaskRow> = all.into_values().collect();
         all.sort_by(|a, b| (a.closed.is_some(), a.due_at, &a.id).cmp(&(b.closed.is_some(), b.due_at, &b.id)));

@@ -1,16 +1,17 @@
 //! Where a warning is, and how it comes back.
 
 use super::{
-    Archived,
+    Archived, Forgetful, Taker, read_out,
     register::{Step, Work},
 };
 use crate::{
     core::ids::WarningId,
     store::{
         Key, StoreError,
-        transfer::{Piece, Scope, mover},
+        transfer::Piece,
     },
 };
+use async_trait::async_trait;
 
 /// Where the truth about a warning stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +42,16 @@ impl Archived {
         }
         self.register.refresh(&*self.live.store).await?;
         // A copy that is not registered is of another installation, or was never finished.
-        let Some(digest) = self.register.digest(w) else { return Ok(Place::Live) };
-        Ok(if self.kept().get(&w) == Some(&digest) { Place::Here } else { Place::Elsewhere })
+        if !self.register.contains(w) {
+            return Ok(Place::Live);
+        }
+        Ok(if self.has_current_copy(w) { Place::Here } else { Place::Elsewhere })
+    }
+
+    /// The shelf here has the copy that is registered.
+    pub(super) fn has_current_copy(&self, w: WarningId) -> bool {
+        let registered = self.register.digest(w);
+        registered.is_some() && self.kept().get(&w) == registered.as_ref()
     }
 
     pub(super) async fn is_live(&self, w: WarningId) -> Result<bool, StoreError> {
@@ -100,19 +109,30 @@ impl Archived {
 
     /// The copy into the live store: callouts and places first, the warning's own record last.
     async fn carry_back(&self, w: WarningId) -> Result<(), StoreError> {
+        let mut back = Back { w, to: &*self.live.forgetful, last: Vec::new() };
+        read_out(&*self.shelf, w, &mut back).await?;
+        self.live.forgetful.take_in(w, back.last).await
+    }
+}
+
+/// Into the live store with all but what must come last.
+struct Back<'a> {
+    w: WarningId,
+    to: &'a dyn Forgetful,
+    last: Vec<Piece>,
+}
+
+#[async_trait]
+impl Taker for Back<'_> {
+    async fn take(&mut self, pieces: Vec<Piece>) -> Result<(), StoreError> {
         let own = |p: &Piece| match p {
-            Piece::Entity(e) => e.key == Key::Warning(w),
-            Piece::Blob { key, .. } => *key == Key::Warning(w),
+            Piece::Entity(e) => e.key == Key::Warning(self.w),
+            Piece::Blob { key, .. } => *key == Key::Warning(self.w),
             Piece::Task(_) => true,
             _ => false,
         };
-        let mut last = Vec::new();
-        mover::each(&*self.shelf, Scope::Warning(w), async |pieces| {
-            let (held, now): (Vec<Piece>, Vec<Piece>) = pieces.into_iter().partition(own);
-            last.extend(held);
-            self.live.forgetful.take_in(w, now).await
-        })
-        .await?;
-        self.live.forgetful.take_in(w, last).await
+        let (held, now): (Vec<Piece>, Vec<Piece>) = pieces.into_iter().partition(own);
+        self.last.extend(held);
+        self.to.take_in(self.w, now).await
     }
 }

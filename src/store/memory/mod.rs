@@ -5,6 +5,7 @@
 //! Every future but [`Store::changed`]'s is ready at the first poll, so a simulation needs no runtime.
 
 mod reports;
+mod shelf;
 mod table;
 mod transfer;
 

@@ -188,6 +188,11 @@ impl Table {
         }
     }
 
+    /// Handed out, and not given back since.
+    pub fn is_leased(&self, key: &Key) -> bool {
+        self.leases.get(key).is_some_and(|l| l.nonce.is_some())
+    }
+
     fn end_lease(&mut self, key: &Key) {
         if let Some(lease) = self.leases.remove(key) {
             self.lease_ends.remove(&(lease.until, key.clone()));

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use std::collections::BTreeSet;
 
 /// Whether a key belongs to what is exported.
-fn within(scope: Scope, key: &Key) -> bool {
+pub(super) fn within(scope: Scope, key: &Key) -> bool {
     match scope {
         Scope::Everything => true,
         Scope::Warning(w) => match key {
@@ -63,7 +63,7 @@ impl Table {
         out
     }
 
-    fn put(&mut self, piece: Piece) -> Result<(), StoreError> {
+    pub(super) fn put(&mut self, piece: Piece) -> Result<(), StoreError> {
         match piece {
             Piece::Entity(e) => self.put_entity(*e),
             Piece::Blob { key, name, body } => drop(self.blobs.insert((key, name), body)),

@@ -3,7 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-const TEXT: &str = include_str!("library.lua");
+/// One text: what stands in the second may use the local functions of the first.
+const TEXT: &str = concat!(include_str!("library.lua"), include_str!("shelf.lua"));
 /// The layout of keys and values. A store of another format is refused.
 pub(super) const FORMAT: &str = "1";
 /// In its place while a move fills the store: no gateway opens it.

@@ -3,7 +3,7 @@
 //! Who lives here: `library.lua` (what happens inside the server; the keys are described at its
 //! head) and `library`; `link` (connections, repeats, `WAIT`) with `topology`, `fault` and `reply`;
 //! `names` and `codec` (the data format); `commit`, `outbox`, `claim`, `reports` (the promise);
-//! `export` and `import` (moves); `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
+//! `export` and `import` (moves); `shelf` with `shelf.lua` (what the archive asks); `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
 //!
 //! Records live in partitions, each in one hash slot. A commit is one call in its own partition; what
 //! it sends to another one goes through an outbox where that may be on another server, and at once
@@ -23,6 +23,7 @@ mod outbox;
 mod reply;
 mod reports;
 mod settings;
+mod shelf;
 mod tasks;
 mod time;
 mod topology;

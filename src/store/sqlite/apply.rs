@@ -125,7 +125,7 @@ pub(super) struct Group<'a, 'c> {
     pub now: Time,
     pub counters: Counters,
     /// Records as the group has left them so far.
-    marks: HashMap<Rid, Mark>,
+    pub marks: HashMap<Rid, Mark>,
     /// Names first mentioned in the group.
     pub fresh: Vec<Rid>,
     tallies: BTreeMap<(u32, &'static str), i64>,
@@ -206,7 +206,7 @@ impl<'a, 'c> Group<'a, 'c> {
     }
 
     /// The id of a key, given now where it has none; whether it is new.
-    fn resolve(&mut self, key: &Key) -> Result<(Rid, bool)> {
+    pub fn resolve(&mut self, key: &Key) -> Result<(Rid, bool)> {
         let found = self.shared.names().find(key);
         match found {
             Found::At(rid) => return Ok((rid, false)),
@@ -356,11 +356,17 @@ impl<'a, 'c> Group<'a, 'c> {
         }
     }
 
-    /// What is written once for the whole group, last before COMMIT.
-    pub fn finish(&mut self) -> Result<()> {
-        for ((warning, what), n) in self.tallies.iter().filter(|(_, n)| **n != 0) {
+    /// Writes what has been counted so far.
+    pub fn write_tallies(&mut self) -> Result<()> {
+        for ((warning, what), n) in std::mem::take(&mut self.tallies).into_iter().filter(|(_, n)| *n != 0) {
             self.sql.tally.execute(params![warning, what, n])?;
         }
+        Ok(())
+    }
+
+    /// What is written once for the whole group, last before COMMIT.
+    pub fn finish(&mut self) -> Result<()> {
+        self.write_tallies()?;
         self.sql.meta.execute(params![self.now.0, signed(self.counters.letter)]).map(drop)
     }
 }

@@ -55,7 +55,7 @@ struct Reader<'c> {
 }
 
 /// The end of `rid::text` of a warning's places, and of what follows them.
-fn places(w: WarningId) -> (String, String) {
+pub(super) fn places(w: WarningId) -> (String, String) {
     (format!("place/{}/", w.0), format!("place/{}0", w.0))
 }
 

@@ -16,11 +16,14 @@ use crate::{
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, HashMap},
+};
 
 /// A connection that is filled, and the numbers given so far.
-pub(super) struct Filler {
-    pub c: Connection,
+pub(super) struct Filler<C: Borrow<Connection> = Connection> {
+    c: C,
     journal: i64,
     letter: u64,
     last_line: i64,
@@ -30,9 +33,9 @@ pub(super) struct Filler {
     counts: BTreeMap<WarningId, FaceCounts>,
 }
 
-impl Filler {
-    pub fn new(c: Connection) -> Result<Filler, StoreError> {
-        let last = |sql: &str| c.query_row(sql, [], |r| r.get::<_, i64>(0)).map_err(unavailable);
+impl<C: Borrow<Connection>> Filler<C> {
+    pub fn new(c: C) -> Result<Filler<C>, StoreError> {
+        let last = |sql: &str| c.borrow().query_row(sql, [], |r| r.get::<_, i64>(0)).map_err(unavailable);
         Ok(Filler {
             journal: last("SELECT ifnull(max(seq), 0) FROM journal")?,
             letter: u64::try_from(last("SELECT letter FROM meta")?).unwrap_or(0),
@@ -44,22 +47,33 @@ impl Filler {
         })
     }
 
+    /// Goes on from numbers given by somebody else: the last row of the journal, names of records.
+    pub fn go_on(&mut self, journal: i64, ids: impl IntoIterator<Item = (Key, Rid)>) {
+        self.journal = journal;
+        self.ids.extend(ids);
+    }
+
+    /// The last row of the journal.
+    pub fn journal(&self) -> i64 {
+        self.journal
+    }
+
     /// All of them or, on an error, none.
     pub fn put(&mut self, pieces: Vec<Piece>) -> Result<(), StoreError> {
-        self.c.execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
+        self.c.borrow().execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
         pieces.into_iter().try_for_each(|p| self.piece(p))?;
-        self.c.execute_batch("COMMIT").map_err(unavailable)
+        self.c.borrow().execute_batch("COMMIT").map_err(unavailable)
     }
 
     /// What is known only at the end: counts, the last letter's number.
     pub fn finish(&mut self) -> Result<(), StoreError> {
-        self.c.execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
+        self.c.borrow().execute_batch("BEGIN IMMEDIATE").map_err(unavailable)?;
         self.sums().map_err(unavailable)?;
-        self.c.execute_batch("COMMIT").map_err(unavailable)
+        self.c.borrow().execute_batch("COMMIT").map_err(unavailable)
     }
 
     pub fn sums(&mut self) -> rusqlite::Result<()> {
-        let mut put = self.c.prepare_cached("INSERT OR REPLACE INTO tally (warning, what, n) VALUES (?1, ?2, ?3)")?;
+        let mut put = self.c.borrow().prepare_cached("INSERT OR REPLACE INTO tally (warning, what, n) VALUES (?1, ?2, ?3)")?;
         for (warning, counts) in std::mem::take(&mut self.counts) {
             let states = counts.by_state.iter().map(|(state, n)| (state.as_str(), *n));
             let all = states.chain([(super::apply::TOLD, counts.told), (super::apply::FEEDBACK_OWED, counts.feedback_owed)]);
@@ -67,7 +81,7 @@ impl Filler {
                 put.execute(params![warning.0, what, signed(n)])?;
             }
         }
-        self.c.execute("UPDATE meta SET letter = ?1 WHERE id = 1", [signed(self.letter)]).map(drop)
+        self.c.borrow().execute("UPDATE meta SET letter = ?1 WHERE id = 1", [signed(self.letter)]).map(drop)
     }
 
     pub fn piece(&mut self, piece: Piece) -> Result<(), StoreError> {
@@ -104,7 +118,7 @@ impl Filler {
     }
 
     fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
-        self.c.prepare_cached(sql)?.execute(values).map(drop)
+        self.c.borrow().prepare_cached(sql)?.execute(values).map(drop)
     }
 
     fn task(&self, t: &crate::store::TaskRow) -> rusqlite::Result<()> {
@@ -139,7 +153,7 @@ impl Filler {
             Found::Ask => Class::Named,
         };
         let known: Option<i64> = if class == Class::Named {
-            let mut ask = self.c.prepare_cached("SELECT id FROM named WHERE key = ?1").map_err(unavailable)?;
+            let mut ask = self.c.borrow().prepare_cached("SELECT id FROM named WHERE key = ?1").map_err(unavailable)?;
             ask.query_row([text(key)], |r| r.get(0)).optional().map_err(unavailable)?
         } else {
             None
@@ -163,7 +177,7 @@ impl Filler {
     fn known(&mut self, key: &Key) -> Result<Rid, StoreError> {
         let rid = self.resolve(key)?;
         let sql = format!("SELECT 1 FROM {} WHERE id = ?1", rid.class().table());
-        let there = self.c.prepare_cached(&sql).and_then(|mut s| s.exists([rid.id()])).map_err(read_error)?;
+        let there = self.c.borrow().prepare_cached(&sql).and_then(|mut s| s.exists([rid.id()])).map_err(read_error)?;
         if there { Ok(rid) } else { Err(StoreError::Corrupt(format!("{key} has a blob, but there is no such record"))) }
     }
 
@@ -216,7 +230,7 @@ impl Filler {
         }
         let values: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
         let sql = format!("INSERT INTO {} ({}) VALUES ({})", rid.class().table(), columns.join(", "), values.join(", "));
-        let mut s = self.c.prepare_cached(&sql)?;
+        let mut s = self.c.borrow().prepare_cached(&sql)?;
         s.raw_bind_parameter(1, rid.id())?;
         s.raw_bind_parameter(2, m.live())?;
         s.raw_bind_parameter(3, m.head.0)?;

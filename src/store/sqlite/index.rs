@@ -170,6 +170,11 @@ impl Index {
         self.open.get(&rid).map(|e| (e.mark, e.body.as_ref().map(|b| b.to_vec())))
     }
 
+    /// Handed out, and not given back since.
+    pub fn is_leased(&self, rid: Rid) -> bool {
+        self.leases.get(&rid).is_some_and(|l| l.nonce.is_some())
+    }
+
     /// A record as a commit left it.
     pub fn put(&mut self, rid: Rid, mark: Mark, body: Vec<u8>, consumed: &[u64]) {
         self.end_lease(rid);

@@ -3,7 +3,7 @@
 //! Who lives here: `writer` (the thread that commits groups) with `apply` (one commit to SQL) and
 //! `queue` (the way to it); `index` (what is due, leased, waiting, in memory) with `rid` (ids and
 //! names) and `load` (both made anew at the start); `reports` (the read side); `wal` (checkpoints);
-//! `schema`, `rows`, `backup`; `export`, `import` and `filler` (moves from and to other stores). One process owns the file, by a lock beside it: that is what allows
+//! `schema`, `rows`, `backup`; `export`, `import` and `filler` (moves from and to other stores), `shelf` (what the archive asks). One process owns the file, by a lock beside it: that is what allows
 //! leases and the index to live in memory.
 
 mod apply;
@@ -19,6 +19,7 @@ mod rid;
 mod rows;
 mod schema;
 mod shared;
+mod shelf;
 mod wal;
 mod writer;
 

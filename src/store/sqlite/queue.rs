@@ -1,5 +1,6 @@
 //! The way to the writer: one bounded queue a lane, taken in lane order, a group at a time.
 
+use super::shelf::{Carry, Carried};
 use crate::store::{Commit, Committed, Doc, StoreError, WriteLane};
 use std::{
     collections::VecDeque,
@@ -19,13 +20,14 @@ pub(super) enum Work {
     Commit { batch: Vec<Commit>, reply: Reply<Vec<Committed>> },
     Number { sequence: String, reply: Reply<u64> },
     Docs { kind: String, expect: u64, upsert: Vec<Doc>, delete: Vec<String>, reply: Reply<Option<u64>> },
+    Carry { carry: Carry, reply: Reply<Carried> },
 }
 impl Work {
     /// How much of a group it takes.
     pub fn weight(&self) -> usize {
         match self {
             Work::Commit { batch, .. } => batch.len(),
-            Work::Number { .. } => 1,
+            Work::Number { .. } | Work::Carry { .. } => 1,
             Work::Docs { upsert, delete, .. } => upsert.len() + delete.len(),
         }
     }
@@ -36,6 +38,7 @@ impl Work {
             Work::Commit { reply, .. } => drop(reply.send(Err(error))),
             Work::Number { reply, .. } => drop(reply.send(Err(error))),
             Work::Docs { reply, .. } => drop(reply.send(Err(error))),
+            Work::Carry { reply, .. } => drop(reply.send(Err(error))),
         }
     }
 }

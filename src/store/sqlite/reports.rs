@@ -143,7 +143,7 @@ pub(super) fn kept_counts(c: &Connection, warning: WarningId) -> rusqlite::Resul
     Ok(counts)
 }
 
-fn counted_anew(c: &Connection, warning: WarningId) -> rusqlite::Result<FaceCounts> {
+pub(super) fn counted_anew(c: &Connection, warning: WarningId) -> rusqlite::Result<FaceCounts> {
     let (first, last) = ids(Some(warning), None);
     let sql = "SELECT state, told_only, count(*), sum(feedback_owed) FROM callout
         WHERE id >= ?1 AND id <= ?2 AND state IS NOT NULL GROUP BY state, told_only";

@@ -11,6 +11,7 @@ use super::{
     queue::{Job, Taken, Work},
     rows::{self, signed},
     shared::Shared,
+    shelf::Carried,
 };
 use crate::{
     core::time::{Span, Time},
@@ -46,6 +47,7 @@ enum Answer {
     Commit(Vec<Committed>, Vec<(usize, Change)>),
     Number(u64),
     Docs(Option<u64>),
+    Carried(Carried),
 }
 
 pub(super) struct Writer {
@@ -184,6 +186,7 @@ impl Writer {
                 }
                 Work::Number { sequence, .. } => Answer::Number(self.number(connection, sequence, group.now, given)?),
                 Work::Docs { kind, expect, upsert, delete, .. } => Answer::Docs(docs(connection, kind, *expect, upsert, delete)?),
+                Work::Carry { carry, .. } => Answer::Carried(carry.run(connection, group)?),
             });
         }
         group.finish()?;
@@ -232,6 +235,7 @@ impl Writer {
                 }
                 (Work::Number { reply, .. }, Answer::Number(n)) => drop(reply.send(Ok(n))),
                 (Work::Docs { reply, .. }, Answer::Docs(version)) => drop(reply.send(Ok(version))),
+                (Work::Carry { reply, .. }, Answer::Carried(done)) => drop(reply.send(Ok(done))),
                 (work, _) => work.refuse("the writer mixed up its answers"),
             }
         }

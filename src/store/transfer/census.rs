@@ -194,6 +194,26 @@ impl Census {
         if self.faults.len() < TOLD { self.faults.push(why) } else { self.more_faults += 1 }
     }
 
+    /// One digest of all that was counted, whatever the order: hex.
+    pub fn digest(&self) -> String {
+        let mut bytes = Bytes(Sha256::new());
+        for (kind, tally) in &self.tallies {
+            bytes.number(*kind as u64);
+            bytes.number(tally.count);
+            bytes.bytes(&tally.digest.to_be_bytes());
+        }
+        for (warning, [kept, _]) in &self.counts {
+            bytes.number(u64::from(warning.0));
+            for (state, n) in &kept.by_state {
+                bytes.text(state.as_str());
+                bytes.number(*n);
+            }
+            bytes.number(kept.told);
+            bytes.number(kept.feedback_owed);
+        }
+        bytes.0.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
     pub fn tally(&self, kind: Kind) -> Tally {
         self.tallies.get(&kind).copied().unwrap_or_default()
     }
