@@ -2,6 +2,7 @@
 mod architecture;
 #[macro_use]
 mod conformance;
+mod archive;
 mod http;
 mod ingest;
 mod migrate;

@@ -3,6 +3,7 @@
 //! A new engine needs a `Room` of its own and one line at the end of this file. `model` holds the
 //! engines against each other; `sqlite` holds what only a file can show.
 
+pub mod archive;
 mod claims;
 mod commits;
 mod figures;
@@ -23,6 +24,7 @@ use jiaoying::{
     },
     store::{
         CalloutState, Commit, Committed, Envelope, Face, Head, Key, Lane, Record, Reports, Store, WriteLane,
+        archive::Forgetful,
         clock::ManualClock,
         memory::MemoryStore,
         redis::{Mode, RedisStore, Settings, Timing},
@@ -35,8 +37,8 @@ use tempfile::TempDir;
 /// 2024-07-08T16:15:00+08:00.
 pub const START: Time = Time(1_720_426_500_000);
 
-pub trait Both: Store + Reports {}
-impl<T: Store + Reports> Both for T {}
+pub trait Both: Store + Reports + Forgetful {}
+impl<T: Store + Reports + Forgetful> Both for T {}
 
 /// A store with the clock it was given.
 pub struct Room {
@@ -275,6 +277,12 @@ macro_rules! keeps_the_promise {
                 tasks_are_replaced_by_id_and_listed_by_when_they_are_due,
                 an_open_callout_without_a_clock_is_shown,
                 waiting_letters_are_counted_by_lane,
+            ],
+            archive: [
+                a_warning_is_forgotten_whole_but_for_its_identity_and_taken_in_as_it_stood,
+                nothing_is_forgotten_of_what_changed_or_waits,
+                what_is_taken_in_leaves_alone_what_stands,
+                forgetting_goes_on_where_it_was_broken_off,
             ],
             rest: [
                 numbers_are_given_once_and_by_sequence,

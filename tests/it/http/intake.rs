@@ -1,7 +1,6 @@
 //! Warnings in: what is accepted, what is refused and how, and that a refusal leaves nothing behind.
 
 use super::kit::*;
-use crate::conformance::Both;
 use async_trait::async_trait;
 use axum::body::Body;
 use jiaoying::{
@@ -18,7 +17,7 @@ use std::sync::{
 
 /// A store on a disk that can be full.
 pub struct Disk {
-    pub inner: Arc<dyn Both>,
+    pub inner: Arc<dyn Store>,
     pub full: Arc<AtomicBool>,
 }
 

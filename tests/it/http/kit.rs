@@ -18,7 +18,7 @@ use jiaoying::{
     engine::{Engine, Parts, Settings},
     render::{RenderOptions, Renderer},
     sample,
-    store::clock::ManualClock,
+    store::{Reports, Store, clock::ManualClock},
     telemetry::metrics::Metrics,
 };
 use serde_json::{Value, json};
@@ -166,13 +166,19 @@ pub struct App {
 
 impl App {
     pub async fn start(room: Room) -> App {
+        let (store, reports) = (room.store.clone(), room.store.clone());
+        App::start_over(room, store, reports).await
+    }
+
+    /// The same with something between the engine and the room's store.
+    pub async fn start_over(room: Room, store: Arc<dyn Store>, reports: Arc<dyn Reports>) -> App {
         room.clock.advance_to(Time::parse_rfc3339("2024-07-08T16:15:30+08:00").unwrap());
         let clock = room.clock.clone();
         let disk_full = Arc::new(AtomicBool::new(false));
-        let store = Arc::new(super::intake::Disk { inner: room.store.clone(), full: disk_full.clone() });
+        let store = Arc::new(super::intake::Disk { inner: store, full: disk_full.clone() });
         let parts = Parts {
             store,
-            reports: room.store.clone(),
+            reports,
             providers: vec![
                 carrier("carrier-sms", Channel::Sms),
                 carrier("carrier-voice", Channel::Voice),

@@ -4,7 +4,7 @@
 mod answers;
 mod guard;
 mod intake;
-mod kit;
+pub mod kit;
 mod live;
 mod officers;
 mod reading;
