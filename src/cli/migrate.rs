@@ -109,7 +109,10 @@ fn about_archives(from: &Config, to: &Config) -> String {
         (None, _) => String::new(),
         (Some(file), Some(same)) if file == same => format!("归档文件 {} 不迁移，留在原处，新配置继续使用。\n", file.display()),
         (Some(file), _) => {
-            format!("注意：归档文件 {} 不迁移，留在原处；请在新配置的 archive.path 中指向它（或它的副本），否则已归档的预警将无法查看。\n", file.display())
+            format!(
+                "注意：归档文件 {} 不迁移，留在原处；请在新配置的 archive.path 中指向它（或它的副本），否则已归档的预警将无法查看。\n",
+                file.display()
+            )
         }
     }
 }

@@ -10,6 +10,7 @@ const EVERY: Duration = Duration::from_secs(15);
 
 /// Runs until `stop`. A turn that is broken off is carried on by whoever turns next.
 pub async fn run(archive: Arc<Archived>, engine: Arc<Engine>, stop: CancellationToken) {
+    let mut waiting = 0;
     loop {
         tokio::select! {
             biased;
@@ -19,12 +20,12 @@ pub async fn run(archive: Arc<Archived>, engine: Arc<Engine>, stop: Cancellation
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = turn(&archive, &engine) => {}
+            () = turn(&archive, &engine, &mut waiting) => {}
         }
     }
 }
 
-async fn turn(archive: &Archived, engine: &Engine) {
+async fn turn(archive: &Archived, engine: &Engine, waiting: &mut usize) {
     let live = if engine.store().shared() { engine.gateways().live().await } else { Ok(Vec::new()) };
     let turned = match live {
         Ok(live) => {
@@ -34,7 +35,15 @@ async fn turn(archive: &Archived, engine: &Engine) {
         Err(e) => Err(e),
     };
     match turned {
-        Ok(turned) => metrics::archive(archive.copies(), turned.waiting, turned.missing),
+        Ok(turned) => {
+            metrics::archive(archive.copies(), turned.waiting, turned.missing);
+            if std::mem::replace(waiting, turned.waiting) != turned.waiting {
+                tracing::info!(
+                    warnings = turned.waiting,
+                    "closed warnings wait for the copies of other gateways; each needs an archive.path"
+                );
+            }
+        }
         Err(e) => tracing::warn!(error = %e, "the archive could not be seen to; nothing is lost, the next turn goes on"),
     }
 }

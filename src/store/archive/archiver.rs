@@ -77,15 +77,7 @@ impl Archived {
     }
 
     /// Carries on what stands in the register.
-    async fn go_on(
-        &self,
-        w: WarningId,
-        work: Work,
-        me: &str,
-        live: &[String],
-        first: bool,
-        turned: &mut Turned,
-    ) -> Result<(), StoreError> {
+    async fn go_on(&self, w: WarningId, work: Work, me: &str, live: &[String], first: bool, turned: &mut Turned) -> Result<(), StoreError> {
         // Whoever of the living has a copy and the smallest name; where none of those is left, who is first at all.
         let holders = live.iter().filter(|g| work.copies.contains(g)).min();
         let mine = holders.map_or(first || work.copies.iter().any(|g| g == me), |g| g == me);
@@ -206,6 +198,7 @@ impl Archived {
         let now = self.live.store.now();
         self.restless.write().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
         let mut cursor = None;
+        let mut failed = None;
         while room > 0 {
             let page = self.live.reports.warnings(cursor, PAGE).await?;
             for record in &page {
@@ -216,7 +209,17 @@ impl Archived {
                     continue;
                 }
                 room -= 1;
-                match self.copy(w).await? {
+                let copied = match self.copy(w).await {
+                    Ok(copied) => copied,
+                    // One that cannot be read or written hinders no other.
+                    Err(e) => {
+                        tracing::warn!(warning = %w, error = %e, "this warning could not be copied into the archive; it stays for now");
+                        self.rest(w);
+                        failed.get_or_insert(e);
+                        continue;
+                    }
+                };
+                match copied {
                     Copied::Whole(digest) => {
                         let work = Work { step: Step::Copying, digest, copies: vec![me.to_string()], at: now };
                         self.register.change(&*self.live.store, w, |old| old.is_none().then(|| Some(work.clone()))).await?;
@@ -231,7 +234,7 @@ impl Archived {
                 break;
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     fn has_ended(&self, record: &Record, now: Time) -> bool {

@@ -6,10 +6,7 @@ use super::{
 };
 use crate::{
     core::ids::WarningId,
-    store::{
-        Key, StoreError,
-        transfer::Piece,
-    },
+    store::{Key, StoreError, transfer::Piece},
 };
 use async_trait::async_trait;
 

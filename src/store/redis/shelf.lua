@@ -30,18 +30,21 @@ local function mark(_, args)
   return ''
 end
 
--- prefix, warning, head: the warning's own record and its tasks, all or nothing.
+-- prefix, warning, token, head: the warning's own record and its tasks, all or nothing.
 local function leave(_, args)
   local k, w = key(args[1], 'c'), args[2]
   local text = 'w' .. w
-  local why = stays(k, text, args[3])
+  -- Gone already: the answer was lost.
+  if redis.call('EXISTS', k .. 'r' .. text) == 0 then return '' end
+  if redis.call('GET', k .. 'x' .. w) ~= args[3] then return 'it was begun anew' end
+  local why = stays(k, text, args[4])
   if why then return why end
   if redis.call('EXISTS', k .. 'to' .. w) == 1 then return 'a task of ' .. text .. ' is open' end
   for _, id in ipairs(redis.call('ZRANGE', k .. 'tc' .. w, 0, -1)) do
     redis.call('HDEL', k .. 't', id)
     redis.call('ZREM', k .. 'tc', id)
   end
-  redis.call('DEL', k .. 'tc' .. w)
+  redis.call('DEL', k .. 'tc' .. w, k .. 'x' .. w)
   drop(k, text)
   redis.call('ZREM', k .. 'w', w)
   return ''

@@ -35,9 +35,10 @@ impl Core {
         Ok((!why.is_empty()).then_some(why))
     }
 
-    /// Ours into one call: nobody must wait for a long one.
+    /// Says in a partition by which attempt its records are about to go, if they can. None of them: says it all the same.
     async fn mark(&self, what: &Forget, part: Part, records: &[(&Key, Head)]) -> Result<Option<String>, StoreError> {
-        for some in records.chunks(AT_ONCE) {
+        let none: &[(&Key, Head)] = &[];
+        for some in records.chunks(AT_ONCE).chain(records.is_empty().then_some(none)) {
             let mut call = self.link.function("mark", part);
             call.arg(part.to_string()).arg(what.warning.0).arg(&what.token);
             for (key, head) in some {
@@ -84,6 +85,7 @@ impl Core {
         let mut there = cmd("EXISTS");
         there.arg(self.record_key(&own, 'r'));
         if reply::number::<u64>(self.link.call(Part::CONTROL, Via::Work, &there, Again::Safe).await?)? == 1 {
+            self.mark(what, Part::CONTROL, &[]).await?;
             for (part, records) in &parts {
                 if let Some(why) = self.mark(what, *part, records).await? {
                     return Ok(Forgot::Changed(why));
@@ -91,7 +93,7 @@ impl Core {
             }
             let head = what.heads.iter().find(|(k, _)| *k == own).map_or(Head::NONE, |(_, h)| *h);
             let mut call = self.link.function("leave", Part::CONTROL);
-            call.arg(what.warning.0).arg(&head.0[..]);
+            call.arg(what.warning.0).arg(&what.token).arg(&head.0[..]);
             if let Some(why) = self.carried(Part::CONTROL, &call).await? {
                 return Ok(Forgot::Changed(why));
             }

@@ -1,6 +1,6 @@
 //! The way to the writer: one bounded queue a lane, taken in lane order, a group at a time.
 
-use super::shelf::{Carry, Carried};
+use super::shelf::{Carried, Carry};
 use crate::store::{Commit, Committed, Doc, StoreError, WriteLane};
 use std::{
     collections::VecDeque,

@@ -4,9 +4,7 @@
 //! Both run in the writer's thread, each within its transaction. Forgetting is one act and holds the writer up
 //! for about ten microseconds a row: nobody waits for an archive, but a live store of very large warnings would.
 
-use super::{
-    SqliteStore, apply::Group, filler::Filler, queue::Work, reports::counted_anew, rid::Class, rid::Rid, rows::signed,
-};
+use super::{SqliteStore, apply::Group, filler::Filler, queue::Work, reports::counted_anew, rid::Class, rid::Rid, rows::signed};
 use crate::{
     core::ids::{CalloutId, WarningId},
     store::{

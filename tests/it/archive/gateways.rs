@@ -13,7 +13,8 @@ pub async fn nothing_is_forgotten_before_every_live_gateway_has_its_copy(room: R
     let stood = census(&room.store, 7).await;
     let shelves = [Room::memory(), Room::memory(), Room::memory()];
     let live = names(&["a", "b", "c"]);
-    let [a, b, c] = [gateway(&room.store, &shelves[0]).await, gateway(&room.store, &shelves[1]).await, gateway(&room.store, &shelves[2]).await];
+    let [a, b, c] =
+        [gateway(&room.store, &shelves[0]).await, gateway(&room.store, &shelves[1]).await, gateway(&room.store, &shelves[2]).await];
     // Whoever is not first begins nothing.
     b.turn("b", &live).await.unwrap();
     assert_eq!(b.copies(), 0);

@@ -70,7 +70,10 @@ pub async fn killed_at_any_step_the_next_one_finishes_and_every_reader_sees_the_
             assert!(is_live(&*room.store, w).await, "{when}: what changed lately stays");
             // It stays for good, so that the next fuse burns for the next warning alone.
             let head = next.load(&[warning(w)]).await.unwrap().remove(0).unwrap().head;
-            assert_eq!(next.commit(WriteLane::Rest, vec![late(&warning(w), head, "goes on", room.store.now())]).await.unwrap(), [Committed::Done]);
+            assert_eq!(
+                next.commit(WriteLane::Rest, vec![late(&warning(w), head, "goes on", room.store.now())]).await.unwrap(),
+                [Committed::Done]
+            );
             if !burnt && !burnt_too {
                 assert_eq!(turned.unwrap().archived, [WarningId(w)]);
                 back.unwrap();
@@ -152,7 +155,8 @@ pub async fn a_letter_to_what_is_archived_finds_its_record(room: Room) {
     let archive = gateway(&room.store, &shelf).await;
     archive.turn("a", &[]).await.unwrap();
     assert!(!is_live(&*room.store, 7).await);
-    let sender = Commit { send: vec![letter(&callout(7, 4), 2, Time(0), "a receipt, weeks late")], ..late(&line(1), Head::NONE, "sends", START) };
+    let sender =
+        Commit { send: vec![letter(&callout(7, 4), 2, Time(0), "a receipt, weeks late")], ..late(&line(1), Head::NONE, "sends", START) };
     assert_eq!(archive.commit(WriteLane::Rest, vec![sender]).await.unwrap(), [Committed::Done]);
     let claim = archive.claim(9, Span::secs(30)).await.unwrap().remove(0);
     assert_eq!(claim.key, callout(7, 4));

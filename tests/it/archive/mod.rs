@@ -89,4 +89,3 @@ over!(memory);
 over!(sqlite_file);
 over!(redis_by_outbox);
 over!(redis_on_one_server);
-

@@ -25,7 +25,9 @@ async fn seen(app: &App, w: &str) -> Vec<(String, Value)> {
         let reply = app.get(&path, key).await.expect(200);
         all.push((path, reply));
     }
-    let page = app.send(crate::http::kit::request("GET", &app.link(callouts[0]["id"].as_str().unwrap(), 0), "").body(axum::body::Body::empty()).unwrap());
+    let page = app.send(
+        crate::http::kit::request("GET", &app.link(callouts[0]["id"].as_str().unwrap(), 0), "").body(axum::body::Body::empty()).unwrap(),
+    );
     let page = page.await;
     assert_eq!(page.status, 200);
     all.push(("page".to_string(), json!(page.text())));

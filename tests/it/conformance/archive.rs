@@ -90,7 +90,8 @@ pub fn forget(w: u32, pieces: &[Piece], token: &str) -> Forget {
 
 /// The warning's own pieces last, as the promise asks.
 pub async fn take_in(store: &dyn Forgetful, w: u32, pieces: Vec<Piece>) {
-    let own = |p: &Piece| !matches!(p, Piece::Entity(e) if e.key != warning(w)) && !matches!(p, Piece::Blob { key, .. } if *key != warning(w));
+    let own =
+        |p: &Piece| !matches!(p, Piece::Entity(e) if e.key != warning(w)) && !matches!(p, Piece::Blob { key, .. } if *key != warning(w));
     let (last, first): (Vec<Piece>, Vec<Piece>) = pieces.into_iter().partition(own);
     store.take_in(WarningId(w), first).await.unwrap();
     store.take_in(WarningId(w), last).await.unwrap();
