@@ -209,3 +209,14 @@ fn a_right_to_a_hazard_is_a_class_a_code_or_its_beginning() {
     assert!(!may("11B04") && !may("11G01"));
     assert!(faults(&text.replace("11D", "rain"), &[]).iter().any(|f| f.contains("`issuer[a].hazards`") && f.contains("rain")));
 }
+
+#[test]
+fn an_archive_that_could_not_work_is_told() {
+    let told = faults("[store]\nkind = \"memory\"\n[archive]\npath = \"data/archive.sqlite\"\nafter = \"59m\"\n", &[]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|f| f.contains("archive.after") && f.contains("1h")), "{told:?}");
+    assert!(told.iter().any(|f| f.contains("archive.path") && f.contains("memory")), "{told:?}");
+    let told = faults("[store]\npath = \"a.db\"\n[archive]\npath = \"a.db\"\n", &[]);
+    assert!(told.len() == 1 && told[0].contains("the store's own file"), "{told:?}");
+    assert_eq!(faults("[archive]\npath = \"data/archive.sqlite\"\nafter = \"1h\"\n", &[]), Vec::<String>::new());
+}

@@ -170,3 +170,25 @@ pub async fn a_letter_to_what_is_archived_finds_its_record(room: Room) {
     room.clock.advance(Span::hours(8 * 24));
     assert_eq!(archive.turn("a", &[]).await.unwrap().archived, [WarningId(7)]);
 }
+
+/// A gateway that slept in the middle of forgetting wakes when another has brought the warning back.
+#[tokio::test]
+async fn on_redis_what_was_brought_back_is_not_taken_by_the_attempt_of_before() {
+    use crate::conformance::one_server;
+    use jiaoying::store::archive::Forgot;
+    let room = Room::on_redis(one_server(4)).await;
+    made::closed_warning(&*room.store, 7, "{}").await;
+    let all = made::pieces(&*room.store, 7).await;
+    let what = made::forget(7, &all, "one");
+    assert_eq!(room.store.forget(&what).await.unwrap(), Forgot::Done);
+    // Only callouts are back yet: the warning's own record says nothing.
+    let callouts = all
+        .iter()
+        .filter(|p| matches!(p, jiaoying::store::transfer::Piece::Entity(e) if matches!(e.key, jiaoying::store::Key::Callout(_))));
+    room.store.take_in(WarningId(7), callouts.cloned().collect()).await.unwrap();
+    let late = room.store.forget(&what).await.unwrap();
+    assert!(matches!(&late, Forgot::Changed(why) if why.contains("brought back")), "{late:?}");
+    assert_eq!(room.store.faces(WarningId(7)).await.unwrap().len() as u32, made::CALLOUTS);
+    made::take_in(&*room.store, 7, all.clone()).await;
+    assert_eq!(census(&room.store, 7).await, made::census(&all));
+}

@@ -89,3 +89,4 @@ over!(memory);
 over!(sqlite_file);
 over!(redis_by_outbox);
 over!(redis_on_one_server);
+over!(redis_cluster);
