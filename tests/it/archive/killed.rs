@@ -174,13 +174,18 @@ pub async fn a_letter_to_what_is_archived_finds_its_record(room: Room) {
 /// A gateway that slept in the middle of forgetting wakes when another has brought the warning back.
 #[tokio::test]
 async fn on_redis_what_was_brought_back_is_not_taken_by_the_attempt_of_before() {
-    use crate::conformance::one_server;
+    use crate::conformance::{one_server, servers};
     use jiaoying::store::archive::Forgot;
-    let room = Room::on_redis(one_server(4)).await;
+    let settings = one_server(4);
+    let room = Room::on_redis(settings.clone()).await;
     made::closed_warning(&*room.store, 7, "{}").await;
     let all = made::pieces(&*room.store, 7).await;
     let what = made::forget(7, &all, "one");
     assert_eq!(room.store.forget(&what).await.unwrap(), Forgot::Done);
+    // As if it had been stopped before it was through: its marks stand in every partition.
+    for p in 0..4 {
+        servers::shared().ask(&["SET", &format!("{}:{{p:{p}}}x7", settings.prefix), "one"]);
+    }
     // Only callouts are back yet: the warning's own record says nothing.
     let callouts = all
         .iter()
