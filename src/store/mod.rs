@@ -11,6 +11,7 @@
 //! What a store never does: decide anything about warnings or people.
 
 pub mod clock;
+pub mod journal;
 pub mod memory;
 pub mod redis;
 pub mod sqlite;

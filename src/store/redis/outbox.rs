@@ -24,11 +24,11 @@ const LOOKS: usize = 5;
 
 /// Entries in a row from one partition to another.
 pub(super) struct Run {
-    source: Part,
-    dest: Part,
+    pub source: Part,
+    pub dest: Part,
     /// The id of the entry before the first.
-    before: Vec<u8>,
-    entries: Vec<Vec<u8>>,
+    pub before: Vec<u8>,
+    pub entries: Vec<Vec<u8>>,
 }
 
 impl Run {
@@ -44,11 +44,14 @@ impl Run {
     }
 
     /// The last entry's number.
-    fn last(&self) -> Option<u64> {
-        let entry = self.entries.last()?;
-        let number = entry.split(|b| *b == b' ').next()?;
-        std::str::from_utf8(number).ok()?.parse().ok()
+    pub fn last(&self) -> Option<u64> {
+        number_of(self.entries.last()?)
     }
+}
+
+/// The number of an entry or of its id.
+pub(super) fn number_of(entry: &[u8]) -> Option<u64> {
+    std::str::from_utf8(entry.split(|b| *b == b' ').next()?).ok()?.parse().ok()
 }
 
 impl Core {
@@ -78,12 +81,24 @@ impl Core {
         for entry in &run.entries {
             call.arg(entry);
         }
-        let answer = self.link.call_confirmed(run.dest, via, &call, Again::Safe, confirm).await?;
-        let [word, earliest] = reply::parts(answer)?;
-        if let Some(due) = reply::time(earliest)? {
-            self.waker.note(due);
-        }
-        let met = reply::text(word)? == "ok";
+        let group = self.group(run.dest);
+        let met = loop {
+            let (answer, turn) = self.fenced(run.dest, via, &call, Again::Safe, confirm).await?;
+            let [word, earliest] = reply::parts(answer)?;
+            if reply::text(word)? != "ok" {
+                break false;
+            }
+            if let Some(due) = reply::time(earliest)? {
+                self.waker.note(due);
+            }
+            // Its source forgets it now; should the other side be rolled back, it is carried again from here.
+            if !self.together {
+                self.told_carried(run).await?;
+            }
+            if self.turn(group) == turn {
+                break true;
+            }
+        };
         if met {
             let mut arrived = self.arrived();
             let upto = arrived.entry((run.source, run.dest)).or_insert(last);
