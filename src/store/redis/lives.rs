@@ -195,10 +195,13 @@ impl Core {
             self.lives.known().entry(*group).or_default().turn += 1;
         }
         self.replay(&new).await?;
+        let mut again = false;
         for (group, (life, _)) in new {
-            self.lives.known().entry(group).or_default().name = Some(life);
+            again |= self.lives.known().entry(group).or_default().name.replace(life).is_some();
         }
-        self.waker.kick();
+        if again {
+            self.waker.kick();
+        }
         Ok(())
     }
 

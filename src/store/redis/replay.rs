@@ -45,18 +45,17 @@ pub(super) struct Missing {
 #[derive(Default)]
 struct Work {
     commits: Vec<Missing>,
-    known: BTreeSet<[u8; 16]>,
+    known: BTreeSet<(Key, [u8; 16])>,
     runs: Vec<Run>,
     docs: Vec<Told>,
     looked_at: usize,
 }
 
 /// How one commit of a replay was answered.
-enum Again_ {
+enum Answer {
     Restored,
     Stood,
     NotYet,
-    Taken,
 }
 
 fn hex(head: Head) -> String {
@@ -84,8 +83,7 @@ impl Core {
         }
         let (lost, looked_at) = (work.commits.len(), work.looked_at);
         let held = new.values().map(|(_, held)| *held).max().unwrap_or(0);
-        let restored = self.repeat_commits(new, &mut work.commits, held).await?;
-        let carried = self.repeat_runs(new, work.runs).await?;
+        let (restored, carried) = self.passes(new, &mut work.commits, work.runs, held).await?;
         let docs = self.repeat_docs(new, work.docs).await?;
         let forked = work.commits.len();
         if lost > 0 || carried > 0 || docs > 0 {
@@ -125,7 +123,7 @@ impl Core {
                         *highest = n.max(*highest);
                     }
                     // The same may stand twice in the journal; it knows its letters where it stands first.
-                    if self.life_of(new, self.part(&commit.key)).is_some() && work.known.insert(commit.head.0) {
+                    if self.life_of(new, self.part(&commit.key)).is_some() && work.known.insert((commit.key.clone(), commit.head.0)) {
                         commits.push(Missing { commit: *commit, letters });
                     }
                 }
@@ -185,57 +183,77 @@ impl Core {
         Ok(self.link.try_call(part, Via::Work, &self.with_life(call, replay, life), Again::Safe, Confirm::No).await?)
     }
 
-    /// Passes over what is missing, until all stands or nothing moves any more; leaves what is forked.
-    async fn repeat_commits(&self, new: &BTreeMap<Part, (String, u64)>, missing: &mut Vec<Missing>, held: u64) -> Result<usize, StoreError> {
-        let mut restored = 0;
+    /// Passes over what is missing, until all stands or nothing moves any more; leaves what is forked. Answers how many
+    /// commits and runs of letters were restored.
+    async fn passes(
+        &self,
+        new: &BTreeMap<Part, (String, u64)>,
+        missing: &mut Vec<Missing>,
+        mut runs: Vec<Run>,
+        held: u64,
+    ) -> Result<(usize, usize), StoreError> {
+        let (mut restored, mut carried) = (0, 0);
         let mut patience = (held.saturating_sub(EARLY_MS) / 100).max(VAIN);
-        let mut strict = true;
-        while !missing.is_empty() {
-            let mut moved = false;
-            let mut left = Vec::new();
-            let mut rest = std::mem::take(missing).into_iter().peekable();
-            while rest.peek().is_some() {
-                let some: Vec<Missing> = rest.by_ref().take(CALL).collect();
-                let answers = self.repeat_call(new, &some, if strict { 1 } else { 2 }).await?;
-                for (m, answer) in some.into_iter().zip(answers) {
-                    match answer {
-                        Again_::Restored => {
-                            restored += 1;
-                            moved = true;
-                        }
-                        Again_::Stood => moved = true,
-                        Again_::NotYet | Again_::Taken => left.push(m),
-                    }
-                }
+        loop {
+            // First the letters: what read them waits for them.
+            let before = (runs.len(), missing.len());
+            runs = self.repeat_runs(new, runs, false, &mut carried).await?;
+            restored += self.pass(new, missing, 1).await?;
+            if runs.is_empty() && missing.is_empty() {
+                return Ok((restored, carried));
             }
-            *missing = left;
-            if moved || missing.is_empty() {
+            if (runs.len(), missing.len()) != before {
                 continue;
             }
-            patience = patience.saturating_sub(1);
-            if patience == 0 && strict {
-                // A letter whose sender is gone with its gateway does not come any more.
-                strict = false;
-                patience = 1;
-            } else if patience == 0 {
+            if patience == 0 {
                 break;
-            } else {
-                tokio::time::sleep(PAUSE).await;
-                // Another gateway may have done it meanwhile, and gone on from there.
-                let stands = self.standing(missing).await?;
-                let mut stands = stands.into_iter();
-                missing.retain(|_| !stands.next().unwrap_or(false));
+            }
+            patience -= 1;
+            tokio::time::sleep(PAUSE).await;
+            // Another gateway may have done it meanwhile, and gone on from there.
+            let mut stands = self.standing(missing).await?.into_iter();
+            missing.retain(|_| !stands.next().unwrap_or(false));
+        }
+        // What came before, in the chain or in the outbox, is gone with its gateway and does not come any more.
+        if !runs.is_empty() {
+            tracing::warn!(runs = runs.len(), "letters were carried behind others that are missing; they are handed over all the same");
+            self.repeat_runs(new, runs, true, &mut carried).await?;
+        }
+        loop {
+            let before = missing.len();
+            restored += self.pass(new, missing, 2).await?;
+            if missing.is_empty() || missing.len() == before {
+                return Ok((restored, carried));
             }
         }
+    }
+
+    /// Tries each commit once, in order; keeps those that do not stand after it, answers how many were restored.
+    async fn pass(&self, new: &BTreeMap<Part, (String, u64)>, missing: &mut Vec<Missing>, replay: u8) -> Result<usize, StoreError> {
+        let mut restored = 0;
+        let mut left = Vec::new();
+        let mut rest = std::mem::take(missing).into_iter().peekable();
+        while rest.peek().is_some() {
+            let some: Vec<Missing> = rest.by_ref().take(CALL).collect();
+            let answers = self.repeat_call(new, &some, replay).await?;
+            for (m, answer) in some.into_iter().zip(answers) {
+                match answer {
+                    Answer::Restored => restored += 1,
+                    Answer::Stood => {}
+                    Answer::NotYet => left.push(m),
+                }
+            }
+        }
+        *missing = left;
         Ok(restored)
     }
 
-    async fn repeat_call(&self, new: &BTreeMap<Part, (String, u64)>, some: &[Missing], replay: u8) -> Result<Vec<Again_>, StoreError> {
+    async fn repeat_call(&self, new: &BTreeMap<Part, (String, u64)>, some: &[Missing], replay: u8) -> Result<Vec<Answer>, StoreError> {
         let mut by_group: BTreeMap<Part, Vec<usize>> = BTreeMap::new();
         for (n, m) in some.iter().enumerate() {
             by_group.entry(self.group(self.part(&m.commit.key))).or_default().push(n);
         }
-        let mut out: Vec<Again_> = some.iter().map(|_| Again_::NotYet).collect();
+        let mut out: Vec<Answer> = some.iter().map(|_| Answer::NotYet).collect();
         for (group, at) in by_group {
             let Some(life) = self.life_of(new, group) else { continue };
             let mut call = self.link.function("commit", group);
@@ -250,12 +268,12 @@ impl Core {
             for (n, answer) in at.iter().zip(reply::array(answers)?) {
                 let Some(slot) = out.get_mut(*n) else { continue };
                 *slot = match answer {
-                    Value::Int(0) => Again_::Restored,
-                    Value::Int(1) => Again_::Stood,
-                    Value::Int(_) => Again_::NotYet,
+                    Value::Int(0) => Answer::Restored,
+                    Value::Int(1) => Answer::Stood,
+                    Value::Int(_) => Answer::NotYet,
                     other => match committed(other)? {
-                        Committed::IdentityTaken(_) => Again_::Taken,
-                        Committed::Done | Committed::Conflict => Again_::NotYet,
+                        Committed::Done => Answer::Stood,
+                        Committed::Conflict | Committed::IdentityTaken(_) => Answer::NotYet,
                     },
                 };
             }
@@ -268,45 +286,33 @@ impl Core {
         Ok(out)
     }
 
-    /// Hands over again what had been carried to a partition that lost it.
-    async fn repeat_runs(&self, new: &BTreeMap<Part, (String, u64)>, runs: Vec<Run>) -> Result<usize, StoreError> {
-        let (mut carried, mut left) = (0, runs);
-        loop {
-            let mut again = Vec::new();
-            let before = left.len();
-            for run in left {
-                let (Some(life), Some(last)) = (self.life_of(new, run.dest), run.last()) else { continue };
-                let mut call = self.link.function("deliver", run.dest);
-                call.arg(self.now().0).arg(&self.gateway).arg(run.dest.to_string()).arg(run.source.to_string()).arg("0").arg(&run.before);
-                run.entries.iter().for_each(|e| drop(call.arg(e)));
-                let [word, told] = reply::parts(self.repeat(run.dest, &call, 1, life).await?)?;
-                if reply::text(word)? == "ok" {
-                    if let Some(due) = reply::time(told)? {
-                        self.waker.note(due);
-                        carried += 1;
-                    }
-                } else if number_of(&reply::bytes(told)?).is_none_or(|there| there < last) {
-                    // What another gateway carried before it is missing yet.
-                    again.push(run);
-                }
-            }
-            left = again;
-            if left.is_empty() || left.len() == before {
-                break;
-            }
-        }
-        if !left.is_empty() {
-            tracing::warn!(runs = left.len(), "letters were carried behind others that are missing; they are handed over all the same");
-        }
-        for run in left {
-            let Some(life) = self.life_of(new, run.dest) else { continue };
+    /// Hands over again what had been carried to a partition that lost it; answers what waits for what another gateway
+    /// carried before it. `force`: it does not come any more.
+    async fn repeat_runs(
+        &self,
+        new: &BTreeMap<Part, (String, u64)>,
+        runs: Vec<Run>,
+        force: bool,
+        carried: &mut usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        let mut left = Vec::new();
+        for run in runs {
+            let (Some(life), Some(last)) = (self.life_of(new, run.dest), run.last()) else { continue };
             let mut call = self.link.function("deliver", run.dest);
-            call.arg(self.now().0).arg(&self.gateway).arg(run.dest.to_string()).arg(run.source.to_string()).arg("1").arg(&run.before);
+            call.arg(self.now().0).arg(&self.gateway).arg(run.dest.to_string()).arg(run.source.to_string());
+            call.arg(if force { "1" } else { "0" }).arg(&run.before);
             run.entries.iter().for_each(|e| drop(call.arg(e)));
-            self.repeat(run.dest, &call, 1, life).await?;
-            carried += 1;
+            let [word, told] = reply::parts(self.repeat(run.dest, &call, 1, life).await?)?;
+            if reply::text(word)? == "ok" {
+                if let Some(due) = reply::time(told)? {
+                    self.waker.note(due);
+                    *carried += 1;
+                }
+            } else if number_of(&reply::bytes(told)?).is_none_or(|there| there < last) {
+                left.push(run);
+            }
         }
-        Ok(carried)
+        Ok(left)
     }
 
     async fn repeat_docs(&self, new: &BTreeMap<Part, (String, u64)>, all: Vec<Told>) -> Result<usize, StoreError> {
