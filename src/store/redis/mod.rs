@@ -35,7 +35,7 @@ pub use settings::{Mode, Settings};
 pub use time::Timing;
 
 use super::journal::Journal;
-use super::{Claim, Commit, Committed, Doc, Identity, Key, Record, Store, StoreError, WriteLane};
+use super::{Claim, Commit, Committed, Doc, Durability, Identity, Key, Record, Store, StoreError, WriteLane};
 use crate::core::time::{Span, Time};
 use async_trait::async_trait;
 use codec::corrupt;
@@ -185,13 +185,20 @@ impl RedisStore {
     }
 
     /// The same with what else is in force: the local journal, replicas that are late.
-    pub fn in_force(&self) -> String {
-        let journal = match &self.core.journal {
-            Some(journal) => format!("synced in the local journal {}", journal.path().display()),
-            None => "no local journal: a failover can lose what was acknowledged last".to_string(),
+    fn in_force(&self) -> Durability {
+        let n = self.core.link.settings.replicas;
+        let zh = match self.core.confirm {
+            Confirm::No => "由主节点按 appendfsync 落盘".to_string(),
+            Confirm::Replicas => format!("{n} 个副本收到后再答复（WAIT）"),
+            Confirm::Disks => format!("主节点和 {n} 个副本落盘后再答复（WAITAOF）"),
         };
-        let late = if self.core.late.load(Ordering::Relaxed) { "; the replicas do not keep up" } else { "" };
-        format!("redis: {}; {journal}{late}", self.durability())
+        let (journal, journal_zh) = match &self.core.journal {
+            Some(_) => ("also synced in this gateway's own journal, for after a failover", "并写入本机日志，主备切换后据以补回"),
+            None => ("no local journal: a failover can lose what was acknowledged last", "未设本机日志，主备切换可能丢失最后确认的内容"),
+        };
+        let late = self.core.late.load(Ordering::Relaxed);
+        let (late, late_zh) = if late { ("; the replicas do not keep up", "；副本目前跟不上") } else { ("", "") };
+        Durability::new(format!("redis: {}; {journal}{late}", self.durability()), format!("Redis：{zh}；{journal_zh}{late_zh}"))
     }
 }
 

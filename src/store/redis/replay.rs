@@ -179,7 +179,7 @@ impl Core {
     }
 
     /// One call of a replay: let in while the life is held, refused on yet another life.
-    async fn repeat(&self, part: Part, call: &redis::Cmd, replay: u8, life: &str) -> Result<Value, StoreError> {
+    pub(super) async fn repeat(&self, part: Part, call: &redis::Cmd, replay: u8, life: &str) -> Result<Value, StoreError> {
         Ok(self.link.try_call(part, Via::Work, &self.with_life(call, replay, life), Again::Safe, Confirm::No).await?)
     }
 
