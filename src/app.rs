@@ -14,8 +14,8 @@ use crate::{
     store::{
         Doc, Reports, Store, StoreError,
         clock::{Clock, SystemClock},
-        memory::MemoryStore,
         journal::Limits,
+        memory::MemoryStore,
         redis::{self, RedisStore},
         sqlite::SqliteStore,
     },
@@ -130,9 +130,8 @@ fn redis_settings(r: &crate::config::Redis) -> Result<redis::Settings, StoreErro
         wait_timeout: r.wait_timeout.to_std(),
         response_timeout: r.response_timeout.to_std(),
         prefix: r.prefix.clone(),
-        journal: (!r.journal.as_os_str().is_empty()).then(|| {
-            (r.journal.clone(), Limits { age: r.journal_window, bytes: u64::from(r.journal_size) << 20 })
-        }),
+        journal: (!r.journal.as_os_str().is_empty())
+            .then(|| (r.journal.clone(), Limits { age: r.journal_window, bytes: u64::from(r.journal_size) << 20 })),
         recovery_hold: r.recovery_hold.to_std(),
         assume_durable: r.assume_durable,
         ..redis::Settings::single("")

@@ -66,11 +66,20 @@ pub struct LineAsk {
 #[serde(tag = "letter", rename_all = "snake_case")]
 pub enum LineLetter {
     Ask(LineAsk),
-    Withdraw { attempt: AttemptId },
+    Withdraw {
+        attempt: AttemptId,
+    },
     /// A call or message that left on a chain which a failover took away: it is under way all the same.
-    Flew { flight: Flight, digit: Option<u8> },
+    Flew {
+        flight: Flight,
+        digit: Option<u8>,
+    },
     /// The same for a direct SMS.
-    Wrote { member: Member, digit: Option<u8>, provider: String },
+    Wrote {
+        member: Member,
+        digit: Option<u8>,
+        provider: String,
+    },
 }
 
 /// What can happen to a line besides letters.

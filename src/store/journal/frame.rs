@@ -206,20 +206,11 @@ mod tests {
         c.consumed = vec![4, u64::MAX];
         c.send = vec![Envelope { to: Key::Warning(WarningId(7)), lane: Lane(1), not_before: Time(9), body: vec![0, 255, 1] }];
         c.blobs = vec![("raw".into(), vec![0; 70_000]), (String::new(), Vec::new())];
-        c.identity = Some(Identity {
-            issuer: "i".into(),
-            sender: "s".into(),
-            identifier: "编号".into(),
-            digest: "d".into(),
-            warning: WarningId(7),
-        });
-        c.feed = vec![FeedItem {
-            kind: "k".into(),
-            warning: None,
-            callout: None,
-            at: Time(1),
-            data: serde_json::json!({"x": [1, "二"]}),
-        }];
+        c.identity =
+            Some(Identity {
+                issuer: "i".into(), sender: "s".into(), identifier: "编号".into(), digest: "d".into(), warning: WarningId(7)
+            });
+        c.feed = vec![FeedItem { kind: "k".into(), warning: None, callout: None, at: Time(1), data: serde_json::json!({"x": [1, "二"]}) }];
         c
     }
 
@@ -232,8 +223,11 @@ mod tests {
             docs("directory", 8, "by", &[Doc { id: "x".into(), body: vec![1, 0] }], &["y".into()]).unwrap(),
         ];
         let back = ungroup(&group(&frames)).unwrap();
-        let [Told::Commit { commit: d, letters }, Told::Carried { source, dest, before, entries }, Told::Docs { kind, expect, by, upsert, delete }] =
-            &back[..]
+        let [
+            Told::Commit { commit: d, letters },
+            Told::Carried { source, dest, before, entries },
+            Told::Docs { kind, expect, by, upsert, delete },
+        ] = &back[..]
         else {
             panic!("{back:?}")
         };

@@ -160,7 +160,10 @@ impl Writer {
             return Ok(());
         };
         if crowded {
-            tracing::warn!(kept_bytes = self.limits.bytes, "the local journal is over its size (store.redis.journal_size) and forgets what is younger than its age");
+            tracing::warn!(
+                kept_bytes = self.limits.bytes,
+                "the local journal is over its size (store.redis.journal_size) and forgets what is younger than its age"
+            );
         }
         self.connection.prepare_cached("DELETE FROM told WHERE n <= ?1")?.execute([upto])?;
         self.kept.drain(..count);

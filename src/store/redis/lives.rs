@@ -106,7 +106,14 @@ impl Core {
 
     /// Makes a call on the life of the primary that we know; repairs another one first, and waits while a
     /// new one is held. Answers the turn the call was made in, too.
-    pub(super) async fn fenced(&self, part: Part, via: Via, call: &Cmd, again: Again, confirm: Confirm) -> Result<(Value, u64), StoreError> {
+    pub(super) async fn fenced(
+        &self,
+        part: Part,
+        via: Via,
+        call: &Cmd,
+        again: Again,
+        confirm: Confirm,
+    ) -> Result<(Value, u64), StoreError> {
         let mut patience = self.link.settings.recovery_hold * 2 + Duration::from_secs(1);
         loop {
             match self.try_fenced(part, via, call, again, confirm).await? {
@@ -166,7 +173,8 @@ impl Core {
         // All that is on the same server lives and dies with it.
         let topology = self.link.topology();
         let at = topology.0.get(&group);
-        let groups: Vec<Part> = self.life_groups().into_iter().filter(|g| *g == group || (at.is_some() && topology.0.get(g) == at)).collect();
+        let groups: Vec<Part> =
+            self.life_groups().into_iter().filter(|g| *g == group || (at.is_some() && topology.0.get(g) == at)).collect();
         self.repair_held(&groups).await
     }
 
@@ -185,8 +193,7 @@ impl Core {
             let (life, held) = (reply::text(life)?, reply::number::<u64>(held)?);
             Ok::<_, StoreError>((known.as_ref() != Some(&life)).then_some((*group, (life, held))))
         });
-        let new: BTreeMap<Part, (String, u64)> =
-            futures_util::future::try_join_all(looked).await?.into_iter().flatten().collect();
+        let new: BTreeMap<Part, (String, u64)> = futures_util::future::try_join_all(looked).await?.into_iter().flatten().collect();
         if new.is_empty() {
             return Ok(());
         }

@@ -2,13 +2,7 @@
 //! the state before it (a gateway that was away longer than the hold). The chain that stands is left
 //! alone; the facts are handed to it as letters, and what nobody has is put in anew.
 
-use super::{
-    Core,
-    lives::digest,
-    names::Part,
-    replay::Missing,
-    reply,
-};
+use super::{Core, lives::digest, names::Part, replay::Missing, reply};
 use crate::{
     core::{
         callout::{self, entry::Entry, state::Callout},
@@ -125,16 +119,25 @@ impl Core {
         if letters.is_empty() {
             return Ok(());
         }
-        let name: String = digest(&[&c.head.0[..], c.key.to_string().as_bytes()].concat()).iter().map(|b| format!("{b:02x}")).collect();
-        let journal = serde_json::json!([{"e": "recovered", "record": c.key.to_string(), "at": c.at.rfc3339(), "letters": letters.len()}]);
-        let key = Key::Named(format!("recovered/{name}"));
-        let mut carrier = Commit::new(key, Head::NONE, b"{}".to_vec(), journal.to_string().into_bytes(), None, Lane::URGENT, self.now());
+        let mut carrier = self.note(c, letters.len());
         carrier.send = letters;
         self.commit_in_repair(new, vec![carrier]).await.map(drop)
     }
 
+    /// The note that a lost commit was seen to.
+    fn note(&self, c: &Commit, letters: usize) -> Commit {
+        let name: String = digest(&[&c.head.0[..], c.key.to_string().as_bytes()].concat()).iter().map(|b| format!("{b:02x}")).collect();
+        let journal = serde_json::json!([{"e": "recovered", "record": c.key.to_string(), "at": c.at.rfc3339(), "letters": letters}]);
+        let key = Key::Named(format!("recovered/{name}"));
+        Commit::new(key, Head::NONE, b"{}".to_vec(), journal.to_string().into_bytes(), None, Lane::URGENT, self.now())
+    }
+
     /// A warning or callback whose number somebody else has got meanwhile; `false` where it is there already.
     async fn put_in_anew(&self, new: &New, c: &Commit) -> Result<bool, StoreError> {
+        let note = self.note(c, 0);
+        if self.get_records(std::slice::from_ref(&note.key)).await?.into_iter().next().flatten().is_some() {
+            return Ok(false);
+        }
         let sequence = if matches!(c.key, Key::Warning(_)) { "warning" } else { "callback" };
         let mut next = self.link.function("next", Part::CONTROL);
         next.arg(sequence);
@@ -149,6 +152,7 @@ impl Core {
         let to = again.key.to_string();
         match self.commit_in_repair(new, vec![again]).await?.first() {
             Some(Committed::Done) => {
+                self.commit_in_repair(new, vec![note]).await?;
                 tracing::error!(from = %c.key, to, "what was accepted under a number that somebody else has now was put in under another one");
                 Ok(true)
             }

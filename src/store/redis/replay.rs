@@ -8,7 +8,6 @@
 use super::{
     Core,
     commit::committed,
-
     link::{Again, Confirm, Via},
     names::{self, Part},
     outbox::{Run, number_of},
@@ -78,7 +77,9 @@ impl Core {
             && !numbers.is_empty()
         {
             let mut raise = self.link.function("raise", Part::CONTROL);
-            numbers.iter().for_each(|(name, n)| drop(raise.arg(name).arg(n)));
+            for (name, n) in &numbers {
+                raise.arg(name).arg(n);
+            }
             self.repeat(Part::CONTROL, &raise, 1, life).await?;
         }
         let (lost, looked_at) = (work.commits.len(), work.looked_at);
@@ -87,7 +88,15 @@ impl Core {
         let docs = self.repeat_docs(new, work.docs).await?;
         let forked = work.commits.len();
         if lost > 0 || carried > 0 || docs > 0 {
-            tracing::warn!(lost, restored, forked, carried, docs, looked_at, "a Redis primary had lost what was told or sent; the local journal repaired it");
+            tracing::warn!(
+                lost,
+                restored,
+                forked,
+                carried,
+                docs,
+                looked_at,
+                "a Redis primary had lost what was told or sent; the local journal repaired it"
+            );
         } else if held > 0 {
             tracing::info!(looked_at, "a new life of a Redis primary: nothing of what this gateway told or sent was lost");
         }
@@ -301,7 +310,9 @@ impl Core {
             let mut call = self.link.function("deliver", run.dest);
             call.arg(self.now().0).arg(&self.gateway).arg(run.dest.to_string()).arg(run.source.to_string());
             call.arg(if force { "1" } else { "0" }).arg(&run.before);
-            run.entries.iter().for_each(|e| drop(call.arg(e)));
+            for entry in &run.entries {
+                call.arg(entry);
+            }
             let [word, told] = reply::parts(self.repeat(run.dest, &call, 1, life).await?)?;
             if reply::text(word)? == "ok" {
                 if let Some(due) = reply::time(told)? {
@@ -326,7 +337,12 @@ impl Core {
             }
             let answer = self.repeat(Part::CONTROL, &self.docs_call(&kind, expect, &by, &upsert, &delete), 1, life).await?;
             if reply::text(answer)?.is_empty() {
-                tracing::error!(kind, version, expect, "a change of documents was lost in a failover and what it built on is missing: do it again");
+                tracing::error!(
+                    kind,
+                    version,
+                    expect,
+                    "a change of documents was lost in a failover and what it built on is missing: do it again"
+                );
             } else {
                 restored += 1;
             }
@@ -335,7 +351,11 @@ impl Core {
     }
 
     /// For `orphans`: some commits of our own making, while the life may be held.
-    pub(super) async fn commit_in_repair(&self, new: &BTreeMap<Part, (String, u64)>, commits: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+    pub(super) async fn commit_in_repair(
+        &self,
+        new: &BTreeMap<Part, (String, u64)>,
+        commits: Vec<Commit>,
+    ) -> Result<Vec<Committed>, StoreError> {
         let mut out = Vec::with_capacity(commits.len());
         for c in &commits {
             let group = self.group(self.part(&c.key));

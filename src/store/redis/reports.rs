@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     core::ids::{CalloutId, MAX_ORDINAL, WarningId},
-    store::{CalloutFilter, CalloutState, Durability, Face, FaceCounts, FeedItem, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
+    store::{
+        CalloutFilter, CalloutState, Durability, Face, FaceCounts, FeedItem, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow,
+    },
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};

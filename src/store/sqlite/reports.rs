@@ -12,7 +12,10 @@ use crate::{
         ids::{CalloutId, WarningId},
         time::Time,
     },
-    store::{CalloutFilter, CalloutState, Durability, Face, FaceCounts, FeedItem, Head, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
+    store::{
+        CalloutFilter, CalloutState, Durability, Face, FaceCounts, FeedItem, Head, JournalRow, Key, Lane, Record, Reports, StoreError,
+        TaskRow,
+    },
 };
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};

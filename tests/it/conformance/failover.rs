@@ -156,13 +156,7 @@ async fn claimed(store: &RedisStore, clock: &ManualClock) -> Vec<jiaoying::store
 }
 
 fn identity(n: u32) -> Identity {
-    Identity {
-        issuer: "met".into(),
-        sender: "s".into(),
-        identifier: format!("id-{n}"),
-        digest: "d".into(),
-        warning: WarningId(n),
-    }
+    Identity { issuer: "met".into(), sender: "s".into(), identifier: format!("id-{n}"), digest: "d".into(), warning: WarningId(n) }
 }
 
 async fn nothing_that_was_told_is_lost(outbox: bool) {
@@ -171,7 +165,8 @@ async fn nothing_that_was_told_is_lost(outbox: bool) {
     let (man, phone) = (callout(1, 0), line(5));
     let first = done(&store, change(&man, Head::NONE, "opened")).await;
     house.cut();
-    let second = Commit { send: vec![letter(&phone, 1, Time(0), "ask"), letter(&phone, 1, Time(0), "ask too")], ..change(&man, first, "calls") };
+    let second =
+        Commit { send: vec![letter(&phone, 1, Time(0), "ask"), letter(&phone, 1, Time(0), "ask too")], ..change(&man, first, "calls") };
     let second = done(&store, second).await;
     // The line reads one of the two and goes on.
     let claim = store.claim(99, LEASE).await.unwrap().into_iter().find(|c| c.key == phone).unwrap();
@@ -180,7 +175,16 @@ async fn nothing_that_was_told_is_lost(outbox: bool) {
     done(&store, read).await;
     done(&store, Commit { due: None, ..change(&man, second, "answered") }).await;
     let n = store.next_number("warning").await.unwrap();
-    done(&store, Commit { identity: Some(identity(9)), due: None, blobs: vec![("raw".into(), b"\x00raw".to_vec())], ..change(&warning(9), Head::NONE, "accepted") }).await;
+    done(
+        &store,
+        Commit {
+            identity: Some(identity(9)),
+            due: None,
+            blobs: vec![("raw".into(), b"\x00raw".to_vec())],
+            ..change(&warning(9), Head::NONE, "accepted")
+        },
+    )
+    .await;
     let version = store.docs_apply("people", 0, vec![Doc { id: "x".into(), body: b"1".to_vec() }], Vec::new()).await.unwrap();
     let mut before = Vec::new();
     for key in [&man, &phone, &warning(9)] {
@@ -227,7 +231,10 @@ async fn chains_of_two_gateways_are_put_together_again() {
         for (n, key) in keys.iter().enumerate() {
             let store = if (step + n) % 2 == 0 { &a } else { &b };
             let next = &keys[(n + 1) % keys.len()];
-            let c = Commit { send: vec![letter(next, 1, Time(0), &format!("{step} from {n}"))], ..change(key, heads[n], &format!("step {step}")) };
+            let c = Commit {
+                send: vec![letter(next, 1, Time(0), &format!("{step} from {n}"))],
+                ..change(key, heads[n], &format!("step {step}"))
+            };
             heads[n] = done(store, c).await;
         }
         // Every other letter is read, by the other gateway.
@@ -239,8 +246,10 @@ async fn chains_of_two_gateways_are_put_together_again() {
         }
     }
     let letters = |claims: Vec<jiaoying::store::Claim>| {
-        let mut all: Vec<(Key, String)> =
-            claims.into_iter().flat_map(|c| c.inbox.into_iter().map(move |l| (c.key.clone(), String::from_utf8_lossy(&l.body).into_owned()))).collect();
+        let mut all: Vec<(Key, String)> = claims
+            .into_iter()
+            .flat_map(|c| c.inbox.into_iter().map(move |l| (c.key.clone(), String::from_utf8_lossy(&l.body).into_owned())))
+            .collect();
         all.sort();
         all
     };
@@ -260,7 +269,9 @@ async fn chains_of_two_gateways_are_put_together_again() {
 async fn a_new_life_is_held_and_nobody_is_handed_anything_meanwhile() {
     let mut house = House::build(false).await;
     let a = house.gateway("a").await;
-    let b = house.open(Settings { recovery_hold: Duration::from_secs(20), response_timeout: Duration::from_secs(30), ..house.settings("b") }).await;
+    let b = house
+        .open(Settings { recovery_hold: Duration::from_secs(20), response_timeout: Duration::from_secs(30), ..house.settings("b") })
+        .await;
     let head = done(&a, change(&callout(1, 0), Head::NONE, "due")).await;
     house.cut();
     done(&a, Commit { due: None, ..change(&callout(1, 0), head, "answered") }).await;
@@ -321,8 +332,97 @@ async fn nothing_is_answered_that_the_local_journal_did_not_take() {
     let store = house.open(Settings { journal: Some((path, limits)), ..house.settings("small") }).await;
     let big = Commit { body: vec![b' '; 4 << 20], ..change(&callout(1, 0), Head::NONE, "big") };
     let refused = store.commit(WriteLane::Urgent, vec![big]).await;
-    assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("disk is full") && why.contains("store.redis.journal")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("disk is full") && why.contains("store.redis.journal")),
+        "{refused:?}"
+    );
     done(&store, change(&callout(1, 1), Head::NONE, "small")).await;
     let said = Reports::durability(&store).said;
     assert!(said.contains("this gateway's own journal"), "{said}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_comes_too_late_hands_over_what_it_told_and_sent_and_overwrites_nothing() {
+    use jiaoying::core::{
+        callout::{
+            entry::Entry,
+            event::Event,
+            fold,
+            state::{AnsweredBy, AskKind, Callout, Via},
+        },
+        ids::RecipientId,
+        send::Channel,
+    };
+    let id = CalloutId::new(WarningId(1), 0);
+    let man = Key::Callout(id);
+    let made = |before: Option<&Callout>, entries: Vec<Entry>, expect: Head| {
+        let mut state = before.cloned().unwrap_or_else(|| fold::fold([(START, &entries[..0])]));
+        entries.iter().for_each(|e| fold::apply(&mut state, e, START));
+        let (body, journal) = (serde_json::to_vec(&state).unwrap(), serde_json::to_vec(&entries).unwrap());
+        (state, Commit::new(man.clone(), expect, body, journal, Some(START), Lane(1), START))
+    };
+    let opened = Entry::Opened {
+        id,
+        start: START,
+        due_at: START + Span::mins(5),
+        told_only: false,
+        unreachable: false,
+        person: 0,
+        holder: RecipientId(7),
+        next_rung: None,
+    };
+    let queued = Entry::Queued {
+        contact: 0,
+        channel: Channel::Sms,
+        kind: AskKind::Callout,
+        number: 0,
+        by_line: false,
+        not_before: None,
+        repeats: None,
+    };
+    let by = AnsweredBy { id: Some(RecipientId(7)), name: "张三".into(), relation: "holder".into() };
+
+    let mut house = House::build(false).await;
+    let a = house.gateway("a").await;
+    let (state, first) = made(None, vec![opened, queued], Head::NONE);
+    let first = done(&a, first).await;
+    house.cut();
+    let (sent, intent) = made(Some(&state), vec![Entry::Sending { n: 1, at: START, provider: "aliyun".into(), digit: Some(3) }], first);
+    let intent = done(&a, intent).await;
+    let answered = Entry::Answered { via: Via::Reply, by, at: START + Span::secs(9), late: false, entered_by: None, note: None };
+    done(&a, made(Some(&sent), vec![answered], intent).1).await;
+    done(&a, Commit { identity: Some(identity(1)), due: None, ..change(&warning(1), Head::NONE, "accepted") }).await;
+    let raw = Commit { due: None, ..change(&Key::Callback(1), Head::NONE, "thanked for") };
+    done(&a, raw.clone()).await;
+    drop(a);
+    house.fail_over();
+
+    // Nobody holds the new primary, and somebody decides anew.
+    let b = house.open(Settings { recovery_hold: Duration::ZERO, ..house.settings("b") }).await;
+    let (_, other) = made(Some(&state), vec![Entry::Overdue], first);
+    let other = done(&b, other).await;
+    let other_raw = done(&b, change(&Key::Callback(1), Head::NONE, "another's")).await;
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &man).await, [first, other], "what stands is left alone");
+    let heard: Vec<Event> = claimed(&b, &house.clock)
+        .await
+        .into_iter()
+        .filter(|c| c.key == man)
+        .flat_map(|c| c.inbox)
+        .map(|l| serde_json::from_slice(&l.body).unwrap())
+        .collect();
+    let [Event::Left { n: 1, attempt, at: START, digit: Some(3), .. }, Event::Answer { contact: 0, via: Via::Reply, at }] = &heard[..]
+    else {
+        panic!("{heard:?}")
+    };
+    assert_eq!((attempt.channel, *at), (Channel::Sms, START + Span::secs(9)));
+    assert_eq!(b.identities("id-1").await.unwrap(), [identity(1)]);
+    assert_eq!(chain(&b, &Key::Callback(1)).await, [other_raw]);
+    let n = b.next_number("callback").await.unwrap() - 1;
+    assert_eq!(chain(&b, &Key::Callback(n)).await, [raw.head], "under a number of its own");
+    // A gateway that starts again does not say it all again.
+    drop(a);
+    let a = house.gateway("a").await;
+    assert!(a.claim(99, LEASE).await.unwrap().iter().all(|c| c.key != man || c.inbox.len() <= 2));
+    assert_eq!(a.next_number("callback").await.unwrap(), n + 2, "nor puts it in again");
 }
