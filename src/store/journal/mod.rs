@@ -31,9 +31,12 @@ pub struct Limits {
     pub bytes: u64,
 }
 
+/// Groups as they are kept, each with its number.
+type Groups = Vec<(i64, Vec<u8>)>;
+
 enum Job {
     Append { at: Time, frames: Vec<Vec<u8>>, done: oneshot::Sender<Result<(), StoreError>> },
-    Read { after: i64, most: usize, done: oneshot::Sender<Result<Vec<(i64, Vec<u8>)>, StoreError>> },
+    Read { after: i64, most: usize, done: oneshot::Sender<Result<Groups, StoreError>> },
 }
 
 /// See the module's head. The file is closed when this is dropped.

@@ -26,6 +26,9 @@ fn unavailable(path: &Path, e: &rusqlite::Error) -> StoreError {
     StoreError::Unavailable(format!("the local journal {} (store.redis.journal): {said}", path.display()))
 }
 
+/// Entries of one caller, when they were made, and where it waits.
+type Append = (Time, Vec<Vec<u8>>, oneshot::Sender<Result<(), StoreError>>);
+
 struct Writer {
     connection: Connection,
     limits: Limits,
@@ -88,7 +91,7 @@ impl Writer {
     fn run(&mut self, jobs: &mpsc::Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
             let mut asked = Vec::new();
-            let mut group: Vec<(Time, Vec<Vec<u8>>, oneshot::Sender<Result<(), StoreError>>)> = Vec::new();
+            let mut group: Vec<Append> = Vec::new();
             let mut entries = 0;
             for job in std::iter::once(first).chain(jobs.try_iter()) {
                 match job {
@@ -112,7 +115,7 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, group: Vec<(Time, Vec<Vec<u8>>, oneshot::Sender<Result<(), StoreError>>)>) {
+    fn append(&mut self, group: Vec<Append>) {
         let at = group.iter().map(|g| g.0).max().unwrap_or_default();
         let mut frames = Vec::new();
         let mut waiting = Vec::with_capacity(group.len());

@@ -24,7 +24,7 @@ use std::{
 };
 
 /// Records asked about in one call.
-const ASKED: usize = 200;
+const ASKED_AT_ONCE: usize = 200;
 /// Commits done again in one call.
 const CALL: usize = 50;
 /// Between two passes.
@@ -49,6 +49,9 @@ struct Work {
     docs: Vec<Told>,
     looked_at: usize,
 }
+
+/// A record and which of the commits in hand are its.
+type Asked<'a> = (Part, &'a Key, Vec<usize>);
 
 /// How one commit of a replay was answered.
 enum Answer {
@@ -162,13 +165,13 @@ impl Core {
         for (n, m) in commits.iter().enumerate() {
             by_key.entry((self.part(&m.commit.key), &m.commit.key)).or_default().push(n);
         }
-        let mut calls: BTreeMap<Part, Vec<(Part, &Key, Vec<usize>)>> = BTreeMap::new();
+        let mut calls: BTreeMap<Part, Vec<Asked<'_>>> = BTreeMap::new();
         for ((part, key), at) in by_key {
             calls.entry(self.group(part)).or_default().push((part, key, at));
         }
         let mut stands = vec![false; commits.len()];
         for (group, records) in calls {
-            for some in records.chunks(ASKED) {
+            for some in records.chunks(ASKED_AT_ONCE) {
                 let mut ask = self.link.function("standing", group);
                 for (part, key, at) in some {
                     let heads: Vec<String> = at.iter().filter_map(|n| commits.get(*n)).map(|m| hex(m.commit.head)).collect();
