@@ -14,6 +14,7 @@ use crate::{
     store::{
         Doc, Reports, Store, StoreError,
         clock::{Clock, SystemClock},
+        journal::Limits,
         memory::MemoryStore,
         redis::{self, RedisImport, RedisStore},
         sqlite::{SqliteImport, SqliteStore},
@@ -130,6 +131,9 @@ fn redis_settings(r: &crate::config::Redis) -> Result<redis::Settings, StoreErro
         wait_timeout: r.wait_timeout.to_std(),
         response_timeout: r.response_timeout.to_std(),
         prefix: r.prefix.clone(),
+        journal: (!r.journal.as_os_str().is_empty())
+            .then(|| (r.journal.clone(), Limits { age: r.journal_window, bytes: u64::from(r.journal_size) << 20 })),
+        recovery_hold: r.recovery_hold.to_std(),
         assume_durable: r.assume_durable,
         ..redis::Settings::single("")
     })
@@ -149,6 +153,9 @@ pub async fn open_store(config: &Config) -> Result<Stores, StoreError> {
             Ok((Arc::new(MeasuredStore(store.clone())), store))
         }
         StoreKind::Redis => {
+            if let Some(dir) = config.store.redis.journal.parent().filter(|d| !d.as_os_str().is_empty()) {
+                std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
+            }
             let store = Arc::new(RedisStore::open(redis_settings(&config.store.redis)?, redis::Timing::Server(clock)).await?);
             Ok((store.clone(), store))
         }

@@ -5,6 +5,7 @@
 
 mod claims;
 mod commits;
+mod failover;
 mod figures;
 mod model;
 mod redis;
