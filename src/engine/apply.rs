@@ -9,10 +9,15 @@ use super::{
 };
 use crate::{
     core::{
-        callout::{self, Channels, Ctx, ForwardTo, Stepped, entry::Entry, event::Event, state::Callout},
+        callout::{
+            self, Channels, Ctx, ForwardTo, Stepped,
+            entry::Entry,
+            event::{Event, LineNews},
+            state::Callout,
+        },
         duty_call::DutyCall,
-        ids::{CalloutId, WarningId},
-        line::{self, Line, LineEvent, LineStepped},
+        ids::{AttemptId, CalloutId, WarningId},
+        line::{self, Line, LineEntry, LineEvent, LineStepped},
         phone::Phone,
         place::PlaceLetter,
         plan::{CHUNK, PlanChunk, PlanEntry},
@@ -280,8 +285,7 @@ impl Engine {
             .min()
             .unwrap_or(Lane::of(crate::core::hazard::Level::Blue, false));
         let head = record.map_or(Head::NONE, |r| r.head);
-        let journal = if s.entries.is_empty() { b"[]".to_vec() } else { to_json(&s.entries) };
-        let mut c = Commit::new(Key::Line(phone.clone()), head, to_json(&s.state), journal, s.state.due(), lane, now);
+        let mut c = Commit::new(Key::Line(phone.clone()), head, to_json(&s.state), line_journal(s), s.state.due(), lane, now);
         c.consumed = consumed;
         c.send = s
             .news
@@ -370,6 +374,22 @@ impl Engine {
     }
 }
 
+/// What a line's step is on record as. Keys change nothing of the line; where the same step finds something else over,
+/// they are named beside it: another gateway may find the same over without them, and the two are not the same commit.
+fn line_journal(s: &LineStepped) -> Vec<u8> {
+    let pressed = |(attempt, news): &(AttemptId, LineNews)| match news {
+        LineNews::Keys { keys, at } => Some(format!("keys {keys} of {attempt} at {}", at.0)),
+        _ => None,
+    };
+    let sends: Vec<String> = s.news.iter().filter_map(pressed).collect();
+    if s.entries.is_empty() || sends.is_empty() {
+        return to_json(&s.entries);
+    }
+    let mut entries = s.entries.clone();
+    entries.push(LineEntry::Passed { letters: Vec::new(), sends });
+    to_json(&entries)
+}
+
 /// A commit that changes no state still says what it did: the head is made of the journal, and two
 /// different commits must never be taken for the same one.
 pub(super) fn name_empty(c: &mut Commit) {
@@ -400,4 +420,21 @@ pub(super) fn forwarded(f: &ForwardTo) -> Envelope {
 
 pub(super) fn plan_blob(n: u32) -> String {
     format!("plan/{n}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_comes_as_the_calls_time_is_over_is_not_taken_for_the_call_being_over() {
+        let lead = AttemptId { callout: CalloutId::new(WarningId(1), 2), n: 3 };
+        let entries = vec![LineEntry::Over { lead, outcome: "no report of the call's end".into() }];
+        let given_up = (lead, LineNews::GivenUp { why: "no report".into() });
+        let key = (lead, LineNews::Keys { keys: "1".into(), at: Time(5) });
+        let step = |news| LineStepped { state: Line::default(), entries: entries.clone(), news, digit: None };
+        let (clock, pressed) = (line_journal(&step(vec![given_up.clone()])), line_journal(&step(vec![key, given_up])));
+        assert_ne!(Head::NONE.after(&clock), Head::NONE.after(&pressed));
+        assert!(pressed.starts_with(clock.strip_suffix(b"]").unwrap()));
+    }
 }

@@ -51,7 +51,10 @@ impl Engine {
             // Its answer moves the clock; until then there is nothing to look at.
             wait = Some(now + Span::secs(1));
         }
-        for d in all.state.departures(now) {
+        let offered: Vec<_> = all.state.departures(now).into_iter().map(|d| d.lead).collect();
+        for lead in offered {
+            // Asked anew: the digit of one that has just left is not this one's any more.
+            let Some(d) = all.state.departures(now).into_iter().find(|d| d.lead == lead) else { continue };
             let Some(account) = self.accounts.choose(d.group.channel, now).cloned() else {
                 join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why: format!("no account for {}", d.group.channel) }, now);
                 continue;

@@ -7,7 +7,7 @@ separate release processes on this machine; SQLite with synchronous=FULL, or one
 
 Prints, per round: seconds from the acceptance of the warning (202) to the last request accepted by the
 stand-in and recorded, callouts a second, CPU microseconds per callout of gateway and stand-in, peak
-memory; then, over `--first` warnings to one person each, the time from acceptance to the first request
+memory; then, over `--first` warnings to one village each, the time from acceptance to the first request
 leaving (p50, p99). Times are read from the records (SQLite's file, else the API afterwards), so nothing is polled while it runs.
 On Redis also: calls and commands a callout, the server's CPU, and its memory for each open callout.
 Standard library only."""
@@ -75,7 +75,7 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--persons", type=int, default=20000)
     a.add_argument("--rounds", type=int, default=3)
-    a.add_argument("--first", type=int, default=100)
+    a.add_argument("--first", type=int, default=100, help="warnings to one village each, at most one a village")
     a.add_argument("--binary", default=os.path.join(ROOT, "target/release/jiaoying"))
     a.add_argument("--store", choices=("sqlite", "redis"), default="sqlite")
     a.add_argument("--fsync", choices=("everysec", "always"), default="everysec", help="of Redis")
@@ -252,7 +252,7 @@ def measure(o, d, bases, gateways, standin, codes, server):
         sys.exit("not all were accepted: %s" % json.dumps(call(base, "/api/v1/warnings/" + warning)["tally"]))
     seconds = (last - start_at) / 1000
     firsts = []
-    for n in range(o.first):
+    for n in range(min(o.first, len(codes))):
         w = post(base, 100 + n, codes[n][0])
         time.sleep(0.03)
         for _ in range(100):

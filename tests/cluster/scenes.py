@@ -35,7 +35,7 @@ def kill(stage):
     """Every few seconds a gateway is killed, and started again a moment later; now and then the second is not yet back."""
     opening(stage)
     for n in range(5):
-        time.sleep(stage.dice.uniform(0.2, 2.5))
+        stage.until_sending()
         victim = stage.dice.choice([g for g in stage.gateways if g.process.poll() is None])
         died(stage, victim)
         victim.kill()
@@ -57,7 +57,7 @@ def died(stage, gateway):
 def pause(stage):
     """A gateway stops in the middle of its work, past its lease and past the time its requests count as under way."""
     opening(stage)
-    time.sleep(stage.dice.uniform(0.3, 3.0))
+    stage.until_sending()
     victim = stage.dice.choice(stage.gateways)
     victim.pause()
     stage.blow(f"pause {victim.base}")
@@ -71,10 +71,10 @@ def pause(stage):
 def master(stage):
     """The primary that all gateways need is killed; later another (in a Sentinel set-up: its successor)."""
     opening(stage)
-    time.sleep(stage.dice.uniform(0.3, 2.5))
+    stage.until_sending()
     replace(stage, stage.redis.control())
     middle(stage)
-    time.sleep(stage.dice.uniform(0.3, 2.5))
+    stage.until_sending()
     control = stage.redis.control()
     others = [s for s in stage.redis.masters() if s is not control]
     replace(stage, stage.dice.choice(others) if others else control)
@@ -97,7 +97,7 @@ def replace(stage, victim):
 def cut(stage):
     """A gateway hears nothing from Redis for longer than its lease. Then what was held up arrives, or all is dropped."""
     opening(stage)
-    time.sleep(stage.dice.uniform(0.3, 3.0))
+    stage.until_sending()
     n = stage.dice.randrange(len(stage.lines))
     stage.lines[n].tell("cut")
     stage.blow(f"cut {stage.gateways[n].base}")

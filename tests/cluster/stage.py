@@ -110,6 +110,14 @@ class Stage:
         self.identifiers.append(identifier)
         return identifier
 
+    def until_sending(self, many=50, seconds=8):
+        """A blow is to fall among requests: waits until some more have left, where any do, and a moment by chance."""
+        before = self.standin.get("counts")["accepted"]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.standin.get("counts")["accepted"] < before + many:
+            time.sleep(0.05)
+        time.sleep(self.dice.uniform(0, 1.0))
+
     def blow(self, what):
         self.blows.append(f"{time.strftime('%H:%M:%S')} {what}")
 

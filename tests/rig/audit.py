@@ -207,12 +207,16 @@ class Audit:
         for reference, n in self.mail_attempts.items():
             if n > 1:
                 self.twice.append(f"attempt {attempt_of(reference)} was taken {n} times by the mail server")
+        everybody = dict(self.everybody())
         for id, taken in self.taken.items():
+            attempts = everybody[id]["attempts"] if id in everybody else []
             groups = defaultdict(list)
             for n, kind, channel, when, address in sorted(taken):
                 if channel == "sms" and kind in ONCE:
-                    groups[kind, address].append(n)
-            for (kind, address), numbers in groups.items():
+                    # Two people may share one number: each is told.
+                    whom = attempts[n - 1]["contact"] if n <= len(attempts) else None
+                    groups[kind, address, whom].append(n)
+            for (kind, address, _), numbers in groups.items():
                 for before, n in zip(numbers, numbers[1:]):
                     if (id, before) not in self.unknown:
                         self.twice.append(f"{id}: {kind} to {address[:3]}****{address[-4:]} as attempt {n} after {before}, which was never of unknown fate")

@@ -169,6 +169,16 @@ fn a_message_to_another_of_the_same_number_carries_another_digit() {
 }
 
 #[test]
+fn two_of_one_number_written_to_at_the_same_moment_carry_different_digits() {
+    let mut n = Number::new();
+    n.asks(LineAsk { recipient: RecipientId(2), ..ask(2, Relation::Deputy, Channel::Sms) });
+    n.asks(LineAsk { recipient: RecipientId(3), ..ask(3, Relation::Deputy, Channel::Sms) });
+    n.after(Span::secs(2));
+    assert_eq!(n.leaving().len(), 2);
+    assert_eq!((n.departs().digit, n.departs().digit), (Some(1), Some(2)), "the second was asked for anew");
+}
+
+#[test]
 fn the_limits_per_callee_keep_a_reserve_for_red_and_half_for_drills() {
     let rules = [CalleeRule { count: 10, window: Span::hours(1) }];
     let mut n = Number::new();

@@ -156,8 +156,9 @@ fn waiting(member: &[u8]) -> Result<Waiting, StoreError> {
     let mut parts = member.splitn(4, |b| *b == b' ').skip(1);
     let mut next = || std::str::from_utf8(parts.next()?).ok();
     let head = next().and_then(|l| l.parse().ok()).zip(next().and_then(|t| t.parse().ok()));
-    let (lane, ready) = head.ok_or_else(|| corrupt("a letter without its lane or time"))?;
-    Ok(Waiting { lane: Lane(lane), ready: Time(ready), body: codec::decode_letter(member)?.body })
+    let (lane, ready): (u8, i64) = head.ok_or_else(|| corrupt("a letter without its lane or time"))?;
+    // A minus says that it was ready when it came.
+    Ok(Waiting { lane: Lane(lane), ready: Time(ready.abs()), body: codec::decode_letter(member)?.body })
 }
 
 impl RedisStore {

@@ -149,10 +149,13 @@ local function life(_, args)
   return { is, string.format('%.0f', math.max(0, held > 0 and held - milliseconds() or 0)) }
 end
 
--- number, lane, when ready, where the body begins
+-- number, lane, when ready, where the body begins, whether it was ready when it came. That is written as a minus before
+-- the time: it came at that time of one gateway's clock, and another's may be behind, for which it is no less ready,
+-- since letters that came later must not be handed over before it.
 local function letter_head(member)
   local seq, lane, ready, at = string.match(member, '^(%d+) (%d+) (-?%d+) ()')
-  return seq, tonumber(lane), tonumber(ready), at
+  ready = tonumber(ready)
+  return seq, tonumber(lane), math.abs(ready), at, ready <= 0
 end
 
 -- The earliest reason of each lane: the record's own due and its letters.
@@ -202,7 +205,7 @@ local function arrive(s, p, item)
     local ready = tonumber(not_before)
     if ready < s.now then
       ready = s.now
-      not_before = string.format('%.0f', ready)
+      not_before = string.format('%.0f', -ready)
     end
     local seq = (s.letters[k] or tonumber(redis.call('GET', k .. 's') or '0')) + 1
     s.letters[k] = seq
@@ -559,8 +562,8 @@ local function lease(s, f, lease_end, nonce, most)
   local row = { text, nonce, value or '' }
   for _, member in ipairs(letters) do
     if #row >= most + 3 then break end
-    local _, _, ready = letter_head(member)
-    if ready <= s.now then row[#row + 1] = member end
+    local _, _, ready, _, came = letter_head(member)
+    if came or ready <= s.now then row[#row + 1] = member end
   end
   return row
 end

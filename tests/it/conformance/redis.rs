@@ -161,6 +161,25 @@ async fn a_gateway_is_woken_by_what_another_made_due() {
 }
 
 #[tokio::test]
+async fn letters_keep_their_order_whichever_gateways_clock_they_came_by() {
+    for always_outbox in [false, true] {
+        let settings = Settings { always_outbox, ..one_server(4) };
+        let (ahead, behind) = (Arc::new(ManualClock::new(START + Span::ms(300))), Arc::new(ManualClock::new(START)));
+        let (a, b) = (gateway(&settings, &ahead).await, gateway(&settings, &behind).await);
+        let to = line(1);
+        for (store, text, n) in [(&a, "ask", 1), (&b, "withdraw", 2)] {
+            let mut c = change(&callout(1, n), Head::NONE, text);
+            c.due = None;
+            c.send = vec![letter(&to, 1, Time(0), text)];
+            assert_eq!(store.commit(WriteLane::Red, vec![c]).await.unwrap(), [Committed::Done]);
+        }
+        let claim = b.claim(9, LEASE).await.unwrap().remove(0);
+        let texts: Vec<_> = claim.inbox.iter().map(|l| String::from_utf8_lossy(&l.body).into_owned()).collect();
+        assert_eq!(texts, ["\"ask\"", "\"withdraw\""], "always_outbox {always_outbox}");
+    }
+}
+
+#[tokio::test]
 async fn letters_a_dying_gateway_left_are_carried_by_another() {
     let settings = Settings { always_outbox: true, ..one_server(4) };
     let clock = Arc::new(ManualClock::new(START));
@@ -197,6 +216,25 @@ async fn letters_a_dying_gateway_left_are_carried_by_another() {
     clock.advance(LEASE);
     assert_eq!(texts(b.claim(9, LEASE).await.unwrap()), ["\"0\"", "\"1\"", "\"2\""]);
     assert_eq!(keys().trim(), "", "the outbox is empty");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_carry_at_once_carry_every_letter_once_and_in_order() {
+    let settings = Settings { always_outbox: true, ..one_server(1) };
+    let clock = Arc::new(ManualClock::new(START));
+    let stores = futures_util::future::join_all((0..3).map(|_| gateway(&settings, &clock))).await;
+    // One place writes to another one, the control partition, through all gateways at once.
+    let writing = (0..300u32).map(|n| {
+        let mut c = change(&callout(1, n), Head::NONE, "tells");
+        c.feed = vec![FeedItem { kind: n.to_string(), warning: None, callout: None, at: START, data: serde_json::json!({}) }];
+        stores[n as usize % 3].commit(WriteLane::Red, vec![c])
+    });
+    for done in futures_util::future::join_all(writing).await {
+        assert_eq!(done.unwrap(), [Committed::Done]);
+    }
+    let feed = stores[0].feed_after(0, 1000).await.unwrap();
+    let told: BTreeSet<&str> = feed.iter().map(|(_, item)| item.kind.as_str()).collect();
+    assert_eq!((feed.len(), told.len()), (300, 300));
 }
 
 #[tokio::test]

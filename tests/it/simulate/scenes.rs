@@ -119,8 +119,8 @@ impl Play {
                     self.post(later, BUREAU, late);
                 }
                 _ => {
-                    // A rehearsal of a real warning bears its identifier.
-                    let mut content = self.some_content(&if n % 2 == 0 { "first".to_string() } else { format!("drill{n}") });
+                    // A rehearsal of a real warning bears its identifier; two rehearsals have two.
+                    let mut content = self.some_content(&if n == 0 { "first".to_string() } else { format!("drill{n}") });
                     content.parameters.insert(REHEARSAL.into(), n.to_string());
                     self.after(Span::secs(t), Act::Drill { content: Box::new(content) });
                 }
