@@ -127,8 +127,10 @@ impl RedisStore {
         getrandom::fill(&mut seed).map_err(|e| StoreError::Unavailable(format!("no random numbers: {e}")))?;
         let (name, nonces) = (u128::from_ne_bytes(seed) as u64, (u128::from_ne_bytes(seed) >> 64) as u64);
         let clock = time::EngineClock::new(timing);
-        // Before anything is asked of the servers: a journal that cannot be written is a reason not to start.
-        let journal = settings.journal.as_ref().map(|(path, limits)| Journal::open(path, *limits)).transpose()?;
+        // Before anything is asked of the servers: a journal that cannot be written is a reason not to start. A move
+        // tells nobody anything, and may be made on a machine that is no gateway's.
+        let journal = settings.journal.as_ref().filter(|_| purpose == Purpose::Serve);
+        let journal = journal.map(|(path, limits)| Journal::open(path, *limits)).transpose()?;
         let together = settings.mode != Mode::Cluster && !settings.always_outbox;
         let link = Link::new(settings);
         // The control partition is known before the number of the others.
