@@ -15,6 +15,7 @@ use crate::{
         Doc, Reports, Store, StoreError,
         archive::{Archived, Live},
         clock::{Clock, SystemClock},
+        journal::Limits,
         memory::MemoryStore,
         redis::{self, RedisImport, RedisStore},
         sqlite::{SqliteImport, SqliteStore},
@@ -136,6 +137,9 @@ fn redis_settings(r: &crate::config::Redis) -> Result<redis::Settings, StoreErro
         wait_timeout: r.wait_timeout.to_std(),
         response_timeout: r.response_timeout.to_std(),
         prefix: r.prefix.clone(),
+        journal: (!r.journal.as_os_str().is_empty())
+            .then(|| (r.journal.clone(), Limits { age: r.journal_window, bytes: u64::from(r.journal_size) << 20 })),
+        recovery_hold: r.recovery_hold.to_std(),
         assume_durable: r.assume_durable,
         ..redis::Settings::single("")
     })
@@ -155,6 +159,9 @@ async fn open_live(config: &Config) -> Result<Live, StoreError> {
             Live { store: Arc::new(MeasuredStore(store.clone())), reports: store.clone(), forgetful: store }
         }
         StoreKind::Redis => {
+            if let Some(dir) = config.store.redis.journal.parent().filter(|d| !d.as_os_str().is_empty()) {
+                std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
+            }
             let store = Arc::new(RedisStore::open(redis_settings(&config.store.redis)?, redis::Timing::Server(clock)).await?);
             Live { store: store.clone(), reports: store.clone(), forgetful: store }
         }

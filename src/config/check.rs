@@ -79,6 +79,14 @@ impl Config {
             fault("archive.after", format!("{} is shorter than {ARCHIVE_AT_LEAST}: {why}", archive.after));
         }
         let Some(path) = &archive.path else { return };
+        let redis = &self.store.redis;
+        if self.store.kind == StoreKind::Redis && archive.after < redis.journal_window {
+            let why = "a failover must find what it replays still in the store";
+            fault(
+                "archive.after",
+                format!("{} is shorter than store.redis.journal_window ({}): {why}", archive.after, redis.journal_window),
+            );
+        }
         if self.store.kind == StoreKind::Memory {
             fault("archive.path", "is given, but the store is \"memory\", which keeps nothing to archive".into());
         }
@@ -188,12 +196,17 @@ fn check_redis(redis: &Redis, fault: &mut impl FnMut(&str, String)) {
         }
     };
     span("wait_timeout", redis.wait_timeout, Span::ms(10), Span::secs(30));
+    span("journal_window", redis.journal_window, Span::mins(1), Span::hours(24));
+    span("recovery_hold", redis.recovery_hold, Span::secs(1), Span::mins(1));
     span("response_timeout", redis.response_timeout, Span::secs(1), Span::mins(2));
     if redis.wait_timeout >= redis.response_timeout {
         fault(&key("wait_timeout"), "must be shorter than response_timeout, else its answer comes too late".into());
     }
     if !(1..=256).contains(&redis.partitions) {
         fault(&key("partitions"), format!("{} is outside 1 to 256", redis.partitions));
+    }
+    if !(16..=65_536).contains(&redis.journal_size) {
+        fault(&key("journal_size"), format!("{} is outside 16 to 65536 (MiB)", redis.journal_size));
     }
     if redis.replicas > 5 {
         fault(&key("replicas"), format!("{} is outside 0 to 5", redis.replicas));

@@ -83,6 +83,14 @@ pub struct Redis {
     pub response_timeout: Span,
     /// All keys begin with it.
     pub prefix: String,
+    /// Where this gateway keeps what it told and sent, for after a failover; empty: nowhere.
+    pub journal: PathBuf,
+    /// How long it is kept there.
+    pub journal_window: Span,
+    /// MiB it may take (16 to 65536).
+    pub journal_size: u32,
+    /// How long a new life of a primary is held, so that all gateways repair it first.
+    pub recovery_hold: Span,
     /// You answer for what a managed server does not let us ask.
     pub assume_durable: bool,
 }
@@ -104,6 +112,10 @@ impl Default for Redis {
             wait_timeout: Span::secs(1),
             response_timeout: Span::secs(10),
             prefix: "jiaoying".into(),
+            journal: PathBuf::from("data/jiaoying-journal.sqlite"),
+            journal_window: Span::mins(10),
+            journal_size: 2048,
+            recovery_hold: Span::secs(3),
             assume_durable: false,
         }
     }

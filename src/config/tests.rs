@@ -216,6 +216,9 @@ fn an_archive_that_could_not_work_is_told() {
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().any(|f| f.contains("archive.after") && f.contains("1h")), "{told:?}");
     assert!(told.iter().any(|f| f.contains("archive.path") && f.contains("memory")), "{told:?}");
+    let redis = "[store]\nkind = \"redis\"\nredis.addresses = [\"127.0.0.1:6379\"]\nredis.journal_window = \"3h\"\n";
+    let told = faults(&format!("{redis}[archive]\npath = \"data/archive.sqlite\"\nafter = \"2h\"\n"), &[]);
+    assert!(told.iter().any(|f| f.contains("archive.after") && f.contains("journal_window")), "{told:?}");
     let told = faults("[store]\npath = \"a.db\"\n[archive]\npath = \"a.db\"\n", &[]);
     assert!(told.len() == 1 && told[0].contains("the store's own file"), "{told:?}");
     assert_eq!(faults("[archive]\npath = \"data/archive.sqlite\"\nafter = \"1h\"\n", &[]), Vec::<String>::new());

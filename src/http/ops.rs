@@ -25,12 +25,13 @@ pub async fn health() -> &'static str {
 }
 
 /// The store answers, and nobody has asked us to stop.
-pub async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+pub async fn ready(State(app): State<App>) -> Result<String, Problem> {
     if app.stop.is_cancelled() {
         return Err(Problem::unavailable("the gateway is stopping"));
     }
-    app.engine.reports().feed_tip().await?;
-    Ok("ready\n")
+    let reports = app.engine.reports();
+    reports.feed_tip().await?;
+    Ok(format!("ready\ndurability: {}\n", reports.durability().said))
 }
 
 pub async fn openapi() -> Json<Value> {

@@ -68,6 +68,7 @@ struct Status {
     callouts: Vec<CalloutLine>,
     more_callouts: bool,
     refusals: Vec<RefusalLine>,
+    durability: String,
 }
 
 #[derive(Serialize)]
@@ -118,6 +119,7 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
     let (callouts, more_callouts) = open_callouts(&app, &caller, &active).await?;
     let status = Status {
         now: zh(app.engine.now()),
+        durability: reports.durability().said_zh,
         division: own.map(|d| app.engine.directory().division_name(d).map_or_else(|| d.to_string(), str::to_string)),
         warnings,
         tasks: tasks.iter().map(task_line).collect(),

@@ -12,6 +12,7 @@
 
 pub mod archive;
 pub mod clock;
+pub mod journal;
 pub mod memory;
 pub mod redis;
 pub mod sqlite;
@@ -417,9 +418,27 @@ impl FaceCounts {
     }
 }
 
+/// What is in force of what a store promises to keep, for operators and for the duty room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Durability {
+    /// One line of English, without addresses or paths.
+    pub said: String,
+    /// The same in Chinese.
+    pub said_zh: String,
+}
+impl Durability {
+    pub fn new(said: impl Into<String>, said_zh: impl Into<String>) -> Durability {
+        Durability { said: said.into(), said_zh: said_zh.into() }
+    }
+}
+
 /// The read side. Never changes anything; may lag behind commits by what is in flight, never more.
 #[async_trait]
 pub trait Reports: Send + Sync {
+    /// What is really in force now when a commit is answered `Done`.
+    fn durability(&self) -> Durability {
+        Durability::new("not said by this store", "未说明")
+    }
     /// Warnings newest first, from before `cursor` (exclusive) on.
     async fn warnings(&self, cursor: Option<WarningId>, limit: usize) -> Result<Vec<Record>, StoreError>;
     /// Callouts of a warning (or of all, for a person's open ones) by id, from after `cursor` on.

@@ -157,8 +157,9 @@ code = "SMS_1"
     subprocess.run([o.binary, "import", d + "/people.csv"] + config, check=True, stdout=subprocess.DEVNULL)
     gateways = []
     try:
-        for _ in range(o.gateways):
-            gateways.append(start([o.binary, "serve", "--print-addr"] + config))
+        for n in range(o.gateways):
+            journal = {**os.environ, "JIAOYING__STORE__REDIS__JOURNAL": "%s/journal-%d" % (d, n)}
+            gateways.append(start([o.binary, "serve", "--print-addr"] + config, journal))
         if o.gateways > 1:
             # A new gateway is quiet until the others know of it.
             time.sleep(15)

@@ -86,7 +86,7 @@ class Stage:
                 self.ends.callback(line.stop)
         self.gateways = []
         for n, base in enumerate(bases):
-            own = dict(told)
+            own = {**told, "STORE__REDIS__JOURNAL": str(work / f"journal-{n + 1}.sqlite")}
             if self.lines:
                 own["STORE__REDIS__ADDRESSES"] = f'["127.0.0.1:{self.lines[n].port}"]'
             env = gateway_settings(o.speed, self.base, self.sink.address, self.standin.url, o.sms_per_second,

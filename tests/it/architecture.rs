@@ -102,6 +102,7 @@ const SHELLS: &[&str] = &[
     "store/clock.rs",
     "store/redis/",
     "store/sqlite/",
+    "store/journal/",
 ];
 
 /// What product code never says.

@@ -1,6 +1,6 @@
 //! What can happen to a callout from outside. Late, doubled and out-of-order ones are absorbed.
 
-use super::state::{AnsweredBy, ClosedReason, Report, Successor, Via};
+use super::state::{AnsweredBy, Attempt, ClosedReason, Report, Successor, Via};
 use crate::core::{ids::RecipientId, send::Outcome, time::Time};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,15 @@ pub enum Event {
     /// The shell has a provider and a slot for attempt `n`: it leaves as soon as this is durable.
     Submit {
         n: u16,
+        provider: String,
+        digit: Option<u8>,
+    },
+    /// Attempt `n` left on a chain that a failover took away, `attempt` as it was there: it is not sent again but by the rule
+    /// of `unknown`.
+    Left {
+        n: u16,
+        attempt: Box<Attempt>,
+        at: Time,
         provider: String,
         digit: Option<u8>,
     },

@@ -17,6 +17,7 @@ pub mod entry;
 pub mod event;
 pub mod fold;
 mod ladder;
+pub mod orphan;
 mod reporting;
 mod sending;
 pub mod state;

@@ -159,6 +159,7 @@ pub fn step(ctx: Ctx<'_>, state: &Callout, event: &Event, now: Time) -> Stepped 
     match event {
         Event::Tick => {}
         Event::Submit { n, provider, digit } => w.submit(*n, provider, *digit),
+        Event::Left { n, attempt, at, provider, digit } => w.left(*n, attempt, *at, provider, *digit),
         Event::Defer { n, until, why } => w.defer(*n, *until, why),
         Event::Unsendable { n, why } => w.unsendable(*n, why),
         Event::Outcome { n, outcome } => w.outcome(*n, outcome),

@@ -627,6 +627,21 @@ fn look_ups_asked_before_their_time_say_nothing() {
 }
 
 #[test]
+fn what_left_on_a_chain_that_is_no_more_counts_as_sent_here_and_is_of_unknown_fate() {
+    let mut n = Night1::new();
+    let gone = n.state.attempt(1).unwrap().clone();
+    let left = Event::Left { n: 1, attempt: Box::new(gone), at: n.now, provider: "sms".into(), digit: Some(4) };
+    n.event(left.clone());
+    assert_eq!(n.state.attempt(1).unwrap().state, AttemptState::Sending);
+    assert!(n.state.sendable(n.now).all(|(n, _)| n != 1), "it does not leave again");
+    n.event(left);
+    n.now = n.now + Span::secs(16);
+    n.event(Event::Tick);
+    assert_eq!((n.state.attempt(1).unwrap().state, n.state.attempt(1).unwrap().tries), (AttemptState::Unknown, 0));
+    assert_eq!(serde_json::from_slice::<Event>(&serde_json::to_vec(&Event::Tick).unwrap()).unwrap(), Event::Tick);
+}
+
+#[test]
 fn a_call_whose_end_nobody_reports_stays_unknown_and_its_person_is_told_the_end() {
     let mut n = Night1::new();
     n.lines_work = false;

@@ -161,6 +161,16 @@ impl Work {
         self.digit = d.digit;
     }
 
+    /// It left before a failover took that away. Those that were asked again meanwhile have gone twice; nobody else does.
+    pub(super) fn flew(&mut self, flight: &Flight, digit: Option<u8>) {
+        let known = self.state.flights.iter().any(|f| f.lead == flight.lead) || self.state.past.iter().any(|p| p.lead == flight.lead);
+        if known {
+            return;
+        }
+        self.did(LineEntry::Left { flight: flight.clone(), digit });
+        self.tell(&flight.members, &LineNews::Sending { provider: flight.provider.clone(), digit });
+    }
+
     pub(super) fn hold(&mut self, lead: AttemptId, until: Time, why: &str) {
         let Some(d) = self.state.departure(lead, self.now) else { return };
         let until = until.max(self.now + Span::ms(1));

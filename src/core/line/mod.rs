@@ -66,7 +66,20 @@ pub struct LineAsk {
 #[serde(tag = "letter", rename_all = "snake_case")]
 pub enum LineLetter {
     Ask(LineAsk),
-    Withdraw { attempt: AttemptId },
+    Withdraw {
+        attempt: AttemptId,
+    },
+    /// A call or message that left on a chain which a failover took away: it is under way all the same.
+    Flew {
+        flight: Flight,
+        digit: Option<u8>,
+    },
+    /// The same for a direct SMS.
+    Wrote {
+        member: Member,
+        digit: Option<u8>,
+        provider: String,
+    },
 }
 
 /// What can happen to a line besides letters.
@@ -324,6 +337,12 @@ pub fn step(state: &Line, event: &LineEvent, now: Time) -> LineStepped {
         LineEvent::Letter(LineLetter::Ask(ask)) => w.waits(ask),
         LineEvent::Letter(LineLetter::Withdraw { attempt }) => {
             w.withdraw(*attempt);
+        }
+        LineEvent::Letter(LineLetter::Flew { flight, digit }) => w.flew(flight, *digit),
+        LineEvent::Letter(LineLetter::Wrote { member, digit, provider }) => {
+            if !w.state.asks.iter().any(|a| a.members.iter().any(|m| m.attempt == member.attempt)) {
+                w.did(LineEntry::Direct { member: member.clone(), digit: *digit, provider: provider.clone() });
+            }
         }
         LineEvent::Depart { lead, provider } => w.depart(*lead, provider),
         LineEvent::Hold { lead, until, why } => w.hold(*lead, *until, why),

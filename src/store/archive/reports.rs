@@ -5,7 +5,7 @@
 use super::{Archived, returning::Place, warning_of};
 use crate::{
     core::ids::{CalloutId, WarningId},
-    store::{CalloutFilter, Face, FaceCounts, FeedItem, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
+    store::{CalloutFilter, Durability, Face, FaceCounts, FeedItem, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
 };
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,9 @@ fn id_of(record: &Record) -> Option<WarningId> {
 
 #[async_trait]
 impl Reports for Archived {
+    fn durability(&self) -> Durability {
+        self.live.reports.durability()
+    }
     async fn warnings(&self, cursor: Option<WarningId>, limit: usize) -> Result<Vec<Record>, StoreError> {
         if limit == 0 {
             return Ok(Vec::new());

@@ -3,7 +3,7 @@
 use super::MemoryStore;
 use crate::{
     core::ids::{CalloutId, WarningId},
-    store::{CalloutFilter, Face, FaceCounts, FeedItem, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
+    store::{CalloutFilter, Durability, Face, FaceCounts, FeedItem, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -18,6 +18,10 @@ fn wanted(filter: &CalloutFilter, face: &Face) -> bool {
 
 #[async_trait]
 impl Reports for MemoryStore {
+    fn durability(&self) -> Durability {
+        Durability::new("memory: everything is forgotten at exit", "仅存内存，退出即全部丢失（试用）")
+    }
+
     async fn warnings(&self, cursor: Option<WarningId>, limit: usize) -> Result<Vec<Record>, StoreError> {
         let table = self.table();
         let newest_first = table.rows.range(..Key::Callout(CalloutId::new(WarningId(0), 0))).rev();

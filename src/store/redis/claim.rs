@@ -84,8 +84,13 @@ impl Core {
         let nonces = format!("{:013x}", self.nonce() >> 12);
         call.arg(now.0).arg(names_of(parts)).arg(limit).arg((now + lease).0).arg(nonces).arg(MAX_LETTERS);
         // An answer that was lost leaves leases that end by themselves; asking again would take others.
-        let [rows, waits] = reply::parts(self.link.call(at, Via::Work, &call, Again::No).await?)?;
-        let claims = reply::array(rows)?.into_iter().map(read_claim).collect::<Result<_, _>>()?;
+        let Some(answer) = self.fenced_now(at, &call, Again::No).await? else {
+            // Held: nobody is handed anything until all gateways have repaired what a failover lost.
+            return Ok((Vec::new(), None));
+        };
+        let [rows, waits] = reply::parts(answer)?;
+        let claims: Vec<Claim> = reply::array(rows)?.into_iter().map(read_claim).collect::<Result<_, _>>()?;
+        self.remember_letters(&claims);
         Ok((claims, reply::time(waits)?))
     }
 

@@ -13,7 +13,7 @@ use crate::{
     store::{Commit, Committed, Identity, Key, Lane, StoreError, WriteLane},
 };
 use redis::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 /// Commits in one call, which runs alone on its server: fifty take about a millisecond.
 const CALL_COMMITS: usize = 50;
@@ -44,7 +44,35 @@ impl Core {
                 }
             }
         }
+        if self.way(lane).0 == Via::Intent {
+            self.confirm_intents(&chunks).await?;
+        }
         out.into_iter().map(|answer| answer.ok_or_else(|| corrupt("a commit was not answered"))).collect()
+    }
+
+    /// One `WAIT` a primary for all that a batch wrote: requests leave on the strength of it. Where the local
+    /// journal has it too, replicas that are late are no reason to call nobody.
+    async fn confirm_intents(&self, chunks: &[Chunk]) -> Result<(), StoreError> {
+        let topology = self.link.topology();
+        let primaries: BTreeMap<&String, Part> = chunks.iter().filter_map(|c| Some((topology.0.get(&c.part)?, c.part))).collect();
+        let marks = primaries.into_values().map(|part| async move {
+            let mut mark = self.link.function("mark", part);
+            mark.arg(part.to_string()).arg(self.now().0);
+            self.fenced(part, Via::Intent, &mark, Again::Safe, self.confirm).await
+        });
+        let failed = futures_util::future::join_all(marks).await.into_iter().find_map(Result::err);
+        let late = failed.is_some();
+        match failed {
+            Some(error) if self.journal.is_none() => return Err(error),
+            Some(error) if !self.late.swap(true, Ordering::Relaxed) => {
+                tracing::error!(%error, "replicas do not keep up; what leaves is kept on the primary and in the local journal alone");
+            }
+            _ => {}
+        }
+        if !late && self.late.swap(false, Ordering::Relaxed) {
+            tracing::info!("the replicas keep up again");
+        }
+        Ok(())
     }
 
     fn chunks(&self, batch: &[Commit]) -> Vec<Chunk> {
@@ -64,30 +92,40 @@ impl Core {
     }
 
     async fn commit_chunk(&self, lane: WriteLane, chunk: &Chunk, batch: &[Commit]) -> Result<Vec<(usize, Committed)>, StoreError> {
-        let urgent = lane == WriteLane::Urgent;
-        let (via, confirm) = if urgent { (Via::Urgent, self.confirm) } else { (Via::Work, Confirm::No) };
+        let (via, confirm) = self.way(lane);
+        let group = self.group(chunk.part);
         let mut call = self.link.function("commit", chunk.part);
         let fence = if confirm == Confirm::No { String::new() } else { chunk.part.to_string() };
         call.arg(self.now().0).arg(if self.together { "0" } else { "1" }).arg(&self.gateway).arg(fence);
         call.arg(self.take_arrived(&[chunk.part])).arg(chunk.at.len());
         for c in chunk.at.iter().filter_map(|n| batch.get(*n)) {
-            self.pack(&mut call, c)?;
+            let consumed = c.consumed.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+            self.pack(&mut call, c, &consumed)?;
         }
-        let answer = self.link.call_confirmed(chunk.part, via, &call, Again::Safe, confirm).await.inspect_err(|_| {
-            // It may have been done all the same, and what it made due is known to nobody here.
-            self.waker.kick();
-        })?;
-        let [answers, earliest, runs] = reply::parts(answer)?;
-        if let Some(due) = reply::time(earliest)? {
-            self.waker.note(due);
-        }
-        let mut out = Vec::with_capacity(chunk.at.len());
-        let mut doubled = false;
-        for (n, answer) in chunk.at.iter().zip(reply::array(answers)?) {
-            doubled |= answer == Value::Int(1);
-            out.push((*n, committed(answer)?));
-        }
-        let runs = reply::array(runs)?.into_iter().map(Run::read).collect::<Result<Vec<_>, _>>()?;
+        let (out, doubled, runs) = loop {
+            let (answer, turn) = self.fenced(chunk.part, via, &call, Again::Safe, confirm).await.inspect_err(|_| {
+                // It may have been done all the same, and what it made due is known to nobody here.
+                self.waker.kick();
+            })?;
+            let [answers, earliest, runs] = reply::parts(answer)?;
+            if let Some(due) = reply::time(earliest)? {
+                self.waker.note(due);
+            }
+            let mut out = Vec::with_capacity(chunk.at.len());
+            let mut doubled = false;
+            for (n, answer) in chunk.at.iter().zip(reply::array(answers)?) {
+                doubled |= answer == Value::Int(1);
+                out.push((*n, committed(answer)?));
+            }
+            let runs = reply::array(runs)?.into_iter().map(Run::read).collect::<Result<Vec<_>, _>>()?;
+            let done = out.iter().filter(|(_, answer)| *answer == Committed::Done).filter_map(|(n, _)| batch.get(*n));
+            self.told(done).await?;
+            // A repair that began meanwhile may not have seen what we told the journal just now: done again, which
+            // changes nothing where it stands.
+            if self.turn(group) == turn {
+                break (out, doubled, runs);
+            }
+        };
         self.carry(runs, via, confirm).await;
         if doubled {
             // Done before, by a call whose answer was lost: what it sent may still be on its way.
@@ -99,7 +137,17 @@ impl Core {
         Ok(out)
     }
 
-    fn pack(&self, call: &mut redis::Cmd, c: &Commit) -> Result<(), StoreError> {
+    /// Which connection carries a lane's commits, and what each call is confirmed by.
+    fn way(&self, lane: WriteLane) -> (Via, Confirm) {
+        match lane {
+            WriteLane::Urgent => (Via::Urgent, self.confirm),
+            WriteLane::Red | WriteLane::Rest if self.link.settings.replicas > 0 => (Via::Intent, Confirm::No),
+            _ => (Via::Work, Confirm::No),
+        }
+    }
+
+    /// `consumed`: numbers of letters, or in a replay `h` and the digest of each.
+    pub(super) fn pack(&self, call: &mut redis::Cmd, c: &Commit, consumed: &str) -> Result<(), StoreError> {
         let (header, face) = codec::encode(c)?;
         let tag: String = c.head.0.iter().take(4).map(|b| format!("{b:02x}")).collect();
         call.arg(self.part(&c.key).to_string()).arg(names::text(&c.key)).arg(&c.expect.0[..]).arg(&c.head.0[..]).arg(tag);
@@ -108,7 +156,7 @@ impl Core {
             Key::Callout(id) => call.arg(id.warning.0).arg(names::bit(*id, self.partitions)),
             _ => call.arg("").arg(""),
         };
-        call.arg(c.consumed.iter().map(u64::to_string).collect::<Vec<_>>().join(" "));
+        call.arg(consumed);
         match &c.identity {
             Some(i) => call.arg("1").arg(&i.identifier).arg(format!("{}\0{}", i.sender, i.issuer)).arg(codec::json(i)?),
             None => call.arg("0"),
@@ -146,7 +194,7 @@ fn possible(c: &Commit) -> Result<(), StoreError> {
     }
 }
 
-fn committed(answer: Value) -> Result<Committed, StoreError> {
+pub(super) fn committed(answer: Value) -> Result<Committed, StoreError> {
     match answer {
         Value::Int(0 | 1) => Ok(Committed::Done),
         Value::Int(2) => Ok(Committed::Conflict),

@@ -11,6 +11,10 @@ pub(super) enum Fault {
     NoLibrary,
     /// The connection broke or the time was up: it may have been done.
     Unknown(String),
+    /// Nothing was done: this life of the primary is another one than we know.
+    Reborn(String),
+    /// Nothing was done: a new life of the primary is held for so many milliseconds more.
+    Held(u64),
     /// Nothing was done, and asking again at once would not change that.
     Refused(String),
 }
@@ -33,6 +37,8 @@ impl Fault {
             Some("MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "LOADING" | "BUSY" | "UNBLOCKED") => {
                 return Fault::Elsewhere(said);
             }
+            Some("INSTANCE") => return Fault::Reborn(e.detail().unwrap_or_default().trim().to_string()),
+            Some("HELD") => return Fault::Held(e.detail().and_then(|ms| ms.trim().parse().ok()).unwrap_or(100)),
             Some("NOREPLICAS") => {
                 return Fault::Refused(format!("too few replicas are connected to the primary (min-replicas-to-write): {said}"));
             }
@@ -53,6 +59,8 @@ impl fmt::Display for Fault {
         match self {
             Fault::Elsewhere(why) | Fault::Unknown(why) | Fault::Refused(why) => f.write_str(why),
             Fault::NoLibrary => f.write_str("the function library is missing"),
+            Fault::Reborn(life) => write!(f, "the primary lives anew ({life}) and what it lost is being repaired"),
+            Fault::Held(ms) => write!(f, "the primary is new and held for {ms} ms more, until all gateways have repaired it"),
         }
     }
 }

@@ -12,6 +12,8 @@
 --   c<w>, cw   bitmap of a warning's callouts; set of warnings   n<w>       hash: a warning's kept counts
 --   o<p>, om, oa   what is on its way to partition p; its last written and last trimmed ids; since when
 --   oi         hash: the last id that came from each partition
+--   life       which life of the primary wrote last, and until when it is held (see `fenced`); where one server
+--              has all partitions only the control partition has it
 -- and, in the control partition c alone:
 --   w  zset of warnings    I<identifier>  hash of identities    t, to*, tc*  tasks, open and closed by due
 --   f, fs  feed and its last number    D<kind>, V  documents, versions    S  sequences    meta, clock
@@ -72,6 +74,79 @@ local function finish(s, gateway)
   if s.earliest and gateway then
     redis.call('PUBLISH', s.prefix .. ':wake', gateway .. ' ' .. string.format('%.0f', s.earliest))
   end
+end
+
+-- Which life of which server this is: another one after every restart and every promotion.
+local function identity()
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or 'unknown'
+  local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or 'unknown'
+  return string.sub(run, 1, 12) .. '.' .. string.sub(replid, 1, 12)
+end
+
+local function milliseconds()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- What was given out before and may have been rolled back is not given again: letters', feed items' and other numbers.
+local function skip(prefix, p, together)
+  local parts = { p }
+  if together then
+    for n = 0, tonumber(redis.call('HGET', key(prefix, 'c') .. 'meta', 'partitions') or '0') - 1 do parts[#parts + 1] = tostring(n) end
+  end
+  for _, part in ipairs(parts) do
+    local k = key(prefix, part)
+    if redis.call('EXISTS', k .. 's') == 1 then redis.call('INCRBY', k .. 's', 1000000000) end
+  end
+  if p ~= 'c' then return end
+  local k = key(prefix, 'c')
+  if redis.call('EXISTS', k .. 'fs') == 1 then redis.call('INCRBY', k .. 'fs', 1000000) end
+  local numbers = redis.call('HKEYS', k .. 'S')
+  for _, name in ipairs(numbers) do redis.call('HINCRBY', k .. 'S', name, name == 'warning' and 20 or 100000) end
+end
+
+-- Lives this process knows, by partition: not replicated, and gone with the process.
+local lives = {}
+
+-- The life of the primary of a partition and until when it is held. `look`: do not trust what is remembered.
+local function life_of(prefix, p, together, known, hold, look)
+  local name = key(prefix, p) .. 'life'
+  local kept, held = string.match(redis.call('GET', name) or '', '^(%S+) (%d+)$')
+  if kept and kept == lives[name] and not look then return kept, tonumber(held) end
+  local is = identity()
+  lives[name] = is
+  if kept == is then return kept, tonumber(held) end
+  held = 0
+  if kept or known ~= '-' then
+    held = milliseconds() + hold
+    skip(prefix, p, together)
+  end
+  redis.call('SET', name, is .. ' ' .. string.format('%.0f', held))
+  return is, held
+end
+
+-- "together hold replay life" is the last argument of every call that decides anything. On another life than the
+-- caller knows nothing is done, because what it knows to be here may have been rolled back; and a new life is held
+-- for a while, until all gateways have replayed what they told and sent. A replay (1 strict, 2 not) is let in.
+local function fenced(f)
+  return function(keys, args)
+    local together, hold, replay, known = string.match(table.remove(args), '^(%d) (%d+) (%d) (%S+)$')
+    local prefix = args[1]
+    local p = together == '1' and 'c' or string.match(keys[1], '{p:(%w+)}$')
+    local life, held = life_of(prefix, p, together == '1', known, tonumber(hold), false)
+    if life ~= known then return redis.error_reply('INSTANCE ' .. life) end
+    if held > 0 and replay == '0' then
+      local left = held - milliseconds()
+      if left > 0 then return redis.error_reply('HELD ' .. string.format('%.0f', left)) end
+    end
+    return f(keys, args, replay)
+  end
+end
+
+-- prefix, partition, together, the life known before, hold: today's life, and how long it is still held.
+local function life(_, args)
+  local is, held = life_of(args[1], args[2], args[3] == '1', args[4], tonumber(args[5]), true)
+  return { is, string.format('%.0f', math.max(0, held > 0 and held - milliseconds() or 0)) }
 end
 
 -- number, lane, when ready, where the body begins, whether it was ready when it came. That is written as a minus before
@@ -218,7 +293,32 @@ local function stuck(value)
   return has(flags, 16) and not has(flags, 1) and not has(flags, 4)
 end
 
--- One commit; answers 0 applied, 1 applied before, 2 conflict, or the identity that stands.
+-- A letter as a replay knows it again: its number may be another one than it was before the failover.
+local function digest_of(member)
+  local _, _, _, at = letter_head(member)
+  return string.sub(redis.sha1hex(string.sub(member, at)), 1, 20)
+end
+
+-- Which of the letters a replayed commit consumes, by number; nothing where one of them is missing (yet).
+local function consumed_again(c, letters)
+  local left, found, n = {}, {}, 0
+  for h, times in pairs(c.digests) do
+    left[h] = times
+    n = n + times
+  end
+  for _, member in ipairs(letters) do
+    local h = digest_of(member)
+    if (left[h] or 0) > 0 then
+      left[h] = left[h] - 1
+      found[letter_head(member)] = true
+      n = n - 1
+    end
+  end
+  return found, n == 0
+end
+
+-- One commit; answers 0 applied, 1 applied before, 2 conflict, 3 a letter it consumed is not here yet (a strict
+-- replay alone), or the identity that stands.
 local function commit_one(s, c)
   local k = key(s.prefix, c.p)
   local old = redis.call('GETRANGE', k .. 'r' .. c.text, 0, HEADER - 1)
@@ -230,6 +330,12 @@ local function commit_one(s, c)
   end
   if head ~= c.expect then return 2 end
   if old == '' then old = nil end
+  local letters = redis.call('ZRANGE', k .. 'i' .. c.text, 0, -1)
+  if next(c.digests) then
+    local found, all = consumed_again(c, letters)
+    if s.strict and not all then return 3 end
+    for seq in pairs(found) do c.consumed[seq] = true end
+  end
 
   local value, rest = c.header, c.face .. c.body
   local had_face = old and has(string.byte(old, 26), 2)
@@ -242,7 +348,6 @@ local function commit_one(s, c)
 
   local leased = redis.call('HDEL', k .. 'ln', c.text) == 1
   if leased then redis.call('ZREM', k .. 'le', c.text) end
-  local letters = redis.call('ZRANGE', k .. 'i' .. c.text, 0, -1)
   local listed = {}
   if not leased then listed = reasons(old, letters) end
   if #letters > 0 and next(c.consumed) then
@@ -298,9 +403,10 @@ end
 
 -- prefix, now, spread, gateway, fence, trims, how many commits, commits.
 -- A fence is a write of its own, so that a WAIT after it covers what an earlier call had written.
-local function commit(_, args)
+local function commit(_, args, replay)
   local prefix, at = args[1], 6
   local s = begin(prefix, tonumber(args[2]), args[3] == '1')
+  s.strict = replay == '1'
   if args[5] ~= '' then redis.call('SET', key(prefix, args[5]) .. 'fence', args[2]) end
   local function take()
     at = at + 1
@@ -310,10 +416,13 @@ local function commit(_, args)
   local answers = {}
   for n = 1, tonumber(take()) do
     local c = { p = take(), text = take(), expect = take(), head = take(), tag = take(), header = take(), face = take(), body = take(),
-      row = take(), blobs = {}, items = {}, consumed = {} }
+      row = take(), blobs = {}, items = {}, consumed = {}, digests = {} }
     local warning, bit_ = take(), take()
     if warning ~= '' then c.warning, c.bit = warning, bit_ end
-    for seq in string.gmatch(take(), '%d+') do c.consumed[seq] = true end
+    for token in string.gmatch(take(), '%S+') do
+      local h = string.match(token, '^h(%x+)$')
+      if h then c.digests[h] = (c.digests[h] or 0) + 1 else c.consumed[token] = true end
+    end
     if take() == '1' then c.identity = { take(), take(), take() } end
     for i = 1, tonumber(take()) do c.blobs[i] = { take(), take() } end
     for i = 1, tonumber(take()) do c.items[i] = { take(), take() } end
@@ -331,7 +440,7 @@ end
 
 -- prefix, now, gateway, destination, source, torn, the id before, entries*. What came before is dropped; where
 -- the ids do not meet, the caller must look again: others carry too, and its look may be old. Where it is sure that one
--- side was rolled back, it says by which last id it saw that (torn): where that still is the last, they are taken.
+-- side was rolled back, it says by which last id it saw that (torn): where that still is the last, they are taken; with ! always.
 local function deliver(_, args)
   local s = begin(args[1], tonumber(args[2]), false)
   local k = key(args[1], args[4])
@@ -341,7 +450,7 @@ local function deliver(_, args)
   for i = 8, #args do
     if id_of(args[i]) == last then from = i + 1 end
   end
-  if not from and args[6] == last then from = 8 end
+  if not from and (args[6] == last or args[6] == '!') then from = 8 end
   if not from then return { 'gap', '', last } end
   for i = from, #args do arrive(s, args[4], (string.gsub(args[i], '^%d+ %S+ ', '', 1))) end
   redis.call('HSET', k .. 'oi', args[5], id_of(args[#args]))
@@ -527,6 +636,60 @@ local function docs_apply(_, args)
   for i = 6, 5 + 2 * upserts, 2 do redis.call('HSET', name, args[i], args[i + 1]) end
   redis.call('HSET', k .. 'V', kind, following .. ' ' .. args[4])
   return following
+end
+
+-- prefix, sequence: its next number.
+local function next_number(_, args)
+  return string.format('%.0f', redis.call('HINCRBY', key(args[1], 'c') .. 'S', args[2], 1))
+end
+
+-- prefix, (sequence, number)*: numbers up to these were given already.
+local function raise(_, args)
+  local name = key(args[1], 'c') .. 'S'
+  for i = 2, #args, 2 do
+    if tonumber(redis.call('HGET', name, args[i]) or '0') < tonumber(args[i + 1]) then redis.call('HSET', name, args[i], args[i + 1]) end
+  end
+  return 'OK'
+end
+
+-- prefix, partition, time: a write of its own for the WAIT behind it, which so covers all that was written before.
+local function mark(_, args)
+  redis.call('SET', key(args[1], args[2]) .. 'fence', args[3])
+  return 'OK'
+end
+
+-- prefix, (partition, record, heads with blanks between, as hex)*: for each record which of the heads stand in its
+-- chain, as ones and noughts.
+local function standing(_, args)
+  local out = {}
+  for i = 2, #args, 3 do
+    local k, text = key(args[1], args[i]), args[i + 1]
+    local wanted, at, left = split(args[i + 2]), {}, 0
+    for n, h in ipairs(wanted) do
+      if not at[h] then left = left + 1 end
+      at[h] = n
+    end
+    local found = {}
+    local function look(head)
+      local h = string.gsub(head, '.', function(c) return string.format('%02x', string.byte(c)) end)
+      if at[h] and not found[h] then
+        found[h] = true
+        left = left - 1
+      end
+    end
+    local last = redis.call('GETRANGE', k .. 'r' .. text, 0, 15)
+    local rows = last ~= '' and redis.call('LLEN', k .. 'j' .. text) or 0
+    -- From the newest back: what is looked for is young.
+    while left > 0 and rows > 0 do
+      local from = math.max(0, rows - 16)
+      for _, row in ipairs(redis.call('LRANGE', k .. 'j' .. text, from, rows - 1)) do look(string.sub(row, 9, 24)) end
+      rows = from
+    end
+    local answer = {}
+    for n, h in ipairs(wanted) do answer[n] = found[h] and '1' or '0' end
+    out[#out + 1] = table.concat(answer)
+  end
+  return out
 end
 
 -- prefix, kind: version and documents of one moment.
@@ -751,14 +914,18 @@ local function restore(_, args)
   return ''
 end
 
-redis.register_function('LIBRARY_commit', commit)
-redis.register_function('LIBRARY_deliver', deliver)
+redis.register_function('LIBRARY_commit', fenced(commit))
+redis.register_function('LIBRARY_deliver', fenced(deliver))
+redis.register_function('LIBRARY_next', fenced(next_number))
+redis.register_function('LIBRARY_raise', fenced(raise))
+redis.register_function('LIBRARY_mark', fenced(mark))
+redis.register_function('LIBRARY_life', life)
 redis.register_function('LIBRARY_outbox', outbox)
 redis.register_function('LIBRARY_peek', peek)
-redis.register_function('LIBRARY_claim', claim)
+redis.register_function('LIBRARY_claim', fenced(claim))
 redis.register_function('LIBRARY_release', release)
 redis.register_function('LIBRARY_next_due', next_due)
-redis.register_function('LIBRARY_docs_apply', docs_apply)
+redis.register_function('LIBRARY_docs_apply', fenced(docs_apply))
 redis.register_function('LIBRARY_open', open)
 redis.register_function('LIBRARY_tick', tick)
 local function reading(name, f)
@@ -767,6 +934,7 @@ end
 redis.register_function('LIBRARY_restore', restore)
 reading('LIBRARY_dump', dump)
 reading('LIBRARY_docs', docs)
+reading('LIBRARY_standing', standing)
 reading('LIBRARY_scan', scan)
 reading('LIBRARY_counts', counts)
 reading('LIBRARY_called', called)

@@ -1,7 +1,7 @@
 //! Speaking to the servers: connections of our own to each primary, calls that are repeated only
 //! where that is safe, and who is primary now.
 //!
-//! Three connections a primary: a `WAIT` holds up its connection, and so does a long list; neither
+//! Four connections a primary: a `WAIT` holds up its connection, and so does a long list; neither
 //! may hold up an answer or a claim. redis-rs has layers of its own for Sentinel and Cluster; they
 //! are not used, because they repeat by themselves and hide which connection wrote, which `WAIT` needs.
 
@@ -31,6 +31,8 @@ pub(super) enum Via {
     /// Answers, intake: followed by a `WAIT` where replicas are asked for.
     Urgent,
     Work,
+    /// Commits that requests follow: with a `WAIT` of their own, which holds up no claim.
+    Intent,
     /// Lists and reports.
     Read,
 }
@@ -63,6 +65,29 @@ pub struct Epoch {
     pub replids: BTreeMap<String, String>,
 }
 
+/// Why a call was not done.
+pub(super) enum Refusal {
+    /// The primary's life is another one than the call named.
+    Reborn(String),
+    /// A new life is held for so many milliseconds more.
+    Held(u64),
+    Store(StoreError),
+}
+impl From<StoreError> for Refusal {
+    fn from(e: StoreError) -> Refusal {
+        Refusal::Store(e)
+    }
+}
+impl From<Refusal> for StoreError {
+    fn from(r: Refusal) -> StoreError {
+        match r {
+            Refusal::Store(e) => e,
+            Refusal::Reborn(life) => unavailable(Fault::Reborn(life)),
+            Refusal::Held(ms) => unavailable(Fault::Held(ms)),
+        }
+    }
+}
+
 /// Repeats of a call that surely did nothing: 25, 50 … 800 ms apart.
 const MOST_DETOURS: u32 = 6;
 /// Repeats of a call whose outcome is not known.
@@ -80,7 +105,7 @@ struct Slot {
 
 struct Node {
     address: String,
-    slots: [Slot; 3],
+    slots: [Slot; 4],
 }
 
 pub(super) struct Link {
@@ -259,6 +284,11 @@ impl Link {
     /// The same, then the confirmation on the same connection. Where that is not given, the call is
     /// done nevertheless; the same call again asks again.
     pub async fn call_confirmed(&self, part: Part, via: Via, call: &Cmd, again: Again, confirm: Confirm) -> Result<Value, StoreError> {
+        self.try_call(part, via, call, again, confirm).await.map_err(StoreError::from)
+    }
+
+    /// The same, saying apart what a call that names a life of the primary may be refused for.
+    pub async fn try_call(&self, part: Part, via: Via, call: &Cmd, again: Again, confirm: Confirm) -> Result<Value, Refusal> {
         let (mut detours, mut unknown) = (0, 0);
         loop {
             let looks = self.looks.load(Ordering::SeqCst);
@@ -289,24 +319,28 @@ impl Link {
                 },
             };
             match fault {
-                Fault::Refused(why) => return Err(unavailable(why)),
+                Fault::Refused(why) => return Err(unavailable(why).into()),
+                Fault::Reborn(life) => return Err(Refusal::Reborn(life)),
+                Fault::Held(ms) => return Err(Refusal::Held(ms)),
                 Fault::NoLibrary if detours < MOST_DETOURS => {
                     detours += 1;
                     continue;
                 }
-                Fault::NoLibrary => return Err(unavailable("the function library is thrown out again and again (FUNCTION FLUSH?)")),
-                Fault::Elsewhere(why) if detours >= MOST_DETOURS => return Err(unavailable(why)),
+                Fault::NoLibrary => {
+                    return Err(unavailable("the function library is thrown out again and again (FUNCTION FLUSH?)").into());
+                }
+                Fault::Elsewhere(why) if detours >= MOST_DETOURS => return Err(unavailable(why).into()),
                 Fault::Elsewhere(_) => {
                     tokio::time::sleep(Duration::from_millis(25 << detours)).await;
                     detours += 1;
                 }
-                Fault::Unknown(why) if again == Again::No || unknown >= MOST_UNKNOWN => return Err(unavailable(why)),
+                Fault::Unknown(why) if again == Again::No || unknown >= MOST_UNKNOWN => return Err(unavailable(why).into()),
                 Fault::Unknown(_) => unknown += 1,
             }
             if let Err(e) = self.look(looks).await
                 && detours >= MOST_DETOURS
             {
-                return Err(e);
+                return Err(e.into());
             }
         }
     }
@@ -380,10 +414,11 @@ impl Link {
 }
 
 fn slot(node: &Node, via: Via) -> &Slot {
-    let [urgent, work, read] = &node.slots;
+    let [urgent, work, intent, read] = &node.slots;
     match via {
         Via::Urgent => urgent,
         Via::Work => work,
+        Via::Intent => intent,
         Via::Read => read,
     }
 }

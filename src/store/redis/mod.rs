@@ -2,8 +2,9 @@
 //!
 //! Who lives here: `library.lua` (what happens inside the server; the keys are described at its
 //! head) and `library`; `link` (connections, repeats, `WAIT`) with `topology`, `fault` and `reply`;
-//! `names` and `codec` (the data format); `commit`, `outbox`, `claim`, `reports` (the promise);
-//! `export` and `import` (moves); `shelf` with `shelf.lua` (what the archive asks); `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
+//! `names` and `codec` (the data format); `lives`, `replay` and `orphans` (what a failover lost is repaired
+//! from the local journal); `commit`, `outbox`, `claim`, `reports` (the promise); `export` and `import` (moves); `shelf`
+//! with `shelf.lua` (what the archive asks); `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
 //!
 //! Records live in partitions, each in one hash slot. A commit is one call in its own partition; what
 //! it sends to another one goes through an outbox where that may be on another server, and at once
@@ -18,8 +19,11 @@ mod fault;
 mod import;
 mod library;
 mod link;
+mod lives;
 mod names;
+mod orphans;
 mod outbox;
+mod replay;
 mod reply;
 mod reports;
 mod settings;
@@ -34,7 +38,8 @@ pub use link::Epoch;
 pub use settings::{Mode, Settings};
 pub use time::Timing;
 
-use super::{Claim, Commit, Committed, Doc, Identity, Key, Record, Store, StoreError, WriteLane};
+use super::journal::Journal;
+use super::{Claim, Commit, Committed, Doc, Durability, Identity, Key, Record, Store, StoreError, WriteLane};
 use crate::core::time::{Span, Time};
 use async_trait::async_trait;
 use codec::corrupt;
@@ -46,7 +51,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use tokio::sync::watch;
@@ -81,6 +86,14 @@ struct Core {
     nonces: AtomicU64,
     /// What urgent commits are confirmed by.
     confirm: Confirm,
+    /// What was told and sent, on this machine's own disk.
+    journal: Option<Journal>,
+    /// Which lives of the primaries we know; see `lives`.
+    lives: lives::Lives,
+    /// Letters that were handed out, for the journal.
+    letters: Mutex<lives::Letters>,
+    /// The replicas did not keep up when last asked about intents.
+    late: AtomicBool,
     /// Outbox entries that have arrived, to be taken out with the next call: source, destination, number.
     arrived: Mutex<BTreeMap<(Part, Part), u64>>,
 }
@@ -115,6 +128,10 @@ impl RedisStore {
         getrandom::fill(&mut seed).map_err(|e| StoreError::Unavailable(format!("no random numbers: {e}")))?;
         let (name, nonces) = (u128::from_ne_bytes(seed) as u64, (u128::from_ne_bytes(seed) >> 64) as u64);
         let clock = time::EngineClock::new(timing);
+        // Before anything is asked of the servers: a journal that cannot be written is a reason not to start. A move
+        // tells nobody anything, and may be made on a machine that is no gateway's.
+        let journal = settings.journal.as_ref().filter(|_| purpose == Purpose::Serve);
+        let journal = journal.map(|(path, limits)| Journal::open(path, *limits)).transpose()?;
         let together = settings.mode != Mode::Cluster && !settings.always_outbox;
         let link = Link::new(settings);
         // The control partition is known before the number of the others.
@@ -158,6 +175,10 @@ impl RedisStore {
             gateway: format!("{name:016x}"),
             nonces: AtomicU64::new(nonces),
             confirm,
+            journal,
+            lives: lives::Lives::default(),
+            letters: Mutex::default(),
+            late: AtomicBool::new(false),
             arrived: Mutex::default(),
         });
         // The machine's own clock may be wrong: engine time is neither asked for nor kept before the server's is known.
@@ -165,7 +186,13 @@ impl RedisStore {
         core.clock.start(floor);
         core.look_at_clock(Some(core.now())).await?;
         core.link.check_lives().await;
-        let tasks = if purpose == Purpose::Serve { tasks::start(&core).await } else { Vec::new() };
+        let tasks = if purpose == Purpose::Serve {
+            // Also what this gateway told before its own end, should it be missing.
+            core.repair(&core.life_groups()).await?;
+            tasks::start(&core).await
+        } else {
+            Vec::new()
+        };
         Ok(RedisStore { core, tasks })
     }
 
@@ -195,6 +222,23 @@ impl RedisStore {
             Confirm::Replicas => format!("received by {n} replicas (WAIT)"),
             Confirm::Disks => format!("on the disk of the primary and of {n} replicas (WAITAOF)"),
         }
+    }
+
+    /// The same with what else is in force: the local journal, replicas that are late.
+    fn in_force(&self) -> Durability {
+        let n = self.core.link.settings.replicas;
+        let zh = match self.core.confirm {
+            Confirm::No => "由主节点按 appendfsync 落盘".to_string(),
+            Confirm::Replicas => format!("{n} 个副本收到后再答复（WAIT）"),
+            Confirm::Disks => format!("主节点和 {n} 个副本落盘后再答复（WAITAOF）"),
+        };
+        let (journal, journal_zh) = match &self.core.journal {
+            Some(_) => ("also synced in this gateway's own journal, for after a failover", "并写入本机日志，主备切换后据以补回"),
+            None => ("no local journal: a failover can lose what was acknowledged last", "未设本机日志，主备切换可能丢失最后确认的内容"),
+        };
+        let late = self.core.late.load(Ordering::Relaxed);
+        let (late, late_zh) = if late { ("; the replicas do not keep up", "；副本目前跟不上") } else { ("", "") };
+        Durability::new(format!("redis: {}; {journal}{late}", self.durability()), format!("Redis：{zh}；{journal_zh}{late_zh}"))
     }
 }
 
@@ -264,6 +308,14 @@ impl Core {
         Ok(out)
     }
 
+    async fn docs_version_of(&self, kind: &str) -> Result<u64, StoreError> {
+        let mut get = cmd("HGET");
+        get.arg(format!("{}V", Part::CONTROL.base(self.prefix()))).arg(kind);
+        let found = reply::maybe_bytes(self.link.call(Part::CONTROL, Via::Read, &get, Again::Safe).await?)?;
+        let text = found.map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_else(|| "0".into());
+        text.split(' ').next().unwrap_or_default().parse().map_err(corrupt)
+    }
+
     fn record_key(&self, key: &Key, kind: char) -> String {
         format!("{}{kind}{}", self.part(key).base(self.prefix()), names::text(key))
     }
@@ -284,11 +336,19 @@ impl Store for RedisStore {
     }
 
     async fn next_number(&self, sequence: &str) -> Result<u64, StoreError> {
-        let mut next = cmd("HINCRBY");
-        next.arg(format!("{}S", Part::CONTROL.base(self.core.prefix()))).arg(sequence).arg(1);
-        // Asked again after a lost answer it skips a number, which nobody minds.
-        let confirm = self.core.confirm;
-        reply::number(self.core.link.call_confirmed(Part::CONTROL, Via::Urgent, &next, Again::Safe, confirm).await?)
+        let mut next = self.core.link.function("next", Part::CONTROL);
+        next.arg(sequence);
+        let group = self.core.group(Part::CONTROL);
+        loop {
+            // Asked again after a lost answer it skips a number, which nobody minds.
+            let (n, turn) = self.core.fenced(Part::CONTROL, Via::Urgent, &next, Again::Safe, self.core.confirm).await?;
+            let n = reply::number(n)?;
+            self.core.lives.given(sequence, n);
+            // A repair that began meanwhile may not have known of it, so that it would be given again.
+            if self.core.turn(group) == turn {
+                return Ok(n);
+            }
+        }
     }
 
     async fn commit(&self, lane: WriteLane, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
@@ -345,24 +405,24 @@ impl Store for RedisStore {
     }
 
     async fn docs_version(&self, kind: &str) -> Result<u64, StoreError> {
-        let mut get = cmd("HGET");
-        get.arg(format!("{}V", Part::CONTROL.base(self.core.prefix()))).arg(kind);
-        let found = reply::maybe_bytes(self.core.link.call(Part::CONTROL, Via::Read, &get, Again::Safe).await?)?;
-        let text = found.map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_else(|| "0".into());
-        text.split(' ').next().unwrap_or_default().parse().map_err(corrupt)
+        self.core.docs_version_of(kind).await
     }
 
     async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
-        let mut apply = self.core.link.function("docs_apply", Part::CONTROL);
         // By this name the change is known again when its answer was lost.
-        apply.arg(kind).arg(expect).arg(format!("{}{:x}", self.core.gateway, self.core.nonce())).arg(upsert.len());
-        for doc in upsert {
-            apply.arg(doc.id).arg(doc.body);
+        let by = format!("{}{:x}", self.core.gateway, self.core.nonce());
+        let apply = self.core.docs_call(kind, expect, &by, &upsert, &delete);
+        let group = self.core.group(Part::CONTROL);
+        loop {
+            let (answer, turn) = self.core.fenced(Part::CONTROL, Via::Urgent, &apply, Again::Safe, self.core.confirm).await?;
+            let version = reply::text(answer)?;
+            if version.is_empty() {
+                return Ok(None);
+            }
+            self.core.told_docs(kind, expect, &by, &upsert, &delete).await?;
+            if self.core.turn(group) == turn {
+                return version.parse().map(Some).map_err(corrupt);
+            }
         }
-        apply.arg(delete);
-        let confirm = self.core.confirm;
-        let answer = self.core.link.call_confirmed(Part::CONTROL, Via::Urgent, &apply, Again::Safe, confirm).await?;
-        let version = reply::text(answer)?;
-        if version.is_empty() { Ok(None) } else { version.parse().map(Some).map_err(corrupt) }
     }
 }

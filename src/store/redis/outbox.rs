@@ -28,11 +28,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Entries in a row from one partition to another.
 pub(super) struct Run {
-    source: Part,
-    dest: Part,
+    pub source: Part,
+    pub dest: Part,
     /// The id of the entry before the first.
-    before: Vec<u8>,
-    entries: Vec<Vec<u8>>,
+    pub before: Vec<u8>,
+    pub entries: Vec<Vec<u8>>,
 }
 
 impl Run {
@@ -48,11 +48,14 @@ impl Run {
     }
 
     /// The last entry's number.
-    fn last(&self) -> Option<u64> {
-        let entry = self.entries.last()?;
-        let number = entry.split(|b| *b == b' ').next()?;
-        std::str::from_utf8(number).ok()?.parse().ok()
+    pub fn last(&self) -> Option<u64> {
+        number_of(self.entries.last()?)
     }
+}
+
+/// The number of an entry or of its id.
+pub(super) fn number_of(entry: &[u8]) -> Option<u64> {
+    std::str::from_utf8(entry.split(|b| *b == b' ').next()?).ok()?.parse().ok()
 }
 
 /// What came of handing a run over.
@@ -96,13 +99,23 @@ impl Core {
         for entry in &run.entries {
             call.arg(entry);
         }
-        let answer = self.link.call_confirmed(run.dest, via, &call, Again::Safe, confirm).await?;
-        let [word, earliest, theirs] = reply::parts(answer)?;
-        if let Some(due) = reply::time(earliest)? {
-            self.waker.note(due);
-        }
-        if reply::text(word)? != "ok" {
-            return Ok(Handed::Gap(reply::bytes(theirs)?));
+        let group = self.group(run.dest);
+        loop {
+            let (answer, turn) = self.fenced(run.dest, via, &call, Again::Safe, confirm).await?;
+            let [word, earliest, theirs] = reply::parts(answer)?;
+            if reply::text(word)? != "ok" {
+                return Ok(Handed::Gap(reply::bytes(theirs)?));
+            }
+            if let Some(due) = reply::time(earliest)? {
+                self.waker.note(due);
+            }
+            // Its source forgets it now; should the other side be rolled back, it is carried again from here.
+            if !self.together {
+                self.told_carried(run).await?;
+            }
+            if self.turn(group) == turn {
+                break;
+            }
         }
         let mut arrived = self.arrived();
         let upto = arrived.entry((run.source, run.dest)).or_insert(last);

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     core::ids::{CalloutId, MAX_ORDINAL, WarningId},
-    store::{CalloutFilter, CalloutState, Face, FaceCounts, FeedItem, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
+    store::{
+        CalloutFilter, CalloutState, Durability, Face, FaceCounts, FeedItem, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow,
+    },
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
@@ -179,6 +181,10 @@ fn add_counts(counts: &mut FaceCounts, what: &str, n: u64) -> Result<(), StoreEr
 
 #[async_trait]
 impl Reports for RedisStore {
+    fn durability(&self) -> Durability {
+        self.in_force()
+    }
+
     async fn warnings(&self, cursor: Option<WarningId>, limit: usize) -> Result<Vec<Record>, StoreError> {
         let mut call = self.core.link.function("warnings", Part::CONTROL);
         call.arg(cursor.map_or_else(|| "+inf".to_string(), |w| format!("({}", w.0))).arg(limit.min(MOST));

@@ -1,6 +1,7 @@
 //! What a Redis store is told: where the servers are, how they are spoken to, what must be durable.
 
-use std::{fmt, time::Duration};
+use crate::store::journal::Limits;
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// How the primary of a partition is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub struct Settings {
     pub prefix: String,
     /// The operator answers for what a managed server does not let us ask.
     pub assume_durable: bool,
+    /// Where this gateway keeps what it told and sent, to repair what a failover lost; without it a failover loses it.
+    pub journal: Option<(PathBuf, Limits)>,
+    /// How long a new life of a primary is held, so that all gateways repair it before anybody decides anew.
+    pub recovery_hold: Duration,
     /// Carry letters between partitions by outbox even where one server holds them all: as in a
     /// Cluster, without needing one.
     pub always_outbox: bool,
@@ -64,6 +69,8 @@ impl Settings {
             connect_timeout: Duration::from_secs(2),
             prefix: "jiaoying".to_string(),
             assume_durable: false,
+            journal: None,
+            recovery_hold: Duration::from_secs(3),
             always_outbox: false,
         }
     }

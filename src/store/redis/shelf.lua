@@ -19,7 +19,7 @@ local function drop(k, text)
 end
 
 -- prefix, partition, warning, token, (record, head)*: looks at records, and marks that they are about to go.
-local function mark(_, args)
+local function mark_leaving(_, args)
   local k = key(args[1], args[2])
   for i = 5, #args, 2 do
     if redis.call('EXISTS', k .. 'r' .. args[i]) == 0 then return args[i] .. ' is gone' end
@@ -122,7 +122,7 @@ local function take_in(_, args)
   return ''
 end
 
-redis.register_function('LIBRARY_mark', mark)
-redis.register_function('LIBRARY_leave', leave)
-redis.register_function('LIBRARY_forget', forget)
-redis.register_function('LIBRARY_take_in', take_in)
+redis.register_function('LIBRARY_mark_leaving', fenced(mark_leaving))
+redis.register_function('LIBRARY_leave', fenced(leave))
+redis.register_function('LIBRARY_forget', fenced(forget))
+redis.register_function('LIBRARY_take_in', fenced(take_in))

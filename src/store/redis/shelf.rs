@@ -6,7 +6,7 @@
 use super::{
     Core, RedisStore, codec,
     codec::corrupt,
-    link::{Again, Via},
+    link::{Again, Confirm, Via},
     names::{self, Part},
     reply,
 };
@@ -30,7 +30,7 @@ const BYTES: usize = 1 << 20;
 impl Core {
     /// A call that may be repeated, confirmed as far as this store confirms: what follows relies on it.
     async fn carried(&self, part: Part, call: &Cmd) -> Result<Option<String>, StoreError> {
-        let answer = self.link.call_confirmed(part, Via::Work, call, Again::Safe, self.confirm).await?;
+        let (answer, _) = self.fenced(part, Via::Work, call, Again::Safe, self.confirm).await?;
         let why = reply::text(answer)?;
         Ok((!why.is_empty()).then_some(why))
     }
@@ -39,12 +39,12 @@ impl Core {
     async fn mark(&self, what: &Forget, part: Part, records: &[(&Key, Head)]) -> Result<Option<String>, StoreError> {
         let none: &[(&Key, Head)] = &[];
         for some in records.chunks(AT_ONCE).chain(records.is_empty().then_some(none)) {
-            let mut call = self.link.function("mark", part);
+            let mut call = self.link.function("mark_leaving", part);
             call.arg(part.to_string()).arg(what.warning.0).arg(&what.token);
             for (key, head) in some {
                 call.arg(names::text(key)).arg(&head.0[..]);
             }
-            let answer = self.link.call(part, Via::Work, &call, Again::Safe).await?;
+            let (answer, _) = self.fenced(part, Via::Work, &call, Again::Safe, Confirm::No).await?;
             let why = reply::text(answer)?;
             if !why.is_empty() {
                 return Ok(Some(why));

@@ -12,7 +12,10 @@ use crate::{
         ids::{CalloutId, WarningId},
         time::Time,
     },
-    store::{CalloutFilter, CalloutState, Face, FaceCounts, FeedItem, Head, JournalRow, Key, Lane, Record, Reports, StoreError, TaskRow},
+    store::{
+        CalloutFilter, CalloutState, Durability, Face, FaceCounts, FeedItem, Head, JournalRow, Key, Lane, Record, Reports, StoreError,
+        TaskRow,
+    },
 };
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
@@ -205,6 +208,10 @@ pub(super) fn read_feed(c: &Connection, seq: u64, most: usize) -> rusqlite::Resu
 
 #[async_trait]
 impl Reports for SqliteStore {
+    fn durability(&self) -> Durability {
+        Durability::new("sqlite: every commit is synced to this machine's disk before it is answered", "每次提交先写入本机磁盘再答复")
+    }
+
     async fn warnings(&self, cursor: Option<WarningId>, most: usize) -> Result<Vec<Record>, StoreError> {
         self.query(move |_, c| {
             let sql = format!("SELECT {RECORD_COLUMNS}, id FROM warning WHERE id < ?1 AND n > 0 ORDER BY id DESC LIMIT ?2");

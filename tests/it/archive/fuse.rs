@@ -8,8 +8,8 @@ use jiaoying::{
         time::{Span, Time},
     },
     store::{
-        CalloutFilter, Claim, Commit, Committed, Doc, Face, FaceCounts, FeedItem, Identity, JournalRow, Key, Lane, Record, Reports, Store,
-        StoreError, TaskRow, WriteLane,
+        CalloutFilter, Claim, Commit, Committed, Doc, Durability, Face, FaceCounts, FeedItem, Identity, JournalRow, Key, Lane, Record,
+        Reports, Store, StoreError, TaskRow, WriteLane,
         archive::{Forget, Forgetful, Forgot},
         transfer::{Export, Piece, Scope, Sender},
     },
@@ -135,6 +135,9 @@ macro_rules! forward {
 
         #[async_trait]
         impl Reports for $of {
+            fn durability(&self) -> Durability {
+                self.$inner.durability()
+            }
             async fn warnings(&self, cursor: Option<WarningId>, limit: usize) -> Result<Vec<Record>, StoreError> {
                 self.$inner.warnings(cursor, limit).await
             }

@@ -6,6 +6,7 @@
 pub mod archive;
 mod claims;
 mod commits;
+mod failover;
 mod figures;
 mod model;
 mod redis;

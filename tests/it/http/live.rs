@@ -104,7 +104,8 @@ pub async fn those_who_run_it_read_health_metrics_and_the_api_document(room: Roo
     let app = App::start(room).await;
     app.red_rain("R1").await;
     assert_eq!(app.get("/healthz", "").await.text(), "ok\n");
-    assert_eq!(app.get("/readyz", "").await.text(), "ready\n");
+    let ready = app.get("/readyz", "").await.text();
+    assert!(ready.starts_with("ready\ndurability: ") && ready.ends_with('\n'), "what is in force is said: {ready}");
     let metrics = app.get("/metrics", MONITORING).await.text();
     assert!(metrics.contains("jiaoying_callouts{state=\"calling\"}") && metrics.contains("jiaoying_warnings_total{"), "{metrics}");
     let document = app.get("/openapi.json", MONITORING).await.expect(200);

@@ -1,0 +1,180 @@
+//! A gateway's own small journal of everything it told somebody or sent, in a SQLite file on its own
+//! disk, for a shared store whose failover may lose what it had acknowledged.
+//!
+//! * An entry is synced before anybody hears of what it says; entries of a moment share one sync.
+//! * It holds the last minutes: what is older, or over the size that was given, is forgotten. The
+//!   window must be longer than any replica may lag behind.
+//! * One gateway, one file: a second one is refused.
+//!
+//! Who lives here: `frame` (entries as bytes) and `writer` (the one thread that has the file).
+
+pub mod frame;
+mod writer;
+
+pub use frame::{LetterDigest, Told};
+
+use super::StoreError;
+use crate::core::time::{Span, Time};
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread::JoinHandle,
+};
+use tokio::sync::oneshot;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Older entries are forgotten (1 minute or more).
+    pub age: Span,
+    /// The oldest are forgotten when there are more bytes than this.
+    pub bytes: u64,
+}
+
+/// Groups as they are kept, each with its number.
+type Groups = Vec<(i64, Vec<u8>)>;
+
+enum Job {
+    Append { at: Time, frames: Vec<Vec<u8>>, done: oneshot::Sender<Result<(), StoreError>> },
+    Read { after: i64, most: usize, done: oneshot::Sender<Result<Groups, StoreError>> },
+}
+
+/// See the module's head. The file is closed when this is dropped.
+pub struct Journal {
+    /// `None` only while it is dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    path: PathBuf,
+}
+
+/// Bytes of groups read at once.
+const PAGE: usize = 16 << 20;
+
+impl Journal {
+    /// Opens or makes the file.
+    ///
+    /// # Errors
+    /// `Unavailable` where it cannot be written or another gateway has it; `Corrupt` where something
+    /// else stands there.
+    pub fn open(path: &Path, limits: Limits) -> Result<Journal, StoreError> {
+        let (jobs, work) = mpsc::channel();
+        let thread = writer::start(path, limits, work)?;
+        Ok(Journal { jobs: Some(jobs), thread: Some(thread), path: path.to_path_buf() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes entries durable (see [`frame`]); all of them or none.
+    ///
+    /// # Errors
+    /// `Unavailable` where the disk does not take them: then nobody may be told.
+    pub async fn append(&self, at: Time, frames: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        if frames.is_empty() {
+            return Ok(());
+        }
+        self.ask(|done| Job::Append { at, frames, done }).await
+    }
+
+    /// A page of the oldest groups after the group `after` (0: from the beginning), each with its number;
+    /// empty at the end.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` where the file cannot be read.
+    pub async fn read(&self, after: i64) -> Result<Vec<(i64, Vec<Told>)>, StoreError> {
+        let groups = self.ask(|done| Job::Read { after, most: PAGE, done }).await?;
+        groups.into_iter().map(|(n, group)| Ok((n, frame::ungroup(&group)?))).collect()
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job) -> Result<T, StoreError> {
+        let gone = || StoreError::Unavailable(format!("the local journal {} is closed", self.path.display()));
+        let (done, answer) = oneshot::channel();
+        self.jobs.as_ref().ok_or_else(gone)?.send(job(done)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // What was handed over is written; a panic there has been told by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        core::ids::WarningId,
+        store::{Commit, Head, Key, Lane},
+    };
+
+    fn entry(n: u32, size: usize) -> Vec<u8> {
+        let c = Commit::new(Key::Warning(WarningId(n)), Head::NONE, vec![b' '; size], b"[1]".to_vec(), None, Lane(1), Time(0));
+        frame::commit(&c, Vec::new()).unwrap()
+    }
+
+    async fn kept(journal: &Journal) -> Vec<u32> {
+        let (mut out, mut after) = (Vec::new(), 0);
+        loop {
+            let page = journal.read(after).await.unwrap();
+            let Some(last) = page.last() else { return out };
+            after = last.0;
+            for told in page.into_iter().flat_map(|(_, all)| all) {
+                let Told::Commit { commit, .. } = told else { panic!("{told:?}") };
+                let Key::Warning(w) = commit.key else { panic!("{}", commit.key) };
+                out.push(w.0);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_synced_is_there_in_order_after_a_restart_and_nobody_else_gets_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.sqlite");
+        let limits = Limits { age: Span::mins(10), bytes: 1 << 30 };
+        let journal = Journal::open(&path, limits).unwrap();
+        for n in 1..=3 {
+            journal.append(Time(1_000), vec![entry(n, 10), entry(n + 10, 10)]).await.unwrap();
+        }
+        let why = Journal::open(&path, limits).err().expect("refused").to_string();
+        assert!(why.contains("another gateway"), "{why}");
+        drop(journal);
+        let journal = Journal::open(&path, limits).unwrap();
+        assert_eq!(kept(&journal).await, [1, 11, 2, 12, 3, 13]);
+    }
+
+    #[tokio::test]
+    async fn the_journal_forgets_what_is_old_and_what_is_over_its_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits { age: Span::mins(1), bytes: 100_000 };
+        let journal = Journal::open(&dir.path().join("journal.sqlite"), limits).unwrap();
+        journal.append(Time(0), vec![entry(1, 10)]).await.unwrap();
+        journal.append(Time(50_000), vec![entry(2, 10)]).await.unwrap();
+        journal.append(Time(70_000), vec![entry(3, 10)]).await.unwrap();
+        assert_eq!(kept(&journal).await, [2, 3], "a minute is kept");
+        for n in 4..10 {
+            journal.append(Time(70_000), vec![entry(n, 30_000)]).await.unwrap();
+        }
+        assert_eq!(kept(&journal).await, [7, 8, 9], "so many bytes are kept");
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_cannot_be_written_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits { age: Span::mins(1), bytes: 1 << 30 };
+        assert!(Journal::open(&dir.path().join("not/there.sqlite"), limits).is_err());
+        std::fs::write(dir.path().join("text"), "this is no database, and it is longer than a header ".repeat(40)).unwrap();
+        assert!(Journal::open(&dir.path().join("text"), limits).is_err());
+        let limits = Limits { bytes: 100_000, ..limits };
+        let journal = Journal::open(&dir.path().join("journal.sqlite"), limits).unwrap();
+        let full = journal.append(Time(0), vec![entry(1, 4 << 20)]).await;
+        assert!(matches!(&full, Err(StoreError::Unavailable(why)) if why.contains("full")), "{full:?}");
+        journal.append(Time(0), vec![entry(2, 10)]).await.unwrap();
+        assert_eq!(kept(&journal).await, [2], "whole or not at all");
+    }
+}

@@ -1,0 +1,163 @@
+//! Forks: what was told or sent on a chain that is not there any more, because somebody decided anew on
+//! the state before it (a gateway that was away longer than the hold). The chain that stands is left
+//! alone; the facts are handed to it as letters, and what nobody has is put in anew.
+
+use super::{Core, lives::digest, names::Part, replay::Missing, reply};
+use crate::{
+    core::{
+        callout::{self, entry::Entry, state::Callout},
+        ids::WarningId,
+        line::{LineEntry, LineLetter},
+    },
+    store::{Commit, Committed, Envelope, Head, Key, Lane, StoreError},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+type New = BTreeMap<Part, (String, u64)>;
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+fn letter<T: Serialize>(to: Key, what: &T) -> Option<Envelope> {
+    Some(Envelope { to, lane: Lane::URGENT, not_before: crate::core::time::Time(0), body: serde_json::to_vec(what).ok()? })
+}
+
+/// The facts of a lost commit as letters to the records that stand.
+fn facts(c: &Commit) -> Vec<Envelope> {
+    match &c.key {
+        Key::Callout(_) => {
+            let (Some(state), Some(entries)) = (read::<Callout>(&c.body), read::<Vec<Entry>>(&c.journal)) else { return Vec::new() };
+            callout::orphan::events(&state, &entries, c.at).iter().filter_map(|e| letter(c.key.clone(), e)).collect()
+        }
+        Key::Line(_) => {
+            let left = |e: LineEntry| match e {
+                LineEntry::Left { flight, digit } => Some(LineLetter::Flew { flight, digit }),
+                LineEntry::Direct { member, digit, provider } => Some(LineLetter::Wrote { member, digit, provider }),
+                _ => None,
+            };
+            let own = read::<Vec<LineEntry>>(&c.journal).unwrap_or_default().into_iter().filter_map(left);
+            // Its news are facts: keys that were pressed, calls that are over.
+            own.filter_map(|l| letter(c.key.clone(), &l)).chain(c.send.iter().cloned()).collect()
+        }
+        Key::Warning(_) => {
+            let ordered = read::<Vec<Value>>(&c.journal).is_some_and(|all| all.iter().any(|e| e["e"] == "end_ordered"));
+            let order = read::<Value>(&c.body).map(|mut w| w["end"].take()).filter(|end| ordered && !end.is_null());
+            order.and_then(|order| letter(c.key.clone(), &serde_json::json!({"letter": "end", "order": order}))).into_iter().collect()
+        }
+        Key::Place(..) | Key::Callback(_) | Key::Named(_) => Vec::new(),
+    }
+}
+
+/// The commit of a new record under another number.
+fn renumbered(c: &Commit, n: u64) -> Option<Commit> {
+    let mut c = c.clone();
+    if let Key::Warning(old) = c.key {
+        let new = WarningId(u32::try_from(n).ok()?);
+        let (from, to) = (serde_json::to_value(old).ok()?, serde_json::to_value(new).ok()?);
+        let mut body: Value = read(&c.body)?;
+        *body.get_mut("id")? = to.clone();
+        c.body = serde_json::to_vec(&body).ok()?;
+        for item in &mut c.feed {
+            item.warning = Some(new);
+            if let Some(id) = item.data.as_object_mut().into_iter().flat_map(|o| o.values_mut()).find(|v| **v == from) {
+                *id = to.clone();
+            }
+        }
+        if let Some(identity) = &mut c.identity {
+            identity.warning = new;
+        }
+        c.key = Key::Warning(new);
+    } else {
+        c.key = Key::Callback(n);
+    }
+    Some(c)
+}
+
+impl Core {
+    /// # Errors
+    /// `Unavailable` where it cannot be done now: the repair as a whole is then made again.
+    pub(super) async fn save_orphans(&self, new: &New, all: Vec<Missing>) -> Result<(), StoreError> {
+        let (mut handed, mut renewed, mut dropped) = (0, 0, 0);
+        // What belongs to a warning that got another number must not reach the one that has its number now.
+        let mut moved = BTreeSet::new();
+        for m in all {
+            let c = m.commit;
+            let warning = match &c.key {
+                Key::Callout(id) => Some(id.warning),
+                Key::Warning(w) | Key::Place(w, _) => Some(*w),
+                _ => None,
+            };
+            if warning.is_some_and(|w| moved.contains(&w)) {
+                dropped += 1;
+            } else if c.expect == Head::NONE && matches!(c.key, Key::Warning(_) | Key::Callback(_)) {
+                if let Key::Warning(w) = c.key {
+                    moved.insert(w);
+                }
+                renewed += usize::from(self.put_in_anew(new, &c).await?);
+            } else {
+                let letters = facts(&c);
+                handed += letters.len();
+                dropped += usize::from(letters.is_empty());
+                self.hand_over(new, &c, letters).await?;
+            }
+        }
+        tracing::error!(
+            handed,
+            renewed,
+            dropped,
+            "somebody had decided anew before this gateway could repair a failover: what it told and sent was handed to the records that stand; \
+             what was only decided is decided anew"
+        );
+        Ok(())
+    }
+
+    /// By a record of its own, so that it happens once.
+    async fn hand_over(&self, new: &New, c: &Commit, letters: Vec<Envelope>) -> Result<(), StoreError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let mut carrier = self.note(c, letters.len());
+        carrier.send = letters;
+        self.commit_in_repair(new, vec![carrier]).await.map(drop)
+    }
+
+    /// The note that a lost commit was seen to.
+    fn note(&self, c: &Commit, letters: usize) -> Commit {
+        let name: String = digest(&[&c.head.0[..], c.key.to_string().as_bytes()].concat()).iter().map(|b| format!("{b:02x}")).collect();
+        let journal = serde_json::json!([{"e": "recovered", "record": c.key.to_string(), "at": c.at.rfc3339(), "letters": letters}]);
+        let key = Key::Named(format!("recovered/{name}"));
+        Commit::new(key, Head::NONE, b"{}".to_vec(), journal.to_string().into_bytes(), None, Lane::URGENT, self.now())
+    }
+
+    /// A warning or callback whose number somebody else has got meanwhile; `false` where it is there already.
+    async fn put_in_anew(&self, new: &New, c: &Commit) -> Result<bool, StoreError> {
+        let note = self.note(c, 0);
+        if self.get_records(std::slice::from_ref(&note.key)).await?.into_iter().next().flatten().is_some() {
+            return Ok(false);
+        }
+        let sequence = if matches!(c.key, Key::Warning(_)) { "warning" } else { "callback" };
+        let mut next = self.link.function("next", Part::CONTROL);
+        next.arg(sequence);
+        let group = self.group(Part::CONTROL);
+        let life = new.get(&group).map(|(life, _)| life.clone()).or_else(|| self.known_life(group));
+        let life = life.ok_or_else(|| StoreError::Unavailable("redis: the control partition's primary is not known yet".into()))?;
+        let n = reply::number(self.repeat(Part::CONTROL, &next, 2, &life).await?)?;
+        let Some(again) = renumbered(c, n) else {
+            tracing::error!(record = %c.key, "what was accepted under this number cannot be read and is only in the local journal");
+            return Ok(false);
+        };
+        let to = again.key.to_string();
+        match self.commit_in_repair(new, vec![again]).await?.first() {
+            Some(Committed::Done) => {
+                self.commit_in_repair(new, vec![note]).await?;
+                tracing::error!(from = %c.key, to, "what was accepted under a number that somebody else has now was put in under another one");
+                Ok(true)
+            }
+            // The issuer has sent it again meanwhile.
+            _ => Ok(false),
+        }
+    }
+}
