@@ -18,7 +18,9 @@ const BOMBS: &[(&str, SourceFormat, Make)] = &[
     }),
     ("an entity nobody declared", SourceFormat::Xml, || format!("<alert>{}</alert>", "&x;".repeat(1_000_000)).into_bytes()),
     ("a nest 1,000,000 deep", SourceFormat::Xml, || "<a>".repeat(1_000_000).into_bytes()),
-    ("4,000 nested namespaces", SourceFormat::Xml, || (0..4000).map(|n| format!("<a xmlns:p{n}='urn:{n}'>")).collect::<String>().into_bytes()),
+    ("4,000 nested namespaces", SourceFormat::Xml, || {
+        (0..4000).map(|n| format!("<a xmlns:p{n}='urn:{n}'>")).collect::<String>().into_bytes()
+    }),
     ("namespaces of 4 MiB on one element", SourceFormat::Xml, || {
         let all: String = (0..150_000).map(|n| format!(" xmlns:p{n}='urn:{n}'")).collect();
         format!("<a{all}/>").into_bytes()
@@ -34,7 +36,8 @@ const BOMBS: &[(&str, SourceFormat, Make)] = &[
     ("4 MiB of one digit", SourceFormat::Json, || vec![b'9'; MAX_BODY]),
     ("4 MiB of geocodes", SourceFormat::Xml, || {
         let all: String = (0..320_000).map(|n| format!("14{n:010},")).collect();
-        format!("<alert>{HEAD}<info><area><geocode><valueName>x</valueName><value>{all}</value></geocode></area></info></alert>").into_bytes()
+        format!("<alert>{HEAD}<info><area><geocode><valueName>x</valueName><value>{all}</value></geocode></area></info></alert>")
+            .into_bytes()
     }),
 ];
 

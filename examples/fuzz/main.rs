@@ -48,7 +48,11 @@ fn options() -> Result<Options, String> {
             name => o.targets.push(TARGETS.iter().find(|t| t.name == name).ok_or(format!("no target `{name}`"))?),
         }
     }
-    if o.targets.is_empty() { Err(format!("name a target: {}, all or bombs", TARGETS.each_ref().map(|t| t.name).join(", "))) } else { Ok(o) }
+    if o.targets.is_empty() {
+        Err(format!("name a target: {}, all or bombs", TARGETS.each_ref().map(|t| t.name).join(", ")))
+    } else {
+        Ok(o)
+    }
 }
 
 fn main() -> ExitCode {

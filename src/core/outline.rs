@@ -28,10 +28,8 @@ impl Outline {
     pub fn new(division: Division, rings: MultiPolygon) -> Option<Outline> {
         let bounds = rings.bounding_rect().filter(|b| b.width() > 0.0 && b.height() > 0.0)?;
         let at = |n: usize, from: f64, length: f64| from + length * (n as f64 + 0.5) / GRID as f64;
-        let grid = (0..GRID * GRID).map(|n| Coord {
-            x: at(n % GRID, bounds.min().x, bounds.width()),
-            y: at(n / GRID, bounds.min().y, bounds.height()),
-        });
+        let grid = (0..GRID * GRID)
+            .map(|n| Coord { x: at(n % GRID, bounds.min().x, bounds.width()), y: at(n / GRID, bounds.min().y, bounds.height()) });
         let mut samples: Vec<Coord> = grid.filter(|c| rings.intersects(&Point(*c))).collect();
         if samples.is_empty() {
             // A sliver between the grid's lines still has corners.

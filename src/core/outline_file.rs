@@ -52,8 +52,7 @@ enum Geometry {
 /// # Errors
 /// One plain line: what is wrong, and what to do.
 pub fn parse_outlines(stem: &str, text: &str) -> Result<Vec<Outline>, String> {
-    let root: Root =
-        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| format!("is not GeoJSON of divisions: {e}"))?;
+    let root: Root = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| format!("is not GeoJSON of divisions: {e}"))?;
     let features = match root {
         Root::FeatureCollection { features } => features,
         Root::Feature(one) => vec![one],

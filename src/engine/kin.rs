@@ -49,7 +49,8 @@ impl Engine {
             sure = anywhere;
         }
         for (kin, id, identifier) in sure {
-            let why = if kin == Kin::Event { "同一事件的前一阶段" } else { "同一单位、同一灾种、区域相同的在效预警" };
+            let why =
+                if kin == Kin::Event { "同一事件的前一阶段" } else { "同一单位、同一灾种、区域相同的在效预警" };
             w.findings.push(Finding::new("reference_found", format!("报文没有引用，按{why}接续 {id}（{identifier}）")));
             w.content.references.push(identifier);
         }

@@ -1,7 +1,7 @@
 //! The last look at every message, whatever it came as: what contradicts itself is put right or said.
 
 use super::{
-    notes::Notes,
+    notes::{MAX_AREAS, Notes},
     refuse,
     shape::is_in_china,
     text::quote,
@@ -12,9 +12,6 @@ use crate::core::{
     warning::{Area, Content, MessageType, Parsed, Refusal, Shape},
 };
 use std::collections::BTreeMap;
-
-/// More parts than the divisions and points of a large province: past it somebody sends rubbish.
-const MAX_AREAS: usize = 20_000;
 
 /// Longest sender and reference, in characters.
 const MAX_ID: usize = 512;
@@ -33,7 +30,7 @@ pub(super) fn finish(mut content: Content, mut notes: Notes) -> Result<Parsed, R
     heed_the_text(&mut content, notes_ref);
     tidy_references(&mut content, notes_ref);
     if content.areas.len() > MAX_AREAS {
-        return Err(refuse("/areas", format!("{} areas; at most {MAX_AREAS} are read", content.areas.len())));
+        return Err(refuse("/areas", format!("more than {MAX_AREAS} areas; no province has as many divisions and points")));
     }
     raise_to_highest(&mut content, notes_ref);
     content.areas = distinct(std::mem::take(&mut content.areas));
@@ -88,7 +85,10 @@ fn tidy_references(content: &mut Content, notes: &mut Notes) {
             notes.add("self_reference", "报文引用了它自己的编号，已忽略该引用");
         }
         if content.message_type == MessageType::Update && content.references.is_empty() {
-            notes.add("update_without_references", "更新报文没有说明更新哪一条预警；同一单位、同一灾种、区域不小于原区域的在效预警视为其前一条，没有则按新预警处理");
+            notes.add(
+                "update_without_references",
+                "更新报文没有说明更新哪一条预警；同一单位、同一灾种、区域不小于原区域的在效预警视为其前一条，没有则按新预警处理",
+            );
         }
     }
 }

@@ -90,9 +90,11 @@ fn lifts(text: &str) -> bool {
             if ["未", "不", "勿", "没有", "非", "能否", "何时", "前"].iter().any(|no| before.ends_with(no)) {
                 return false;
             }
-            let stem = ["正式", "已经", "予以", "现已", "全部", "已", "现", "均"].iter().fold(before, |b, w| b.strip_suffix(w).unwrap_or(b));
+            let stem =
+                ["正式", "已经", "予以", "现已", "全部", "已", "现", "均"].iter().fold(before, |b, w| b.strip_suffix(w).unwrap_or(b));
             let stem = stem.trim_end_matches([']', '］', ')', '）']);
-            let closed = ENDS.iter().any(|e| stem.ends_with(e) || stem.ends_with(&format!("{e}信号"))) && !behind.starts_with(['前', '后', '条']);
+            let closed =
+                ENDS.iter().any(|e| stem.ends_with(e) || stem.ends_with(&format!("{e}信号"))) && !behind.starts_with(['前', '后', '条']);
             // 取消户外活动 is no end of a warning: there what is lifted must be a warning by its own name.
             let breath = behind.split(['，', ',', '。', '；', ';', '：', ':', '！']).next().unwrap_or_default();
             let object = ENDS.iter().filter_map(|e| breath.find(e)).min().and_then(|end| breath.get(..end));

@@ -13,6 +13,7 @@ use crate::core::{
     directory::Directory,
     division::{Division, DivisionLevel},
     hazard::Level,
+    message::fit_list,
     warning::{Area, Content, Finding, Shape},
 };
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub fn resolve(content: &Content, directory: &Directory, lookup: &Lookup, rights
     for area in &content.areas {
         reader.read(area, area.level.unwrap_or(content.level));
     }
+    reader.towns_in_the_text(content);
     let mut out = reader.out;
     out.outside_rights = out.targets.is_empty() && out.unreadable.is_empty() && reader.foreign > 0;
     out
@@ -110,6 +112,27 @@ impl Reader<'_> {
         }
         self.add(Target::Division(d), level);
         self.clash(d, level);
+    }
+
+    /// Whole counties by code, and towns in the text: the counties are called (a text names neighbours and rivers
+    /// too), and whoever reads it in the duty room is told what it says.
+    fn towns_in_the_text(&mut self, content: &Content) {
+        const READ: usize = 4_000;
+        let text: String = content.headline.chars().chain(content.description.chars()).take(READ).collect();
+        let mut towns = Vec::new();
+        for target in self.out.targets.keys() {
+            let Target::Division(county) = target else { continue };
+            if county.level() == DivisionLevel::County {
+                let (from, to) = county.range();
+                let inside = self.directory.divisions.range(Division(from)..Division(to)).map(|(_, e)| e);
+                let named = inside.filter(|e| e.code.level() == DivisionLevel::Township && text.contains(&e.name));
+                towns.extend(named.map(|e| self.named_code(e.code)));
+            }
+        }
+        if !towns.is_empty() {
+            let list = fit_list(&towns, 200, "个乡镇");
+            self.finding("text_names_towns", format!("编码是全县，正文点名{list}；按编码叫应全县，请核对"));
+        }
     }
 
     /// What the name beside a known code says.

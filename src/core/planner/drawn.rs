@@ -94,7 +94,8 @@ impl Reader<'_> {
     /// Whether every division right below this one has an outline.
     fn outlined_below(&self, d: Division) -> bool {
         let (from, to) = d.range();
-        let mut below = self.directory.divisions.range(Division(from)..Division(to)).map(|(c, _)| *c).filter(|c| c.parent() == Some(d)).peekable();
+        let mut below =
+            self.directory.divisions.range(Division(from)..Division(to)).map(|(c, _)| *c).filter(|c| c.parent() == Some(d)).peekable();
         below.peek().is_some() && below.all(|c| self.lookup.outlines().has(c))
     }
 

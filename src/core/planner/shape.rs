@@ -16,10 +16,21 @@ pub const LINE_REACH_KM: f64 = 1.0;
 
 /// A shape that can be asked what it holds.
 pub enum Drawn {
-    Polygon { ring: Polygon, bounds: Rect },
+    Polygon {
+        ring: Polygon,
+        bounds: Rect,
+    },
     /// An unclosed line: those near it; where it goes round something (a last position forgotten), that too.
-    Line { line: LineString, round: Option<Polygon>, bounds: Rect },
-    Circle { center: [f64; 2], radius_km: f64, bounds: Rect },
+    Line {
+        line: LineString,
+        round: Option<Polygon>,
+        bounds: Rect,
+    },
+    Circle {
+        center: [f64; 2],
+        radius_km: f64,
+        bounds: Rect,
+    },
 }
 
 /// A division that a shape touches, with the share of it that is covered (0 to 1).

@@ -68,27 +68,40 @@ fn rows() -> Vec<(&'static str, &'static str, Broken, Vec<&'static str>, Truth)>
         (
             "empty elements",
             "1.2",
-            Whole(cap("1.2", &format!("{HEAD}<note/><references/>"), &format!("{INFO}<onset/><instruction/>"), &format!("{AREA}<polygon/><circle/>"))),
+            Whole(cap(
+                "1.2",
+                &format!("{HEAD}<note/><references/>"),
+                &format!("{INFO}<onset/><instruction/>"),
+                &format!("{AREA}<polygon/><circle/>"),
+            )),
             vec![],
             |c| c.areas.len() == 1 && c.onset.is_none() && c.references.is_empty(),
         ),
         ("a polygon that is not closed", "1.2", drawn("35.6,112.1 35.6,112.3 35.8,112.3"), vec!["unclosed_polygon"], |c| {
             polygon(c).len() == 4 && polygon(c).first() == polygon(c).last()
         }),
-        ("first and last differ by rounding", "1.2", drawn("35.6,112.1 35.6,112.3 35.8,112.3 35.60001,112.1"), vec!["unclosed_polygon"], |c| {
-            polygon(c).first() == polygon(c).last()
-        }),
+        (
+            "first and last differ by rounding",
+            "1.2",
+            drawn("35.6,112.1 35.6,112.3 35.8,112.3 35.60001,112.1"),
+            vec!["unclosed_polygon"],
+            |c| polygon(c).first() == polygon(c).last(),
+        ),
         ("brackets in a polygon", "1.2", drawn("35.6),112.1 35.6,112.3 (35.8,112.3 35.6,112.1"), vec![], |c| polygon(c).len() == 4),
-        ("a longitude past 180", "1.2", drawn("10,-180.005 10,-179 11,-179 10,-180.005"), vec!["wrapped_longitude", "outside_china"], |c| {
-            polygon(c).iter().all(|p| p[0].abs() <= 180.0)
-        }),
+        (
+            "a longitude past 180",
+            "1.2",
+            drawn("10,-180.005 10,-179 11,-179 10,-180.005"),
+            vec!["wrapped_longitude", "outside_china"],
+            |c| polygon(c).iter().all(|p| p[0].abs() <= 180.0),
+        ),
         ("longitude before latitude", "1.2", drawn("112.1,35.6 112.3,35.6 112.3,35.8 112.1,35.6"), vec!["swapped_coordinates"], |c| {
             polygon(c).first() == Some(&[112.1, 35.6])
         }),
-        ("a polygon that crosses itself", "1.2", drawn("35.6,112.1 35.8,112.3 35.6,112.3 35.8,112.1 35.6,112.1"), vec![], |c| polygon(c).len() == 5),
-        ("a polygon without an inside", "1.2", drawn("35.6,112.1 35.6,112.1 35.6,112.1 35.6,112.1"), vec![], |c| {
-            !c.areas.is_empty()
+        ("a polygon that crosses itself", "1.2", drawn("35.6,112.1 35.8,112.3 35.6,112.3 35.8,112.1 35.6,112.1"), vec![], |c| {
+            polygon(c).len() == 5
         }),
+        ("a polygon without an inside", "1.2", drawn("35.6,112.1 35.6,112.1 35.6,112.1 35.6,112.1"), vec![], |c| !c.areas.is_empty()),
         ("the same corner twice", "1.2", drawn(&swap(ring, "35.6,112.3", "35.6,112.3 35.6,112.3")), vec![], |c| polygon(c).len() >= 4),
         (
             "elements in another order",
@@ -143,17 +156,27 @@ fn rows() -> Vec<(&'static str, &'static str, Broken, Vec<&'static str>, Truth)>
             |c| c.areas.len() == 1,
         ),
         ("onset at expiry", "1.2", Info(format!("{INFO}<onset>2024-07-09T16:15:00+08:00</onset>")), vec![], |c| c.onset == c.expires),
-        ("a time that does not exist", "1.2", info("2024-07-09T16", "2024-07-39T16"), vec!["bad_time", "no_expiry"], |c| c.expires.is_none()),
+        ("a time that does not exist", "1.2", info("2024-07-09T16", "2024-07-39T16"), vec!["bad_time", "no_expiry"], |c| {
+            c.expires.is_none()
+        }),
         (
             "one language under several tags",
             "1.2",
-            Whole(swap(&cap("1.2", HEAD, INFO, AREA), "</alert>", &format!("<info>{}<area>{AREA}</area></info></alert>", swap(INFO, "zh-CN", "zh-LS")))),
+            Whole(swap(
+                &cap("1.2", HEAD, INFO, AREA),
+                "</alert>",
+                &format!("<info>{}<area>{AREA}</area></info></alert>", swap(INFO, "zh-CN", "zh-LS")),
+            )),
             vec![],
             |c| c.areas.len() == 1 && c.headline == "暴雨红色预警",
         ),
-        ("a large embedded file", "1.2", Info(format!("{INFO}<resource><derefUri>{}</derefUri></resource>", "QUJD".repeat(200_000))), vec![], |c| {
-            c.areas.len() == 1
-        }),
+        (
+            "a large embedded file",
+            "1.2",
+            Info(format!("{INFO}<resource><derefUri>{}</derefUri></resource>", "QUJD".repeat(200_000))),
+            vec![],
+            |c| c.areas.len() == 1,
+        ),
         ("NAME=value of 1.0", "1.0", Area("<areaDesc>沁水县</areaDesc><geocode>CN=140521</geocode>".into()), vec![], |c| {
             c.areas[0].shape == Shape::Division("140521".parse().unwrap())
         }),
@@ -242,7 +265,8 @@ fn every_charset_gives_the_same_warning() {
         assert_eq!(parsed.content, plain, "{name}");
         assert_eq!(parsed.findings.len(), findings, "{name}: {:?}", parsed.findings);
     }
-    let latin = "<?xml version='1.0' encoding='ISO-8859-1'?>".to_string() + &swap(&cap("1.2", HEAD, INFO, AREA), "暴雨红色预警", "Vorwarnung f&#xFC;r X: ");
+    let latin = "<?xml version='1.0' encoding='ISO-8859-1'?>".to_string()
+        + &swap(&cap("1.2", HEAD, INFO, AREA), "暴雨红色预警", "Vorwarnung f&#xFC;r X: ");
     let latin = swap(&swap(&latin, "暴雨", "Rainstorm"), "沁水县", "Z\u{fc}rich");
     let bytes: Vec<u8> = latin.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
     let parsed = of(&bytes, None);

@@ -16,7 +16,13 @@ use std::{collections::BTreeSet, sync::Arc};
 fn jincheng(points: &[(&str, &str, [f64; 2])]) -> Directory {
     let mut dir = Directory { divisions: jiaoying::sample::divisions(), ..Directory::default() };
     for (code, division, at) in points {
-        let p = Point { code: (*code).into(), name: format!("{code}点"), kind: "geological".into(), division: d(division), position: Some(*at) };
+        let p = Point {
+            code: (*code).into(),
+            name: format!("{code}点"),
+            kind: "geological".into(),
+            division: d(division),
+            position: Some(*at),
+        };
         dir.points.insert((*code).into(), p);
     }
     dir
@@ -109,6 +115,17 @@ fn a_name_finer_than_its_code_is_called_alone_but_only_when_every_word_of_it_is_
 }
 
 #[test]
+fn towns_that_only_the_text_names_are_said_and_the_county_of_the_code_is_called() {
+    let dir = jincheng(&[]);
+    let lookup = Lookup::new(&dir);
+    let mut c = content(HazardCode("11B03".into()), Level::Red, vec![area(Shape::Division(d("140521")))]);
+    c.description = "龙港镇、中村镇3小时降雨量将达50毫米以上。".into();
+    let r = resolve(&c, &dir, &lookup, &[]);
+    assert_eq!((places(&r), codes(&r)), (full(&["140521"]), set(&["text_names_towns"])));
+    assert!(r.findings[0].detail.contains("龙港镇（140521100000）、中村镇（140521101000）"), "{:?}", r.findings);
+}
+
+#[test]
 fn names_that_are_everywhere_are_not_ours_behind_a_neighbours_code() {
     let dir = jincheng(&[]);
     let inside = area(Shape::Division(d("140524")));
@@ -128,7 +145,11 @@ fn a_countys_outline_alone_calls_the_whole_county_with_a_finding() {
     let Some(outlines) = outlines() else { return };
     let dir = jincheng(&[]);
     // 沁水县, well inside.
-    for shape in [square(112.2, 35.7, 0.02), Shape::Circle { center: [112.2, 35.7], radius_km: 2.0 }, Shape::Line(vec![[112.19, 35.7], [112.21, 35.7]])] {
+    for shape in [
+        square(112.2, 35.7, 0.02),
+        Shape::Circle { center: [112.2, 35.7], radius_km: 2.0 },
+        Shape::Line(vec![[112.19, 35.7], [112.21, 35.7]]),
+    ] {
         let r = read(&dir, Some(outlines.clone()), vec![area(shape.clone())]);
         assert_eq!((places(&r), codes(&r)), (full(&["140521"]), set(&["area_by_county"])), "{shape:?}");
         let without = read(&dir, None, vec![area(shape)]);
@@ -161,7 +182,8 @@ fn a_line_reaches_the_points_beside_it() {
 #[test]
 fn outlines_of_towns_are_called_as_they_are_touched() {
     let town = |code: &str, x: f64| {
-        let text = format!("{{\"type\":\"Polygon\",\"coordinates\":[[[{x},35.6],[{},35.6],[{},35.8],[{x},35.8],[{x},35.6]]]}}", x + 0.1, x + 0.1);
+        let text =
+            format!("{{\"type\":\"Polygon\",\"coordinates\":[[[{x},35.6],[{},35.6],[{},35.8],[{x},35.8],[{x},35.6]]]}}", x + 0.1, x + 0.1);
         parse_outlines(code, &text).unwrap().remove(0)
     };
     let outlines = Arc::new(Outlines::new([town("140521100", 112.1), town("140521101", 112.2)]));
