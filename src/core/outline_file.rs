@@ -40,7 +40,8 @@ enum Geometry {
     MultiPolygon {
         coordinates: Vec<Vec<Vec<Position>>>,
     },
-    GeometryCollection {
+    #[serde(rename = "GeometryCollection")]
+    Collection {
         geometries: Vec<Geometry>,
     },
     #[serde(other)]
@@ -100,7 +101,7 @@ fn collect(geometry: Option<Geometry>, out: &mut Vec<Polygon>) -> Result<(), Str
                 out.push(polygon(one)?);
             }
         }
-        Some(Geometry::GeometryCollection { geometries }) => {
+        Some(Geometry::Collection { geometries }) => {
             for one in geometries {
                 collect(Some(one), out)?;
             }
@@ -171,6 +172,7 @@ mod tests {
             ("140521", bare("[[112,35],[113,35],[113,36],[112,36]]"), "end where it begins"),
             ("140521", bare("[[112,35],[112,35],[112,35],[112,35]]"), "encloses nothing"),
             ("140521", r#"{"type":"Point","coordinates":[112,35]}"#.into(), "no Polygon"),
+            ("140521", r#"{"type":"GeometryCollection","geometries":[{"type":"Point","coordinates":[1,2]}]}"#.into(), "no Polygon"),
             ("140521", "{}".into(), "not GeoJSON"),
             ("140521", "nonsense".into(), "not GeoJSON"),
         ] {
