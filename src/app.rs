@@ -7,7 +7,11 @@ use crate::{
         settings::ProviderSettings,
     },
     config::{Config, RedisMode, Secret, StoreKind},
-    core::policy::{Policy, PolicyFault, parse_policy},
+    core::{
+        outline::Outlines,
+        outline_file::parse_outlines,
+        policy::{Policy, PolicyFault, parse_policy},
+    },
     engine::{self, Engine},
     http,
     render::{RenderOptions, Renderer},
@@ -71,6 +75,36 @@ pub fn render_options(config: &Config) -> RenderOptions {
     }
 }
 
+/// The outlines of divisions in the configured folder; none where none is configured.
+pub fn outlines(config: &Config) -> Result<Outlines, Vec<String>> {
+    let Some(dir) = &config.divisions.outlines else { return Ok(Outlines::default()) };
+    let at = |path: &Path, what: String| config.fault("divisions.outlines", format!("{}: {what}", path.display())).to_string();
+    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut paths: Vec<_> = entries.map_err(|e| vec![at(dir, format!("cannot be read: {e}"))])?.into_iter().map(|e| e.path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("geojson") || e.eq_ignore_ascii_case("json")));
+    paths.sort();
+    if paths.is_empty() {
+        return Err(vec![at(dir, "has no file that ends in .geojson or .json".into())]);
+    }
+    let (mut all, mut faults) = (Vec::new(), Vec::new());
+    for path in &paths {
+        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+        let read = std::fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}")).and_then(|t| parse_outlines(stem, &t));
+        match read {
+            Err(why) => faults.push(at(path, why)),
+            Ok(outlines) => {
+                for o in outlines {
+                    if all.iter().any(|known: &crate::core::outline::Outline| known.division == o.division) {
+                        faults.push(at(path, format!("{} has an outline in another file already", o.division)));
+                    }
+                    all.push(o);
+                }
+            }
+        }
+    }
+    if faults.is_empty() { Ok(Outlines::new(all)) } else { Err(faults) }
+}
+
 /// All provider accounts, in the order of their names.
 pub fn providers(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Vec<String>> {
     let mut faults = Vec::new();
@@ -101,6 +135,7 @@ pub fn faults(config: &Config) -> Vec<String> {
         Ok(r) => all.extend(r.check().into_iter().map(|f| f.to_string())),
         Err(f) => all.extend(f),
     }
+    all.extend(outlines(config).err().unwrap_or_default());
     all.extend(providers(config).err().unwrap_or_default());
     if let Some(path) = &config.archive.path
         && let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty() && d.exists() && !d.is_dir())
@@ -266,6 +301,7 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         sms_link: config.messages.sms_link,
         key: reference_key(&store).await?,
         gateway: gateway_name()?,
+        outlines: Arc::new(outlines(config).map_err(AppError::Faults)?),
         ..engine::Settings::default()
     };
     let issuers = config

@@ -22,6 +22,12 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
                 directory.points.len(),
                 directory.divisions.len()
             );
+            if let Ok(outlines) = app::outlines(&config)
+                && !outlines.is_empty()
+            {
+                let strangers = outlines.iter().filter(|o| !directory.divisions.contains_key(&o.division)).count();
+                println!("轮廓：{} 个，其中 {strangers} 个不在名册的行政区划内", outlines.len());
+            }
             println!(
                 "缺口：无号码 {}，无手机 {}，号码重复 {}，无代理人 {}，无人负责的村 {}，无人负责的点位 {}，无值班电话 {}",
                 gaps.no_number.len(),

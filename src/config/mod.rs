@@ -15,7 +15,7 @@ mod sections;
 pub use access::{HazardRight, Issuer, Role, Token};
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
-pub use sections::{Archive, Clock, Engine, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
+pub use sections::{Archive, Clock, Divisions, Engine, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
 
 use serde::Deserialize;
 use std::{
@@ -69,6 +69,7 @@ pub struct Config {
     pub archive: Archive,
     pub policy: Policy,
     pub templates: Templates,
+    pub divisions: Divisions,
     #[serde(rename = "issuer")]
     pub issuers: Vec<Issuer>,
     #[serde(rename = "token")]

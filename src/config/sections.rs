@@ -160,6 +160,14 @@ pub struct Templates {
     pub dir: Option<PathBuf>,
 }
 
+/// `[divisions]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Divisions {
+    /// A folder of GeoJSON outlines; without it drawn areas are read by positioned points alone.
+    pub outlines: Option<PathBuf>,
+}
+
 /// `[messages]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -53,7 +53,7 @@ impl Engine {
             return self.known(i, &digest, findings).await;
         }
         let mut relations = Relations::default();
-        if content.message_type == MessageType::Alert
+        if content.message_type != MessageType::Cancel
             && let Some(other) = known.iter().find(|i| i.issuer != issuer.id.0)
         {
             relations.continues = Some(other.warning);
@@ -206,6 +206,10 @@ impl Engine {
                     continue;
                 };
                 let cancel = w.content.message_type == MessageType::Cancel;
+                if w.relations.joined && !cancel {
+                    // The other half of it ends what it updates; ending the other half would leave its people to nobody.
+                    continue;
+                }
                 if !cancel && w.relations.continues.is_none() && target.rings() && w.rings() {
                     w.relations.continues = Some(target.id);
                 }

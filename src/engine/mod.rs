@@ -21,6 +21,7 @@ mod executor;
 mod facts;
 pub mod gateways;
 mod intake;
+mod kin;
 pub mod limits;
 mod lines;
 mod newer;
@@ -47,6 +48,7 @@ use crate::{
         division::Division,
         hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
+        outline::Outlines,
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
         policy::Policy,
@@ -187,6 +189,8 @@ pub struct Settings {
     pub key: [u8; 32],
     /// The name of this run among the gateways of the store.
     pub gateway: String,
+    /// Where the borders of divisions run, as far as they were given.
+    pub outlines: Arc<Outlines>,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -206,6 +210,7 @@ impl Default for Settings {
             sms_link: false,
             key: [0; 32],
             gateway: "gateway".into(),
+            outlines: Arc::default(),
         }
     }
 }
@@ -318,7 +323,7 @@ impl Engine {
     }
 
     fn install(&self, directory: Directory) {
-        let lookup = Arc::new(Lookup::new(&directory));
+        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()));
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
     }
 

@@ -18,6 +18,7 @@ use crate::{
         ids::{CalloutId, RecipientId, WarningId},
         plan::{CHUNK, PlanChunk},
         planner::{self, Only, PlanInput},
+        policy::rule::normal_stage,
         time::Time,
         warning_life::{PlanHead, WarningEnd, WarningPhase, WarningState},
     },
@@ -175,7 +176,11 @@ impl Engine {
         // Ended otherwise than by this update: it was told the end, there is nothing to continue.
         let cut_short = state.as_ref().and_then(|c| c.ending.as_ref()).is_some_and(|e| e.reason != ClosedReason::Superseded);
         let settled = state.as_ref().is_some_and(|c| c.acknowledgement.is_some() || c.closed_reason == Some(ClosedReason::Covered));
-        let anew = raised || told_only != was_told_only || cut_short || (new_post && settled);
+        // The next stage of an event asks something else of people; only a lower level asks less.
+        let stage = |c: &crate::core::warning::Content| c.stage.as_deref().map(normal_stage).unwrap_or_default();
+        let (here, there) = (stage(&around.warning.content), stage(&before.warning.content));
+        let staged = !here.is_empty() && here != there && around.entry().level.rank() >= before.entry().level.rank();
+        let anew = staged || raised || told_only != was_told_only || cut_short || (new_post && settled);
         let inherits = !anew;
         let event = Event::Supersede { successor: Successor { id, inherits } };
         let Some((parts, _)) = self.apply_callout_here(old, &event).await? else { return Ok(fresh()) };

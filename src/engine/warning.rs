@@ -14,7 +14,7 @@ use crate::{
             state::{Task, TaskKind},
         },
         time::{Span, Time},
-        warning::{Finding, MessageType},
+        warning::{Finding, MessageType, Status},
         warning_life::{EndOrder, WarningEnd, WarningPhase, WarningState},
     },
     store::{Claim, Committed, Envelope, Key, Record, StoreError, WriteLane},
@@ -123,12 +123,17 @@ impl Engine {
     /// Accepted: find out what it refers to, whether it rings at all, and make the plan.
     async fn begin(&self, mut w: WarningState, record: Record, nonce: u64, now: Time, consumed: Vec<u64>) -> Result<(), StoreError> {
         let mut change = WarningChange::default();
+        self.find_kin(&mut w, now).await?;
         let refers = w.content.message_type != MessageType::Alert || !w.content.references.is_empty();
         if refers {
             self.bind_references(&mut w, &mut change, now).await?;
         }
         if !w.rings() {
             let cancel = w.content.message_type == MessageType::Cancel;
+            if cancel && w.content.references.is_empty() && w.content.status == Status::Actual {
+                let title = format!("收到解除消息，但不知解除哪一条预警，请核实并手动结束：{}", w.content.headline);
+                change.tasks.extend(Engine::warning_decides(&mut w, &title, now));
+            }
             self.close(&mut w, if cancel { WarningEnd::Cancelled } else { WarningEnd::Answered }, now);
             change.entry = serde_json::json!({"e": "closed", "reason": w.closed_reason, "why": if cancel { "a cancel calls nobody itself" } else { "a message that is not actual rings nobody" }});
             change.announce.push("warning.closed");

@@ -1,14 +1,17 @@
 //! The last look at every message, whatever it came as: what contradicts itself is put right or said.
 
-use super::{notes::Notes, refuse, shape::is_in_china, text::quote};
+use super::{
+    notes::{MAX_AREAS, Notes},
+    refuse,
+    shape::is_in_china,
+    text::quote,
+    words::{self, Deed},
+};
 use crate::core::{
     hazard::Level,
     warning::{Area, Content, MessageType, Parsed, Refusal, Shape},
 };
 use std::collections::BTreeMap;
-
-/// More parts than the divisions and points of a large province: past it somebody sends rubbish.
-const MAX_AREAS: usize = 20_000;
 
 /// Longest sender and reference, in characters.
 const MAX_ID: usize = 512;
@@ -24,9 +27,10 @@ pub(super) fn finish(mut content: Content, mut notes: Notes) -> Result<Parsed, R
         return Err(refuse("/alert/sender", format!("is longer than {MAX_ID} characters")));
     }
     shorten(&mut content, notes_ref);
+    heed_the_text(&mut content, notes_ref);
     tidy_references(&mut content, notes_ref);
     if content.areas.len() > MAX_AREAS {
-        return Err(refuse("/areas", format!("{} areas; at most {MAX_AREAS} are read", content.areas.len())));
+        return Err(refuse("/areas", format!("more than {MAX_AREAS} areas; no province has as many divisions and points")));
     }
     raise_to_highest(&mut content, notes_ref);
     content.areas = distinct(std::mem::take(&mut content.areas));
@@ -55,6 +59,21 @@ fn shorten(content: &mut Content, notes: &mut Notes) {
     }
 }
 
+/// The text's own verb, where the type says less: a bureau's program often sends every message as an alert.
+fn heed_the_text(content: &mut Content, notes: &mut Notes) {
+    match (words::deed(&content.headline), content.message_type) {
+        (Some(Deed::Lifted), MessageType::Alert | MessageType::Update) => {
+            content.message_type = MessageType::Cancel;
+            notes.add("text_says_lifted", "标题写的是解除或取消，报文类型不是；按解除处理，不叫应任何人，请核对");
+        }
+        (Some(Deed::Renewed), MessageType::Alert) => {
+            content.message_type = MessageType::Update;
+            notes.add("text_says_update", "标题写的是升级、降级、变更或继续发布，报文类型是首次发布；按更新处理");
+        }
+        _ => {}
+    }
+}
+
 fn tidy_references(content: &mut Content, notes: &mut Notes) {
     let mut seen = std::collections::BTreeSet::new();
     content.references.retain(|r| !r.is_empty() && r.chars().count() <= MAX_ID && seen.insert(r.clone()));
@@ -66,7 +85,10 @@ fn tidy_references(content: &mut Content, notes: &mut Notes) {
             notes.add("self_reference", "报文引用了它自己的编号，已忽略该引用");
         }
         if content.message_type == MessageType::Update && content.references.is_empty() {
-            notes.add("update_without_references", "更新报文没有说明更新哪一条预警，按一条新预警处理");
+            notes.add(
+                "update_without_references",
+                "更新报文没有说明更新哪一条预警；同一单位、同一灾种、区域不小于原区域的在效预警视为其前一条，没有则按新预警处理",
+            );
         }
     }
 }
@@ -143,8 +165,8 @@ fn look(content: &Content, notes: &mut Notes) {
     if content.areas.iter().any(|a| outside_china(&a.shape)) {
         notes.add("outside_china", "有区域的坐标在中国范围以外，请核对");
     }
-    if ["解除", "取消"].iter().any(|w| content.headline.contains(w)) {
-        notes.add("text_says_lifted", "标题写的是解除或取消，但报文类型不是解除；仍按预警处理，请核对");
+    if ["解除", "取消", "撤销"].iter().any(|w| content.headline.contains(w)) {
+        notes.add("text_mentions_lifting", "标题里有解除或取消的字样，但说的不是解除本预警；仍按预警处理，请核对");
     }
 }
 

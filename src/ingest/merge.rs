@@ -122,8 +122,10 @@ fn joined(group: &[Info], field: impl Fn(&Info) -> &String) -> String {
 }
 
 fn areas(group: &[Info], others: &[Info], level: Level, notes: &mut Notes) -> Vec<Area> {
+    // Where another language's level stands above this one's, what was the highest here is as high as it says.
+    let top = group.iter().filter_map(|i| i.level).max_by_key(|l| l.rank()).filter(|l| l.rank() < level.rank());
     let at_level = |info: &Info, area: &Area| {
-        let own = area.level.or(info.level).filter(|l| *l != level);
+        let own = area.level.or(info.level).filter(|l| *l != level && Some(*l) != top);
         Area { level: own, ..area.clone() }
     };
     let mut all: Vec<Area> = group.iter().flat_map(|i| i.areas.iter().map(move |a| at_level(i, a))).collect();

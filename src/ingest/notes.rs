@@ -11,7 +11,12 @@ const EACH: usize = 5;
 pub(super) struct Notes {
     told: Vec<Finding>,
     count: BTreeMap<&'static str, usize>,
+    /// Areas made so far.
+    areas: usize,
 }
+
+/// More parts than the divisions and points of a large province: past it somebody sends rubbish.
+pub(super) const MAX_AREAS: usize = 20_000;
 
 impl Notes {
     /// Notes something odd; the same sentence twice is noted once.
@@ -25,6 +30,13 @@ impl Notes {
         if *n <= EACH {
             self.told.push(Finding::new(code, detail));
         }
+    }
+
+    /// Whether another area may be made: one more than is allowed, by which the message is then refused, but
+    /// not the hundred thousands that fit into a body.
+    pub fn room(&mut self) -> bool {
+        self.areas += 1;
+        self.areas <= MAX_AREAS + 1
     }
 
     /// The findings in the order they were noted, with the number left out at the last of each kind.

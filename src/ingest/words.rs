@@ -56,6 +56,59 @@ fn english(word: &str) -> Option<Level> {
     ENGLISH_COLOURS.iter().find(|(w, _)| word.eq_ignore_ascii_case(w)).map(|(_, l)| *l)
 }
 
+/// What a headline says is done with a warning, where the message's type may say less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// 解除, 取消, 撤销.
+    Lifted,
+    /// 升级, 降级, 继续发布, 变更, 更新: there was one before.
+    Renewed,
+}
+
+/// The deed of a headline, read only where nothing speaks against it: a warning that is taken for its own
+/// end calls nobody.
+pub(super) fn deed(headline: &str) -> Option<Deed> {
+    // 发布解除…预警 is said of the notice, not of a warning.
+    let text: String = headline.replace("发布解除", "解除").chars().filter(|c| !c.is_whitespace()).collect();
+    const RENEWS: &[&str] =
+        &["继续发布", "升级", "降级", "变更", "更新", "调整为", "改为", "转为", "升为", "降为", "续发", "維持", "维持", "延长"];
+    let renewed = RENEWS.iter().any(|w| text.contains(w)) && ["预警", "預警", "警报"].iter().any(|w| text.contains(w));
+    if lifts(&text) {
+        // 解除橙色预警，发布蓝色预警: the old one goes, a new one comes.
+        return Some(if renewed || text.contains("发布") || text.contains("生效") { Deed::Renewed } else { Deed::Lifted });
+    }
+    renewed.then_some(Deed::Renewed)
+}
+
+/// `解除…预警`, or `…预警（已）解除`, in one breath and not denied.
+fn lifts(text: &str) -> bool {
+    const ENDS: &[&str] = &["预警", "預警", "警报", "警戒"];
+    ["解除", "取消", "撤销"].iter().any(|verb| {
+        text.match_indices(verb).any(|(at, _)| {
+            let before = text.get(..at).unwrap_or_default();
+            let behind = text.get(at + verb.len()..).unwrap_or_default();
+            if ["未", "不", "勿", "没有", "非", "能否", "何时", "前"].iter().any(|no| before.ends_with(no)) {
+                return false;
+            }
+            let stem =
+                ["正式", "已经", "予以", "现已", "全部", "已", "现", "均"].iter().fold(before, |b, w| b.strip_suffix(w).unwrap_or(b));
+            let stem = stem.trim_end_matches([']', '］', ')', '）']);
+            let closed =
+                ENDS.iter().any(|e| stem.ends_with(e) || stem.ends_with(&format!("{e}信号"))) && !behind.starts_with(['前', '后', '条']);
+            // 取消户外活动 is no end of a warning: there what is lifted must be a warning by its own name.
+            let breath = behind.split(['，', ',', '。', '；', ';', '：', ':', '！']).next().unwrap_or_default();
+            let object = ENDS.iter().filter_map(|e| breath.find(e)).min().and_then(|end| breath.get(..end));
+            let named = object.is_some_and(|o| o.chars().count() <= 24 && (*verb == "解除" || begins_with_hazard(o)));
+            closed || named
+        })
+    })
+}
+
+fn begins_with_hazard(text: &str) -> bool {
+    let hazards = HAZARD_NAMES.iter().map(|(_, n)| *n).chain(ALIASES.iter().map(|(n, _)| *n));
+    text.is_empty() || hazards.chain(COLOURS.iter().map(|(n, _)| *n)).any(|n| text.starts_with(n))
+}
+
 /// The colour in a field that is about the level: `Red`, `红色`, `RED预警`, `2; yellow; Moderate`.
 pub(super) fn field_colour(text: &str) -> Option<Level> {
     COLOURS.iter().find(|(w, _)| text.contains(w)).map(|(_, l)| *l).or_else(|| match text.trim() {
@@ -255,6 +308,31 @@ mod tests {
         }
         for none in ["黄河宁夏段发布凌汛预警", "Red Flag Warning for Orange County", "红旗镇山洪"] {
             assert_eq!(headline_colour(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_headline_says_what_is_done_with_a_warning() {
+        for (headline, deed_of) in [
+            ("晋城市气象台解除暴雨橙色预警信号", Some(Deed::Lifted)),
+            ("晋城市气象台发布解除大风蓝色预警", Some(Deed::Lifted)),
+            ("取消雷电黄色预警[III级/较重]", Some(Deed::Lifted)),
+            ("暴雨红色预警信号已解除", Some(Deed::Lifted)),
+            ("解除2024年7月12日15时发布的暴雨预警", Some(Deed::Renewed)),
+            ("解除暴雨橙色预警，发布暴雨蓝色预警", Some(Deed::Renewed)),
+            ("将暴雨橙色预警升级为红色预警", Some(Deed::Renewed)),
+            ("顺义区气象台降级发布道路结冰黄色预警", Some(Deed::Renewed)),
+            ("保定市气象台继续发布雷电黄色预警", Some(Deed::Renewed)),
+            ("沁水县气象台变更暴雨橙色预警", Some(Deed::Renewed)),
+            ("保定市气象台更新雷电黄色预警", Some(Deed::Renewed)),
+            ("晋城市气象台发布暴雨红色预警", None),
+            ("暴雨红色预警尚未解除，请继续转移", None),
+            ("暴雨红色预警，取消一切户外活动", None),
+            ("取消户外活动！暴雨红色预警", None),
+            ("预警解除前不得返回", None),
+            ("防汛应急响应升级", None),
+        ] {
+            assert_eq!(deed(headline), deed_of, "{headline}");
         }
     }
 

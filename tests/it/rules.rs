@@ -2,6 +2,7 @@
 //!
 //! Snapshots lie under `tests/it/snapshots/`; a change of wording or policy shows there as a change of text.
 
+mod areas;
 mod messages;
 mod plans;
 mod table;

@@ -1,17 +1,22 @@
 //! From the areas of a message to places of ours: each part is read as well as it can be, within the
 //! issuer's rights; what cannot be read becomes a finding and the rest goes on.
+//!
+//! Two mistakes are weighed against each other everywhere here: whoever is in danger and not called may
+//! die; whoever is called for nothing stops listening. Where a code and a name contradict each other both
+//! are called; where a name says more than its code, the name counts. Drawn shapes: [`super::drawn`].
 
 use super::{
     lookup::{Lookup, Target, ancestors},
-    names, shape,
+    names,
 };
 use crate::core::{
     directory::Directory,
     division::{Division, DivisionLevel},
     hazard::Level,
+    message::fit_list,
     warning::{Area, Content, Finding, Shape},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Where a warning applies.
 #[derive(Debug, Default, PartialEq)]
@@ -31,6 +36,7 @@ pub fn resolve(content: &Content, directory: &Directory, lookup: &Lookup, rights
     for area in &content.areas {
         reader.read(area, area.level.unwrap_or(content.level));
     }
+    reader.towns_in_the_text(content);
     let mut out = reader.out;
     out.outside_rights = out.targets.is_empty() && out.unreadable.is_empty() && reader.foreign > 0;
     out
@@ -40,19 +46,19 @@ fn by_points_only(content: &Content) -> bool {
     !content.areas.iter().any(|a| matches!(a.shape, Shape::Division(_) | Shape::Named(_)))
 }
 
-struct Reader<'a> {
-    directory: &'a Directory,
-    lookup: &'a Lookup,
+pub(super) struct Reader<'a> {
+    pub(super) directory: &'a Directory,
+    pub(super) lookup: &'a Lookup,
     rights: &'a [Division],
-    out: Resolved,
+    pub(super) out: Resolved,
     /// Parts wholly outside the issuer's rights.
     foreign: usize,
     /// No area is given by division or name, so that shapes must speak for whole townships.
-    broad: bool,
+    pub(super) broad: bool,
 }
 
 impl Reader<'_> {
-    fn finding(&mut self, code: &str, detail: String) {
+    pub(super) fn finding(&mut self, code: &str, detail: String) {
         let f = Finding::new(code, detail);
         if !self.out.findings.contains(&f) {
             self.out.findings.push(f);
@@ -66,7 +72,8 @@ impl Reader<'_> {
                 Some(_) => self.add(Target::Point(code.clone()), level),
                 None => {
                     let what = format!("点位 {code} 不在名册中");
-                    self.by_name_instead("unknown_point", what, area, level);
+                    let rights = self.rights.to_vec();
+                    self.by_name_instead("unknown_point", what, area, level, &rights);
                 }
             },
             Shape::Named(text) => {
@@ -86,26 +93,96 @@ impl Reader<'_> {
             return;
         }
         if !self.lookup.knows(self.directory, d) {
-            let ours = ancestors(d).take_while(|a| a.level() > DivisionLevel::Province).any(|a| self.directory.divisions.contains_key(&a));
-            let (code, what) = if ours {
-                ("unknown_division", format!("区划代码 {d} 不在区划表中"))
-            } else {
-                ("outside_our_divisions", format!("区划代码 {d} 不在本系统的行政区划内"))
-            };
-            self.by_name_instead(code, what, area, level);
+            self.unknown(d, area, level);
             return;
         }
-        if let Some(name) = area.name.as_deref()
-            && let Some(own) = self.directory.division_name(d)
-            && let [Target::Division(other)] = self.lookup.by_name(name)
-            && !other.contains(d)
-            && !d.contains(*other)
-        {
-            let detail = format!("地名“{name}”（{other}）与代码 {d}（{own}）不符，按代码叫应，请核对");
-            self.finding("name_and_code_differ", detail);
+        match area.name.as_deref().map(|name| self.beside(d, name)) {
+            Some(Beside::Finer(targets, name)) => {
+                let detail = format!("代码 {} 比地名“{name}”大，只叫应地名所指的部分，请核对", self.named_code(d));
+                self.finding("name_finer_than_code", detail);
+                targets.into_iter().for_each(|t| self.add(t, level));
+                return;
+            }
+            Some(Beside::Elsewhere(other, name)) => {
+                let detail = format!("地名“{name}”（{other}）与代码 {} 不符，两处都叫应，请核对", self.named_code(d));
+                self.finding("name_and_code_differ", detail);
+                self.add(Target::Division(other), level);
+            }
+            Some(Beside::Same) | None => {}
         }
         self.add(Target::Division(d), level);
         self.clash(d, level);
+    }
+
+    /// Whole counties by code, and towns in the text: the counties are called (a text names neighbours and rivers
+    /// too), and whoever reads it in the duty room is told what it says.
+    fn towns_in_the_text(&mut self, content: &Content) {
+        const READ: usize = 4_000;
+        let text: String = content.headline.chars().chain(content.description.chars()).take(READ).collect();
+        let mut towns = Vec::new();
+        for target in self.out.targets.keys() {
+            let Target::Division(county) = target else { continue };
+            if county.level() == DivisionLevel::County {
+                let (from, to) = county.range();
+                let inside = self.directory.divisions.range(Division(from)..Division(to)).map(|(_, e)| e);
+                let named = inside.filter(|e| e.code.level() == DivisionLevel::Township && text.contains(&e.name));
+                towns.extend(named.map(|e| self.named_code(e.code)));
+            }
+        }
+        if !towns.is_empty() {
+            let list = fit_list(&towns, 200, "个乡镇");
+            self.finding("text_names_towns", format!("编码是全县，正文点名{list}；按编码叫应全县，请核对"));
+        }
+    }
+
+    /// What the name beside a known code says.
+    fn beside(&self, d: Division, name: &str) -> Beside {
+        let clash = |c: Division| self.directory.divisions.get(&c).and_then(|e| e.clash.as_deref());
+        if let [Target::Division(other)] = self.lookup.by_name(name)
+            && !other.contains(d)
+            && !d.contains(*other)
+        {
+            // The other list's name for this code: both are called anyway.
+            return if clash(d) == Some(name) { Beside::Same } else { Beside::Elsewhere(*other, name.to_string()) };
+        }
+        // Only a name that is understood to its last word may make a warning smaller.
+        let found = names::find(name, self.directory, self.lookup, &[d]);
+        let inside = |t: &Target| match t {
+            Target::Division(t) => d.contains(*t) && *t != d,
+            Target::Point(_) => false,
+        };
+        let whole = found.whole && found.unknown.is_empty() && found.ambiguous.is_empty();
+        if whole && !found.targets.is_empty() && found.targets.iter().all(inside) && !ancestors(d).chain([d]).any(|c| clash(c).is_some()) {
+            return Beside::Finer(found.targets, name.to_string());
+        }
+        Beside::Same
+    }
+
+    /// A code that is not in our list.
+    fn unknown(&mut self, d: Division, area: &Area, level: Level) {
+        let above = ancestors(d).find(|a| self.directory.divisions.contains_key(a));
+        match above.filter(|a| a.level() > DivisionLevel::Province) {
+            Some(above) => {
+                // Names repeat from county to county, so the one the code lies in is asked first.
+                let near = names::find(area.name.as_deref().unwrap_or_default(), self.directory, self.lookup, &[above]);
+                let inside = near.targets.iter().any(|t| matches!(t, Target::Division(t) if above.contains(*t) && *t != above));
+                let within = if inside { vec![above] } else { self.rights.to_vec() };
+                self.by_name_instead("unknown_division", format!("区划代码 {d} 不在区划表中"), area, level, &within);
+            }
+            None => {
+                let what = format!("区划代码 {d} 不在本系统的行政区划内");
+                // 城区 and 城关镇 are everywhere: in a neighbour's code a name is ours only with our city before it.
+                let ours = |n: &str| self.lookup.tops().iter().filter_map(|t| self.directory.division_name(*t)).any(|top| n.contains(top));
+                if area.name.as_deref().is_some_and(ours) {
+                    let rights = self.rights.to_vec();
+                    self.by_name_instead("outside_our_divisions", what, area, level, &rights);
+                } else {
+                    let name = area.name.as_deref().map(|n| format!("（{n}）")).unwrap_or_default();
+                    self.finding("outside_our_divisions", format!("{what}{name}，该部分未能叫应，其余照常"));
+                    self.out.unreadable.push(what);
+                }
+            }
+        }
     }
 
     /// Where the two national code lists contradict each other, both meanings are called.
@@ -131,9 +208,9 @@ impl Reader<'_> {
     }
 
     /// Before a part is given up, its name is tried.
-    fn by_name_instead(&mut self, code: &str, what: String, area: &Area, level: Level) {
+    fn by_name_instead(&mut self, code: &str, what: String, area: &Area, level: Level, within: &[Division]) {
         if let Some(name) = area.name.clone().filter(|n| !n.trim().is_empty()) {
-            let found = names::find(&name, self.directory, self.lookup, self.rights);
+            let found = names::find(&name, self.directory, self.lookup, within);
             if !found.targets.is_empty() {
                 self.finding(code, format!("{what}，按地名“{name}”叫应"));
                 found.targets.into_iter().for_each(|t| self.add(t, level));
@@ -144,7 +221,7 @@ impl Reader<'_> {
         self.out.unreadable.push(what);
     }
 
-    fn named(&mut self, text: &str, level: Level) -> bool {
+    pub(super) fn named(&mut self, text: &str, level: Level) -> bool {
         let found = names::find(text, self.directory, self.lookup, self.rights);
         for name in &found.ambiguous {
             self.finding("ambiguous_name", format!("“{name}”不止一处，全部叫应，请核对"));
@@ -157,56 +234,16 @@ impl Reader<'_> {
         any
     }
 
-    fn shape(&mut self, area: &Area, level: Level) {
-        let kind = match &area.shape {
-            Shape::Circle { .. } => "圆形区域",
-            Shape::Line(_) => "未闭合的多边形",
-            _ => "多边形",
-        };
-        let named = |s: &mut Self| area.name.as_deref().is_some_and(|n| s.named(n, level));
-        match shape::points_inside(&area.shape, self.lookup) {
-            Err(why) => {
-                self.finding("broken_shape", format!("{kind}{why}"));
-                if !named(self) {
-                    self.out.unreadable.push(format!("{kind}{why}"));
-                }
-            }
-            Ok(codes) if codes.is_empty() => {
-                self.finding("shape_without_places", format!("{kind}内没有已知位置的点位，不能据此叫应"));
-                if !named(self) && self.broad {
-                    self.out.unreadable.push(format!("{kind}内没有已知位置的点位"));
-                }
-            }
-            Ok(codes) => {
-                let mut towns = BTreeSet::new();
-                for code in &codes {
-                    let at = self.directory.points.get(code).and_then(|p| p.division.at(DivisionLevel::Township));
-                    match at {
-                        Some(town) => towns.insert(town),
-                        None => {
-                            self.add(Target::Point(code.clone()), level);
-                            continue;
-                        }
-                    };
-                }
-                let list: Vec<String> = towns.iter().take(8).map(|d| self.named_code(*d)).collect();
-                let more = if towns.len() > list.len() { format!("等{}个乡镇", towns.len()) } else { String::new() };
-                self.finding("area_by_points", format!("{kind}按其中{}个已知点位所在乡镇叫应：{}{more}", codes.len(), list.join("、")));
-                towns.into_iter().for_each(|d| self.add(Target::Division(d), level));
-            }
-        }
-    }
-
     fn may(&self, d: Division) -> bool {
         self.rights.is_empty() || self.rights.iter().any(|r| r.contains(d))
     }
 
-    fn named_code(&self, d: Division) -> String {
+    pub(super) fn named_code(&self, d: Division) -> String {
         self.directory.division_name(d).map_or_else(|| d.to_string(), |n| format!("{n}（{d}）"))
     }
 
     /// Takes a place in, cut to the issuer's rights.
-    fn add(&mut self, target: Target, level: Level) {
+    pub(super) fn add(&mut self, target: Target, level: Level) {
         let division = match &target {
             Target::Division(d) => *d,
             Target::Point(code) => self.directory.points.get(code).map_or(Division(0), |p| p.division),
@@ -234,6 +271,16 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// What a name says beside the code it stands with.
+enum Beside {
+    /// The same, less, or nothing that is understood.
+    Same,
+    /// Places inside the code's.
+    Finer(Vec<Target>, String),
+    /// Another place altogether.
+    Elsewhere(Division, String),
 }
 
 /// Levels in one order without ties: red 5, orange 4, unknown 3, yellow 2, blue 1.

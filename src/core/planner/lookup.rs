@@ -6,9 +6,13 @@ use crate::core::{
     directory_names::spoken_names,
     division::{Division, DivisionLevel},
     ids::RecipientId,
+    outline::Outlines,
     time::Time,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// What a place name or an area part stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +41,8 @@ pub struct Lookup {
     kinds: BTreeMap<Division, BTreeSet<String>>,
     /// See [`Lookup::tops`].
     tops: Vec<Division>,
+    /// See [`Lookup::outlines`].
+    outlines: Arc<Outlines>,
 }
 
 impl Lookup {
@@ -76,6 +82,16 @@ impl Lookup {
         }
         l.tops = directory.divisions.keys().copied().filter(|d| ancestors(*d).all(|a| !directory.divisions.contains_key(&a))).collect();
         l
+    }
+
+    /// The same with the borders of divisions, as far as they are known.
+    pub fn with_outlines(self, outlines: Arc<Outlines>) -> Lookup {
+        Lookup { outlines, ..self }
+    }
+
+    /// Where the borders of divisions run; empty where nobody gave any.
+    pub fn outlines(&self) -> &Outlines {
+        &self.outlines
     }
 
     fn add_name(&mut self, name: &str, target: Target) {

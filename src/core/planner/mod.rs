@@ -4,10 +4,11 @@
 //! directory that somebody edits meanwhile. Nobody is left out by what is merely odd: a part of the
 //! area that cannot be read, a role nobody knows, a hazard without a rule become findings.
 //!
-//! Rooms: [`lookup`] indexes a directory · [`area`], `names`, `shape` turn areas into places · `rows`
+//! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places · `rows`
 //! holds the policy's row · `people` gathers posts into persons and writes the entries.
 
 pub mod area;
+mod drawn;
 mod expiry;
 pub mod lookup;
 mod names;

@@ -15,6 +15,8 @@ pub struct Names {
     pub unknown: Vec<String>,
     /// Names that several places bear, all of which were taken.
     pub ambiguous: Vec<String>,
+    /// The text is names and nothing else: no `东部`, no `等地`, no `除…外`.
+    pub whole: bool,
 }
 
 /// Words for "the whole of the issuer's territory".
@@ -22,17 +24,21 @@ const EVERYWHERE: [&str; 8] = ["全市", "全县", "全区", "全境", "全域",
 
 /// Finds the places a text names, inside `allowed` (empty: anywhere).
 pub fn find(text: &str, directory: &Directory, lookup: &Lookup, allowed: &[Division]) -> Names {
-    let mut out = Names::default();
+    let mut out = Names { whole: true, ..Names::default() };
     let mut context: Option<Division> = None;
     for part in text.split(|c: char| c.is_whitespace() || "、，,；;。．.：:（）()[]“”\"/|".contains(c)).filter(|p| p.chars().count() >= 2)
     {
-        let found = part_targets(part, directory, lookup, allowed, &mut context, &mut out.ambiguous);
+        let found = part_targets(part, directory, lookup, allowed, &mut context, &mut out);
         if !found.is_empty() {
             out.targets.extend(found);
         } else if EVERYWHERE.iter().any(|w| part.contains(w)) && !territory(lookup, allowed).is_empty() {
+            out.whole = false;
             out.targets.extend(territory(lookup, allowed).iter().map(|d| Target::Division(*d)));
-        } else if !matches!(part, "等地" | "以及" | "部分地区" | "局部") {
-            out.unknown.push(part.to_string());
+        } else {
+            out.whole = false;
+            if !matches!(part, "等地" | "以及" | "部分地区" | "局部") {
+                out.unknown.push(part.to_string());
+            }
         }
     }
     out.targets.sort_unstable();
@@ -55,7 +61,7 @@ fn part_targets(
     lookup: &Lookup,
     allowed: &[Division],
     context: &mut Option<Division>,
-    ambiguous: &mut Vec<String>,
+    out: &mut Names,
 ) -> Vec<Target> {
     let offsets: Vec<usize> = part.char_indices().map(|(i, _)| i).chain([part.len()]).collect();
     let chars = offsets.len() - 1;
@@ -71,6 +77,7 @@ fn part_targets(
             (!candidates.is_empty()).then_some((len, name, candidates))
         });
         let Some((len, name, mut candidates)) = hit else {
+            out.whole = false;
             at += 1;
             continue;
         };
@@ -86,7 +93,7 @@ fn part_targets(
             candidates.retain(|t| division_of(directory, t).is_some_and(|d| within.contains(d)));
         }
         if candidates.len() > 1 {
-            ambiguous.push(name.to_string());
+            out.ambiguous.push(name.to_string());
         }
         let division = candidates.first().and_then(|t| division_of(directory, t));
         found.extend(candidates.iter().map(|t| (*t).clone()));

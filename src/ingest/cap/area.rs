@@ -77,6 +77,7 @@ pub(in crate::ingest) fn codes(list: &str, value: &str, place: &str, shapes: &mu
             // Two and four digits are too likely something else in a field that should hold six to twelve.
             .filter(|d| !foreign_list && token.len() >= 6 && PROVINCES.contains(&(d.0 / 10_000_000_000)));
         match division {
+            Some(_) if !notes.room() => return,
             Some(d) => shapes.push(Shape::Division(d)),
             None => notes.add("foreign_geocode", format!("{place}：编码“{} {}”不是行政区划代码，未采用", quote(list), quote(token))),
         }

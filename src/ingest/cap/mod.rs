@@ -168,6 +168,11 @@ pub(super) fn read(root: &Node, sender_default: &str, mut notes: Notes) -> Resul
         _ => notes_ref.add("unknown_namespace", "报文的命名空间不是 CAP 的，按 CAP 1.2 读取"),
     }
     let head = head(root, "sent", notes_ref)?;
+    if root.vocabulary == Vocabulary::Cap12
+        && let Some(word) = root.line("sent").filter(|w| w.ends_with(['Z', 'z']) || w.contains('.'))
+    {
+        notes_ref.add("odd_time", format!("发布时间“{}”的写法不合 CAP 1.2（应为数字时区、整秒），已照读", quote(&word)));
+    }
     if !root.has("scope") && root.vocabulary != Vocabulary::Cap10 {
         notes_ref.add("no_scope", "报文没有写明发布范围，按公开处理");
     }

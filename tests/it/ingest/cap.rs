@@ -217,10 +217,10 @@ fn other_bytes_of_the_same_message_have_the_same_digest_and_other_content_has_no
 }
 
 #[test]
-fn a_lifted_warning_that_is_typed_as_an_update_is_said() {
+fn a_lifted_warning_that_is_typed_as_an_update_is_a_cancel_and_is_said() {
     let body = alert("<msgType>Update</msgType><references>s,A0,t</references>", &info("zh-CN", "Extreme", "解除暴雨红色预警", COUNTY));
     let parsed = xml(&body).unwrap();
-    assert_eq!(parsed.content.message_type, MessageType::Update);
+    assert_eq!(parsed.content.message_type, MessageType::Cancel);
     assert_eq!(codes(&parsed), ["text_says_lifted"]);
 }
 

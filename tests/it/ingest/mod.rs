@@ -1,9 +1,11 @@
 //! Warnings from outside: real files, hand-made faults, and anything at all.
 mod cap;
-mod corpus;
+pub mod corpus;
+mod expected;
 mod json;
 mod national;
 mod properties;
+mod violations;
 
 use jiaoying::{
     core::warning::{Parsed, Refusal},

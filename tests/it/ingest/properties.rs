@@ -130,13 +130,15 @@ fn areas() -> impl Strategy<Value = Vec<Area>> {
     (0usize..6).prop_flat_map(|n| {
         (0..n)
             .map(|i| {
-                (option::of("[甲乙丙丁]{1,4}"), shape(i), option::of(Just(Level::Blue))).prop_map(|(name, shape, level)| {
-                    let name = match &shape {
-                        Shape::Named(text) => Some(text.clone()),
-                        _ => name,
-                    };
-                    Area { name, shape, level }
-                })
+                (option::of("[甲乙丙丁]{1,4}"), shape(i), option::of(select(&[Level::Yellow, Level::Blue][..]))).prop_map(
+                    |(name, shape, level)| {
+                        let name = match &shape {
+                            Shape::Named(text) => Some(text.clone()),
+                            _ => name,
+                        };
+                        Area { name, shape, level }
+                    },
+                )
             })
             .collect::<Vec<_>>()
     })
@@ -164,7 +166,11 @@ fn content() -> impl Strategy<Value = Content> {
         let (hazard, level, (headline, description, instruction), (effective, onset, expires), mut areas) = body;
         let (event, stage, sender_name, parameters) = extra;
         // The writer groups areas by level.
-        areas.sort_by_key(|a| a.level.is_some());
+        // An area's level stands only where it differs.
+        for a in &mut areas {
+            a.level = a.level.filter(|l| *l != level);
+        }
+        areas.sort_by_key(|a| a.level.map_or(0, |l| 5 - l.rank()));
         let mut references = references;
         references.sort();
         references.dedup();

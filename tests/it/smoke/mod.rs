@@ -1,6 +1,7 @@
 //! One path a test, each reads like the script of its night, over the real engine and every store.
 
 mod duty;
+mod kin;
 mod paths;
 mod stage;
 mod updates;
@@ -28,6 +29,12 @@ macro_rules! plays {
                 somebody_who_can_only_be_rung_is_rung_about_the_end_too_and_once_more_if_he_did_not_hear,
                 a_place_that_is_added_twice_is_added_once_and_who_is_called_already_is_told_by_a_person,
                 the_same_message_from_another_bureau_calls_nobody_twice_until_the_first_is_over,
+            ],
+            kin: [
+                an_update_that_names_nothing_continues_the_warning_of_the_same_hazard_and_area,
+                an_update_that_covers_only_a_part_ends_nothing_of_the_older_warning,
+                a_lifting_that_names_nothing_ends_the_warning_it_can_only_mean,
+                the_next_stage_of_an_event_takes_the_place_of_the_one_before_and_asks_anew,
             ],
             paths: [
                 the_chief_answers_by_the_button_of_his_link,

@@ -1,0 +1,59 @@
+//! A message that refers to nothing and yet has a predecessor: found among the issuer's warnings in force
+//! before references are bound (`core::kinship` says which), and then treated as if it had been named.
+
+use super::{Engine, apply::from_json};
+use crate::{
+    core::{
+        kinship::{Kin, kin},
+        time::{Span, Time},
+        warning::{Finding, MessageType},
+        warning_life::WarningState,
+    },
+    store::StoreError,
+};
+
+/// No warning in force was accepted longer ago, unless somebody extended it again and again.
+const LOOK_BACK: Span = Span::hours(15 * 24);
+
+impl Engine {
+    /// Adds what the message speaks of to its references, with a finding.
+    pub(super) async fn find_kin(&self, w: &mut WarningState, now: Time) -> Result<(), StoreError> {
+        let alone = w.content.message_type == MessageType::Alert && w.content.event.is_none();
+        if w.drill || alone || !w.content.references.is_empty() || w.relations.continues.is_some() {
+            return Ok(());
+        }
+        let (mut sure, mut anywhere) = (Vec::new(), Vec::new());
+        let mut before = Some(w.id);
+        'all: loop {
+            let batch = self.reports.warnings(before, 200).await?;
+            for record in &batch {
+                let old: WarningState = from_json(&record.key, &record.body)?;
+                before = Some(old.id);
+                if old.accepted_at + LOOK_BACK < now {
+                    break 'all;
+                }
+                if old.issuer != w.issuer {
+                    continue;
+                }
+                match kin(&w.content, &old, now) {
+                    Some(k @ (Kin::Event | Kin::Text)) => sure.push((k, old.id, old.content.identifier)),
+                    Some(Kin::Anywhere) => anywhere.push((Kin::Anywhere, old.id, old.content.identifier)),
+                    None => {}
+                }
+            }
+            if batch.len() < 200 {
+                break;
+            }
+        }
+        if sure.is_empty() && anywhere.len() == 1 {
+            sure = anywhere;
+        }
+        for (kin, id, identifier) in sure {
+            let why =
+                if kin == Kin::Event { "同一事件的前一阶段" } else { "同一单位、同一灾种、区域相同的在效预警" };
+            w.findings.push(Finding::new("reference_found", format!("报文没有引用，按{why}接续 {id}（{identifier}）")));
+            w.content.references.push(identifier);
+        }
+        Ok(())
+    }
+}
