@@ -120,6 +120,12 @@ fn every_key_stands_in_the_default_file() {
     let fault = faults("[store.redis]\nbogus_key = 1", &[]).remove(0);
     let known = fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2);
     assert_eq!(given, known.map(str::to_string).collect::<BTreeSet<_>>(), "[store.redis]");
+    for part in ["folder", "pull"] {
+        let given: BTreeSet<String> = table["source"][part][0].as_table().unwrap().keys().cloned().collect();
+        let fault = faults(&format!("[[source.{part}]]\nbogus_key = 1"), &[]).remove(0);
+        let known = fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2);
+        assert_eq!(given, known.map(str::to_string).collect::<BTreeSet<_>>(), "[[source.{part}]]");
+    }
     let sections = faults("bogus = 1", &[]).remove(0);
     for known in sections.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2) {
         assert!(table.contains_key(known), "[{known}] is missing in config/default.toml");
@@ -208,4 +214,22 @@ fn a_right_to_a_hazard_is_a_class_a_code_or_its_beginning() {
     assert!(may("11A51") && may("11B03") && may("11D02"));
     assert!(!may("11B04") && !may("11G01"));
     assert!(faults(&text.replace("11D", "rain"), &[]).iter().any(|f| f.contains("`issuer[a].hazards`") && f.contains("rain")));
+}
+
+#[test]
+fn sources_name_an_issuer_an_address_and_a_folder_that_can_work() {
+    let text = "[[source.folder]]\nissuer = \"nobody\"\npath = \"in\"\nevery = \"1ms\"\n[[source.pull]]\nissuer = \"nobody\"\nurl = \"file:///etc/passwd\"\nfailures = 0\n";
+    let found = faults(text, &[]);
+    for part in
+        ["source.folder[0].issuer", "source.folder[0].every", "source.pull[0].issuer", "source.pull[0].url", "source.pull[0].failures"]
+    {
+        assert!(found.iter().any(|f| f.contains(part)), "{part} not in {found:#?}");
+    }
+    let issuer =
+        "[[issuer]]\nid = \"a\"\nname = \"甲\"\nkey = \"0123456789abcdef0123456789\"\ndivisions = [\"14\"]\nmapping = \"nowhere/x.toml\"\n";
+    assert!(
+        faults(issuer, &[])[0].starts_with("c.toml:6: `issuer[a].mapping`: nowhere/x.toml cannot be read"),
+        "{:?}",
+        faults(issuer, &[])
+    );
 }

@@ -82,7 +82,9 @@ pub fn read(mapping: &Mapping, charset: Option<&str>, body: &[u8], sender_defaul
                 // One XML element is a list of one; an empty one is an empty list.
                 Some(one @ Tree::Object(_)) => items.push((at, one)),
                 Some(Tree::Nothing) => {}
-                Some(Tree::Text(_)) => return Err(refuse(&at, format!("is a text; the mapping {} wants the list of warnings here", mapping.name))),
+                Some(Tree::Text(_)) => {
+                    return Err(refuse(&at, format!("is a text; the mapping {} wants the list of warnings here", mapping.name)));
+                }
                 None => return Err(refuse(&at, format!("is missing; the mapping {} wants the list of warnings here", mapping.name))),
             }
         }
@@ -187,6 +189,8 @@ fn content(f: &mut Filler<'_>, scope: Scope<'_>, sender_default: &str) -> Option
         }
     }
     let (identifier, sent) = (identifier?, sent?);
+    // Feeds that name an event's first message let that one name itself.
+    let references = references.into_iter().filter(|r| is_cancel || *r != identifier).collect();
     Some(Content {
         identifier,
         sender,

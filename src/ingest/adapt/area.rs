@@ -44,7 +44,8 @@ fn read(f: &mut Filler<'_>, rule: &AreaRule, scope: Scope<'_>, all: &mut Vec<Are
         Some(r) => f.fill_all(&format!("{at}.name"), r, scope).into_iter().map(|n| text::line(&n.text)).filter(|n| !n.is_empty()).collect(),
         None => Vec::new(),
     };
-    let level: Option<Level> = rule.level.as_ref().and_then(|r| f.fill(&format!("{at}.level"), r, scope)).and_then(|l| value::level(&l.text));
+    let level: Option<Level> =
+        rule.level.as_ref().and_then(|r| f.fill(&format!("{at}.level"), r, scope)).and_then(|l| value::level(&l.text));
     let name = names.first().cloned();
     let place = match &name {
         Some(name) => format!("区域{}（{}）", all.len() + 1, quote(name)),

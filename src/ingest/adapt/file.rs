@@ -44,20 +44,8 @@ type Value<'i> = Spanned<DeValue<'i>>;
 
 const TOP: &[&str] = &["about", "format", "each", "unknown", "lasts", "zone", "skip", "warning", "area", "codes"];
 const RULE: &[&str] = &["from", "read", "table", "otherwise", "missing", "each_before", "split"];
-const AREA: &[&str] = &[
-    "each",
-    "fallback",
-    "name",
-    "level",
-    "division",
-    "point",
-    "lon",
-    "lat",
-    "radius_km",
-    "radius_m",
-    "polygon",
-    "lat_first",
-];
+const AREA: &[&str] =
+    &["each", "fallback", "name", "level", "division", "point", "lon", "lat", "radius_km", "radius_m", "polygon", "lat_first"];
 
 impl File<'_> {
     fn line(&self, at: usize) -> usize {

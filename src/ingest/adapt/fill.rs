@@ -89,7 +89,10 @@ impl Filler<'_> {
             self.fault(rule, field, format!("`{}` is not in the code table", quote(&raw)));
             return None;
         }
-        self.notes.add("unknown_code", format!("{}：“{}”不在对照表中，请核对映射 {} 第 {} 行", zh(field), quote(&raw), self.mapping.name, rule.line));
+        self.notes.add(
+            "unknown_code",
+            format!("{}：“{}”不在对照表中，请核对映射 {} 第 {} 行", zh(field), quote(&raw), self.mapping.name, rule.line),
+        );
         self.step(field, &raw, rule, Some(template), "not in the table");
         Some(Found { text: raw, unknown: true })
     }

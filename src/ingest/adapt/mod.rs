@@ -18,8 +18,8 @@ mod tree;
 mod value;
 
 pub use apply::{Adapted, Came, Item, read};
-pub use fill::Step;
 pub use file::parse;
+pub use fill::Step;
 pub use mapping::Mapping;
 pub use shipped::{SHIPPED, shipped};
 pub use tree::Format;

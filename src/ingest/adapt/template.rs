@@ -187,7 +187,10 @@ mod tests {
         assert_eq!(fill("{c}预警").as_deref(), Some("暴雨预警"));
         assert_eq!(fill("{^a | first 6}-{#}").as_deref(), Some("120000-2"));
         assert_eq!(fill("{/a | after \"_\"}{/n?}").as_deref(), Some("2018"));
-        assert_eq!(fill("{/a | cut 2 4}/{/a | last 2}/{/a | before \"0\"}/{/a|before \"x\"|digits}").as_deref(), Some("00/18/12/120000416000002018"));
+        assert_eq!(
+            fill("{/a | cut 2 4}/{/a | last 2}/{/a | before \"0\"}/{/a|before \"x\"|digits}").as_deref(),
+            Some("00/18/12/120000416000002018")
+        );
         assert_eq!(fill("{/n}").as_deref(), None);
         assert_eq!(fill("{/n?}").as_deref(), None);
         assert_eq!(fill("{{{c}}}").as_deref(), Some("{暴雨}"));

@@ -134,16 +134,6 @@ impl Tree {
         }
     }
 
-    /// What it is, for sentences.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Tree::Nothing => "nothing",
-            Tree::Text(_) => "a text",
-            Tree::List(_) => "a list",
-            Tree::Object(_) => "an object",
-        }
-    }
-
     /// The leaves below, each with its path in the manner of [`Path`]; at most `limit`.
     pub fn leaves(&self, limit: usize) -> Vec<(String, &str)> {
         let mut out = Vec::new();

@@ -62,8 +62,7 @@ pub(super) fn time(raw: &str, zone: Span) -> Option<Time> {
             10 => raw.parse::<i64>().ok().map(|s| Time(s * 1000)),
             13 => raw.parse::<i64>().ok().map(Time),
             12 | 14 => {
-                let spelt =
-                    format!("{}-{}-{}T{}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14));
+                let spelt = format!("{}-{}-{}T{}:{}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14));
                 text::lenient_time(&spelt).map(|(t, _)| shift(t))
             }
             _ => None,
@@ -95,7 +94,15 @@ mod tests {
     #[test]
     fn times_are_read_as_machines_write_them() {
         let read = |s: &str| time(s, Span::hours(8)).map(Time::rfc3339);
-        for same in ["1753583100", "1753583100000", "2025-07-27 10:25:00", "2025/07/27 10:25", "20250727102500", "202507271025", "2025-07-27T10:25+08:00"] {
+        for same in [
+            "1753583100",
+            "1753583100000",
+            "2025-07-27 10:25:00",
+            "2025/07/27 10:25",
+            "20250727102500",
+            "202507271025",
+            "2025-07-27T10:25+08:00",
+        ] {
             assert_eq!(read(same).as_deref(), Some("2025-07-27T10:25:00+08:00"), "{same}");
         }
         assert_eq!(time("2025-07-27 02:25:00", Span::ZERO).map(Time::rfc3339).as_deref(), Some("2025-07-27T10:25:00+08:00"));
