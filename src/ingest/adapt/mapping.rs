@@ -81,6 +81,7 @@ pub(super) struct AreaRule {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a handful in a mapping, read once")]
 pub(super) enum Place {
     /// By its name alone.
     Named,
