@@ -15,6 +15,7 @@ use crate::{
     engine::{self, Engine},
     http,
     render::{RenderOptions, Renderer},
+    source::{self, Desk},
     store::{
         Doc, Reports, Store, StoreError,
         archive::{Archived, Live},
@@ -29,7 +30,7 @@ use crate::{
 };
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Why a gateway cannot be put together. Each line says what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +143,7 @@ pub fn faults(config: &Config) -> Vec<String> {
     {
         all.push(config.fault("archive.path", format!("`{}` is not a folder", dir.display())).to_string());
     }
+    all.extend(source::desk::faults(config));
     all
 }
 
@@ -340,6 +342,10 @@ pub async fn run(
 ) -> Result<(), AppError> {
     let router = http::router(engine.clone(), config, metrics, stop.clone()).map_err(AppError::Other)?;
     let archiving = archive.map(|a| tokio::spawn(engine::archiving::run(a, engine.clone(), stop.clone())));
+    let sources = TaskTracker::new();
+    let desk = Arc::new(Desk::new(engine.clone(), config).map_err(AppError::Faults)?);
+    source::watch::start(&desk, config, &sources, &stop).map_err(AppError::Other)?;
+    sources.close();
     let loops = tokio::spawn(engine::run::run(engine, stop.clone()));
     let served = stop.clone();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move { served.cancelled().await });
@@ -356,6 +362,8 @@ pub async fn run(
             let _ = tokio::time::timeout(grace, server).await;
         }
     }
+    // What was being handed over is whole in the engine, or is handed over again at the next start.
+    let _ = tokio::time::timeout(grace, sources.wait()).await;
     if tokio::time::timeout(grace, loops).await.is_err() {
         tracing::warn!("requests were still under way after the grace; their fate is looked up at the next start");
     }

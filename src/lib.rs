@@ -3,7 +3,7 @@
 //! The map, in reading order. Dependencies point one way only; `tests/it/architecture.rs` keeps it so:
 //!
 //! ```text
-//! cli, app  →  http  →  engine  →  { store, channel, render }  →  core     (engine also counts: telemetry::metrics)
+//! cli, app  →  http  →  source  →  engine  →  { store, channel, render }  →  core     (engine also counts: telemetry::metrics)
 //!                       ingest, report, sample                 →  core (report also the read side)
 //! ```
 //!
@@ -15,6 +15,7 @@
 //! * [`render`]: message texts and pages.
 //! * [`engine`]: something is due → lease it → step → commit.
 //! * [`report`]: tallies and views for people and programs.
+//! * [`source`]: every way a bureau's bodies come in: by format or mapping, watched folders, polled addresses.
 //! * [`http`]: the API, callbacks, the answer page, the status page.
 //! * [`config`], [`telemetry`], [`cli`], [`app`]: how it is put together; only `app` names concrete
 //!   stores; provider kinds stand in one list, `channel/settings.rs`.
@@ -30,6 +31,7 @@ pub mod ingest;
 pub mod render;
 pub mod report;
 pub mod sample;
+pub mod source;
 pub mod standin;
 pub mod store;
 pub mod telemetry;

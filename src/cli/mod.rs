@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each thin. Exit codes: 0 done, 1 the thing asked for
 //! failed, 2 wrong usage or configuration. Logs go to standard error.
 
+mod adapt;
 mod check;
 mod demo;
 mod import;
@@ -40,6 +41,8 @@ enum Command {
     },
     /// Takes a sheet of responsible persons (CSV or XLSX) into the directory.
     Import(import::Options),
+    /// What a mapping makes of a bureau's own JSON or XML, and why: the body comes by standard input.
+    Adapt(adapt::Options),
     /// Moves everything from one store to another (SQLite to Redis or back), with the gateways stopped.
     Migrate(migrate::Options),
     /// Stand-ins that speak each provider's own API and check its signatures.
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
             Command::Serve { config, print_addr } => serve::run(config.as_deref(), print_addr).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Check { config } => check::run(config.as_deref()).await,
+            Command::Adapt(options) => adapt::run(&options),
             Command::Import(options) => import::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,
             Command::SimulateProviders(options) => simulate_providers::run(options).await,

@@ -4,6 +4,7 @@ use super::Secret;
 pub use crate::core::hazard::HazardRight;
 use crate::core::{division::Division, hazard::Level, ids::IssuerId};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// A bureau allowed to post warnings for some hazards and some areas.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Issuer {
     /// `whsec_…`, for signed webhooks (better).
     #[serde(default)]
     pub webhook_secret: Option<Secret>,
+    /// How its own JSON or XML becomes warnings; without it, it posts native JSON or CAP.
+    #[serde(default)]
+    pub mapping: Option<MappingFile>,
     /// Codes (`11B03`), their beginnings (`11B`) or classes (`flood`); empty: all.
     #[serde(default)]
     pub hazards: Vec<HazardRight>,
@@ -31,6 +35,33 @@ pub struct Issuer {
     /// Warnings a minute; what is over is told to come back, red never.
     #[serde(default = "sixty")]
     pub rate: u32,
+}
+
+/// `mapping = "flash-flood"`: a shipped one; `mapping = "config/adapters/ours.toml"`: a file of your own.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "String")]
+pub struct MappingFile {
+    pub name: String,
+    /// The file's text, read with the configuration; `None` for a shipped one.
+    pub text: Option<String>,
+}
+impl From<String> for MappingFile {
+    fn from(name: String) -> MappingFile {
+        MappingFile { name, text: None }
+    }
+}
+impl MappingFile {
+    /// Reads the file, where a file is named.
+    ///
+    /// # Errors
+    /// It cannot be read; says why.
+    pub fn load(&mut self) -> Result<(), String> {
+        if self.name.ends_with(".toml") {
+            let text = std::fs::read_to_string(Path::new(&self.name)).map_err(|e| format!("{} cannot be read: {e}", self.name))?;
+            self.text = Some(text);
+        }
+        Ok(())
+    }
 }
 
 fn sixty() -> u32 {

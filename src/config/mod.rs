@@ -11,11 +11,13 @@ mod fault;
 mod read;
 mod secret;
 mod sections;
+mod sources;
 
-pub use access::{HazardRight, Issuer, Role, Token};
+pub use access::{HazardRight, Issuer, MappingFile, Role, Token};
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
 pub use sections::{Archive, Clock, Divisions, Engine, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
+pub use sources::{FolderSource, PullSource, Sources};
 
 use serde::Deserialize;
 use std::{
@@ -74,6 +76,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     #[serde(rename = "token")]
     pub tokens: Vec<Token>,
+    /// Where warnings are fetched instead of posted.
+    pub source: Sources,
     /// By account name, in order.
     #[serde(rename = "provider")]
     pub providers: BTreeMap<String, ProviderTable>,
@@ -129,6 +133,11 @@ impl Config {
         }
         for token in &mut self.tokens {
             resolve(format!("token[{}].secret", token.name), Some(&mut token.secret));
+        }
+        for issuer in &mut self.issuers {
+            if let Some(Err(why)) = issuer.mapping.as_mut().map(MappingFile::load) {
+                found.push((format!("issuer[{}].mapping", issuer.id), why));
+            }
         }
         for (account, table) in &mut self.providers {
             secret::resolve_table(&format!("provider.{account}"), &mut table.0, env, &mut |key, why| found.push((key.to_string(), why)));

@@ -120,6 +120,13 @@ fn every_key_stands_in_the_default_file() {
     let fault = faults("[store.redis]\nbogus_key = 1", &[]).remove(0);
     let known = fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2);
     assert_eq!(given, known.map(str::to_string).collect::<BTreeSet<_>>(), "[store.redis]");
+    for part in ["folder", "pull"] {
+        let given: BTreeSet<String> = table["source"][part][0].as_table().unwrap().keys().cloned().collect();
+        let found = faults(&format!("[[source.{part}]]\nbogus_key = 1"), &[]);
+        let fault = found.iter().find(|f| f.contains("bogus_key")).unwrap();
+        let known = fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2);
+        assert_eq!(given, known.map(str::to_string).collect::<BTreeSet<_>>(), "[[source.{part}]]");
+    }
     let sections = faults("bogus = 1", &[]).remove(0);
     for known in sections.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2) {
         assert!(table.contains_key(known), "[{known}] is missing in config/default.toml");
@@ -222,4 +229,22 @@ fn an_archive_that_could_not_work_is_told() {
     let told = faults("[store]\npath = \"a.db\"\n[archive]\npath = \"a.db\"\n", &[]);
     assert!(told.len() == 1 && told[0].contains("the store's own file"), "{told:?}");
     assert_eq!(faults("[archive]\npath = \"data/archive.sqlite\"\nafter = \"1h\"\n", &[]), Vec::<String>::new());
+}
+
+#[test]
+fn sources_name_an_issuer_an_address_and_a_folder_that_can_work() {
+    let text = "[[source.folder]]\nissuer = \"nobody\"\npath = \"in\"\nevery = \"1ms\"\n[[source.pull]]\nissuer = \"nobody\"\nurl = \"file:///etc/passwd\"\nfailures = 0\n";
+    let found = faults(text, &[]);
+    for part in
+        ["source.folder[0].issuer", "source.folder[0].every", "source.pull[0].issuer", "source.pull[0].url", "source.pull[0].failures"]
+    {
+        assert!(found.iter().any(|f| f.contains(part)), "{part} not in {found:#?}");
+    }
+    let issuer =
+        "[[issuer]]\nid = \"a\"\nname = \"甲\"\nkey = \"0123456789abcdef0123456789\"\ndivisions = [\"14\"]\nmapping = \"nowhere/x.toml\"\n";
+    assert!(
+        faults(issuer, &[])[0].starts_with("c.toml:6: `issuer[a].mapping`: nowhere/x.toml cannot be read"),
+        "{:?}",
+        faults(issuer, &[])
+    );
 }

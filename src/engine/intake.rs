@@ -372,6 +372,17 @@ impl Engine {
         }
     }
 
+    /// A source that is fetched from has failed several times in a row: shows beside refused posts.
+    pub async fn record_source_down(&self, issuer: &str, why: &str) {
+        let now = self.store.now();
+        let data =
+            serde_json::json!({"issuer": issuer, "status": 0, "reason": why.chars().take(500).collect::<String>(), "at": now.rfc3339()});
+        let item = FeedItem { kind: "source.down".into(), warning: None, callout: None, at: now, data };
+        if let Err(e) = self.announce(REFUSALS, item).await {
+            tracing::error!(error = %e, "a failing source could not be recorded");
+        }
+    }
+
     /// An act that must be accounted for although it changes nothing: durable before it is done.
     pub async fn audit(&self, who: &str, act: &str, what: &str) -> Result<(), StoreError> {
         let now = self.store.now();

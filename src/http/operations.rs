@@ -149,7 +149,7 @@ pub const OPERATIONS: &[Operation] = &[
         who: ISSUER,
         summary: "Take in a warning; 202 once it is durable, 200 if it was taken in before",
         body: &[("application/json", "Warning"), ("application/cap+xml", "text"), ("application/xml", "text"), ("text/xml", "text")],
-        success: &[(202, "Receipt"), (200, "Receipt")],
+        success: &[(202, "PostReply"), (200, "PostReply")],
         refusals: &[400, 409, 413, 415, 422, 429, 503],
         ..POST
     },

@@ -31,9 +31,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// The whole HTTP side.
 ///
 /// # Errors
-/// A page template is broken; says where.
+/// A page template or a mapping is broken; says where.
 pub fn router(engine: Arc<Engine>, config: &Config, metrics: Metrics, stop: CancellationToken) -> Result<Router, String> {
-    let app = App::new(engine, config, metrics, stop).map_err(|e| format!("a page template is broken: {e:#}"))?;
+    let app = App::new(engine, config, metrics, stop)?;
     let mut router = Router::new();
     for operation in OPERATIONS {
         let guarded = handler(operation).route_layer(middleware::from_fn_with_state((app.clone(), operation), guard));

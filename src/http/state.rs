@@ -17,6 +17,7 @@ use crate::{
     },
     engine::{ActError, CalloutParts, Engine, PostError},
     report::Tally,
+    source::Desk,
     store::{Face, FaceCounts, Record, StoreError},
     telemetry::metrics::Metrics,
 };
@@ -37,6 +38,7 @@ type KeptTally = (FaceCounts, u32, Tally);
 
 pub struct Shared {
     pub engine: Arc<Engine>,
+    pub desk: Desk,
     pub access: Access,
     pub pages: Pages,
     pub metrics: Metrics,
@@ -59,15 +61,16 @@ impl Deref for App {
 
 impl App {
     /// # Errors
-    /// A page template is broken.
-    pub fn new(engine: Arc<Engine>, config: &Config, metrics: Metrics, stop: CancellationToken) -> Result<App, minijinja::Error> {
+    /// A page template or an issuer's mapping is broken; says where.
+    pub fn new(engine: Arc<Engine>, config: &Config, metrics: Metrics, stop: CancellationToken) -> Result<App, String> {
         let secret = |(account, table): (&String, &crate::config::ProviderTable)| {
             table.callback_secret().map(|s| (account.clone(), Sha256::digest(s.as_bytes()).into()))
         };
         Ok(App(Arc::new(Shared {
+            desk: Desk::new(engine.clone(), config).map_err(|f| f.join("\n"))?,
             engine,
             access: Access::new(config),
-            pages: Pages::new(&config.server.public_url)?,
+            pages: Pages::new(&config.server.public_url).map_err(|e| format!("a page template is broken: {e:#}"))?,
             metrics,
             rates: Rates::default(),
             stop,

@@ -1,11 +1,12 @@
 //! Bytes from outside become core types here: warnings as native JSON, CAP or the national 国突 format.
 //!
-//! Who lives here: one reader per source format, and what they share (charset, text, shapes, words).
+//! Who lives here: one reader per source format, mappings for all others (`adapt`), and what they share (charset, text, shapes, words).
 //! What they may touch: the bytes and `core`. What they never do: IO, read a clock, guess silently.
 //! The law of the room: what is merely odd becomes a [`Finding`](crate::core::warning::Finding) that a
 //! person sees and the rest is read; what cannot be a warning is refused whole, with every reason.
 //! Findings are for the duty room and in Chinese; refusals are for the sending program and in English.
 
+pub mod adapt;
 pub mod cap;
 mod charset;
 mod check;

@@ -5,6 +5,7 @@
 use super::text::{self, quote};
 use crate::core::warning::Refusal;
 use quick_xml::{
+    XmlVersion,
     events::{BytesStart, Event},
     name::ResolveResult,
     reader::NsReader,
@@ -48,6 +49,8 @@ pub struct Node {
     pub name: String,
     pub vocabulary: Vocabulary,
     pub text: String,
+    /// Local names and values, in order; bindings of namespaces are left out.
+    pub attributes: Vec<(String, String)>,
     pub children: Vec<Node>,
 }
 
@@ -105,9 +108,9 @@ pub fn read(text: &str) -> Result<Node, Refusal> {
                     ResolveResult::Bound(uri) => Vocabulary::of(uri.0),
                     ResolveResult::Unknown(prefix) => return Err(bad(format!("prefix `{}` is not declared", quote(&prefix)))),
                 };
-                check_attributes(start).map_err(bad)?;
+                let attributes = attributes(start).map_err(bad)?;
                 let name = start.local_name().into_inner().to_string();
-                let node = Node { name, vocabulary, text: String::new(), children: Vec::new() };
+                let node = Node { name, vocabulary, text: String::new(), attributes, children: Vec::new() };
                 if matches!(event, Event::Empty(_)) {
                     place(node, &mut open, &mut root);
                 } else {
@@ -166,15 +169,22 @@ fn add_text(text: &str, open: &mut [Node]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_attributes(start: &BytesStart) -> Result<(), String> {
+fn attributes(start: &BytesStart) -> Result<Vec<(String, String)>, String> {
+    let mut all = Vec::new();
     // Duplicates are compared pairwise by the reader, so the count is bounded as it goes.
     for (n, attribute) in start.attributes().enumerate() {
         if n >= MAX_ATTRIBUTES {
             return Err(format!("more than {MAX_ATTRIBUTES} attributes on one element"));
         }
-        attribute.map_err(|e| format!("bad attribute: {e}"))?;
+        let attribute = attribute.map_err(|e| format!("bad attribute: {e}"))?;
+        if attribute.key.as_namespace_binding().is_none() {
+            let name = attribute.key.local_name().into_inner().to_string();
+            // A reference nobody declared stays as it is written: no field of a warning is an attribute.
+            let value = attribute.normalized_value(XmlVersion::Implicit1_0).unwrap_or_else(|_| attribute.value.clone());
+            all.push((name, value.into_owned()));
+        }
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The 1-based line of a byte position: where a person looks.

@@ -18,6 +18,7 @@ pub const ANSWER_SECONDS: &str = "jiaoying_answer_seconds";
 pub const ESCALATION_LATENESS: &str = "jiaoying_escalation_lateness_seconds";
 pub const QUEUE_DEPTH: &str = "jiaoying_queue_depth";
 pub const PROVIDER_UP: &str = "jiaoying_provider_up";
+pub const SOURCE_UP: &str = "jiaoying_source_up";
 pub const STORE_COMMIT_SECONDS: &str = "jiaoying_store_commit_seconds";
 pub const CONSERVATION: &str = "jiaoying_conservation_difference";
 
@@ -85,6 +86,7 @@ fn describe() {
     describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "From acceptance of a warning to the answer");
     describe_histogram!(ESCALATION_LATENESS, Unit::Seconds, "How late a rung was taken");
     describe_gauge!(QUEUE_DEPTH, "Attempts that wait for a provider account of this gateway, by channel");
+    describe_gauge!(SOURCE_UP, "1: the watched folder or polled address works; 0: it has failed several times in a row");
     describe_gauge!(PROVIDER_UP, "1: the provider takes messages; 0: it is stopped or broken");
     describe_histogram!(STORE_COMMIT_SECONDS, Unit::Seconds, "One durable commit, waiting included");
     describe_gauge!(CONSERVATION, "Expected callouts less the sum over all states: must be 0");
@@ -102,6 +104,11 @@ pub fn warning_posted(issuer: &str, hazard: &str, level: Level, result: &'static
 pub fn warning_refused(issuer: Option<&str>, status: u16) {
     let issuer = issuer.unwrap_or("").to_string();
     counter!(WARNINGS, "issuer" => issuer, "hazard" => "", "level" => "", "result" => status.to_string()).increment(1);
+}
+
+/// Whether a watched folder (`kind` `folder`) or polled address (`pull`) works.
+pub fn source_up(kind: &'static str, issuer: &str, up: bool) {
+    gauge!(SOURCE_UP, "kind" => kind, "issuer" => issuer.to_string()).set(if up { 1.0 } else { 0.0 });
 }
 
 pub fn callouts(state: CalloutState, count: u64) {

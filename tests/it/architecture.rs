@@ -19,10 +19,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["channel", "core", "ingest", "render", "store", "telemetry"]),
     ("telemetry", &["config", "core", "store"]),
     ("config", &["channel", "core"]),
-    ("http", &["config", "core", "engine", "ingest", "render", "report", "store", "telemetry"]),
+    ("http", &["config", "core", "engine", "ingest", "render", "report", "source", "store", "telemetry"]),
+    // Bodies by every way, read and handed to the engine.
+    ("source", &["channel", "config", "core", "engine", "ingest", "telemetry"]),
     // The providers' side: it shares only their wire formats with us.
     ("standin", &["channel", "core"]),
-    ("app", &["channel", "config", "core", "engine", "http", "render", "report", "store", "telemetry"]),
+    ("app", &["channel", "config", "core", "engine", "http", "render", "report", "source", "store", "telemetry"]),
     ("cli", &["app", "channel", "config", "core", "engine", "ingest", "sample", "standin", "store", "telemetry"]),
     ("main", &["cli"]),
     ("lib", &[]),

@@ -3,7 +3,7 @@
 
 mod area;
 mod form;
-mod value;
+pub(in crate::ingest) mod value;
 
 use super::{check, notes::Notes, words};
 use crate::core::{

@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 16;
 const MAX_VALUES: usize = 200_000;
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(in crate::ingest) enum Value {
     Null,
     Bool(bool),
     Number(serde_json::Number),
@@ -66,7 +66,7 @@ impl Value {
 ///
 /// # Errors
 /// [`Refusal::Malformed`] when it is not JSON, holds a key twice, or breaks a limit.
-pub(super) fn parse(text: &str) -> Result<Value, Refusal> {
+pub(in crate::ingest) fn parse(text: &str) -> Result<Value, Refusal> {
     let count = Cell::new(0);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Seed { depth: 0, count: &count }

@@ -103,11 +103,11 @@ impl Core {
             self.pack(&mut call, c, &consumed)?;
         }
         let (out, doubled, runs) = loop {
-            let (answer, turn) = self.fenced(chunk.part, via, &call, Again::Safe, confirm).await.inspect_err(|_| {
+            let mut made = self.fenced_made(chunk.part, via, &call, Again::Safe, confirm).await.inspect_err(|_| {
                 // It may have been done all the same, and what it made due is known to nobody here.
                 self.waker.kick();
             })?;
-            let [answers, earliest, runs] = reply::parts(answer)?;
+            let [answers, earliest, runs] = reply::parts(made.take())?;
             if let Some(due) = reply::time(earliest)? {
                 self.waker.note(due);
             }
@@ -119,10 +119,11 @@ impl Core {
             }
             let runs = reply::array(runs)?.into_iter().map(Run::read).collect::<Result<Vec<_>, _>>()?;
             let done = out.iter().filter(|(_, answer)| *answer == Committed::Done).filter_map(|(n, _)| batch.get(*n));
+            // Also what the replicas did not confirm: it stands on the primary, where others read it and go on from there.
             self.told(done).await?;
             // A repair that began meanwhile may not have seen what we told the journal just now: done again, which
             // changes nothing where it stands.
-            if self.turn(group) == turn {
+            if made.counts(self.turn(group)).inspect_err(|_| self.waker.kick())? {
                 break (out, doubled, runs);
             }
         };

@@ -65,12 +65,14 @@ pub struct Epoch {
     pub replids: BTreeMap<String, String>,
 }
 
-/// Why a call was not done.
+/// Why a call was not done, or does not count.
 pub(super) enum Refusal {
     /// The primary's life is another one than the call named.
     Reborn(String),
     /// A new life is held for so many milliseconds more.
     Held(u64),
+    /// It was done, and the replicas did not say that they have it.
+    Unconfirmed(Value, StoreError),
     Store(StoreError),
 }
 impl From<StoreError> for Refusal {
@@ -81,7 +83,7 @@ impl From<StoreError> for Refusal {
 impl From<Refusal> for StoreError {
     fn from(r: Refusal) -> StoreError {
         match r {
-            Refusal::Store(e) => e,
+            Refusal::Store(e) | Refusal::Unconfirmed(_, e) => e,
             Refusal::Reborn(life) => unavailable(Fault::Reborn(life)),
             Refusal::Held(ms) => unavailable(Fault::Held(ms)),
         }
@@ -290,6 +292,8 @@ impl Link {
     /// The same, saying apart what a call that names a life of the primary may be refused for.
     pub async fn try_call(&self, part: Part, via: Via, call: &Cmd, again: Again, confirm: Confirm) -> Result<Value, Refusal> {
         let (mut detours, mut unknown) = (0, 0);
+        // What it answered, where the confirmation is what failed.
+        let mut done = None;
         loop {
             let looks = self.looks.load(Ordering::SeqCst);
             let fault = match self.node(part) {
@@ -299,11 +303,13 @@ impl Link {
                     Ok((mut c, life)) => match send(&mut c, call).await {
                         Ok(value) => match self.confirmed(&mut c, confirm).await {
                             Ok(()) => return Ok(value),
-                            Err(Fault::Unknown(why)) => {
-                                discard(&node, via, life).await;
-                                Fault::Unknown(why)
+                            Err(fault) => {
+                                if matches!(fault, Fault::Unknown(_)) {
+                                    discard(&node, via, life).await;
+                                }
+                                done = Some(value);
+                                fault
                             }
-                            Err(other) => other,
                         },
                         Err(e) => {
                             let fault = Fault::of(&e);
@@ -318,8 +324,12 @@ impl Link {
                     },
                 },
             };
+            let given_up = |why: StoreError, done: Option<Value>| match done {
+                Some(value) => Refusal::Unconfirmed(value, why),
+                None => why.into(),
+            };
             match fault {
-                Fault::Refused(why) => return Err(unavailable(why).into()),
+                Fault::Refused(why) => return Err(given_up(unavailable(why), done)),
                 Fault::Reborn(life) => return Err(Refusal::Reborn(life)),
                 Fault::Held(ms) => return Err(Refusal::Held(ms)),
                 Fault::NoLibrary if detours < MOST_DETOURS => {
@@ -329,18 +339,18 @@ impl Link {
                 Fault::NoLibrary => {
                     return Err(unavailable("the function library is thrown out again and again (FUNCTION FLUSH?)").into());
                 }
-                Fault::Elsewhere(why) if detours >= MOST_DETOURS => return Err(unavailable(why).into()),
+                Fault::Elsewhere(why) if detours >= MOST_DETOURS => return Err(given_up(unavailable(why), done)),
                 Fault::Elsewhere(_) => {
                     tokio::time::sleep(Duration::from_millis(25 << detours)).await;
                     detours += 1;
                 }
-                Fault::Unknown(why) if again == Again::No || unknown >= MOST_UNKNOWN => return Err(unavailable(why).into()),
+                Fault::Unknown(why) if again == Again::No || unknown >= MOST_UNKNOWN => return Err(given_up(unavailable(why), done)),
                 Fault::Unknown(_) => unknown += 1,
             }
             if let Err(e) = self.look(looks).await
                 && detours >= MOST_DETOURS
             {
-                return Err(e.into());
+                return Err(given_up(e, done));
             }
         }
     }

@@ -35,6 +35,31 @@ struct Life {
     turn: u64,
 }
 
+/// A call that the primary carried out.
+pub(super) struct Made {
+    pub value: Value,
+    /// The turn it was made in.
+    pub turn: u64,
+    /// Why it does not count as confirmed, where the replicas did not say that they have it.
+    pub unconfirmed: Option<StoreError>,
+}
+
+impl Made {
+    /// What was answered, once.
+    pub fn take(&mut self) -> Value {
+        std::mem::replace(&mut self.value, Value::Nil)
+    }
+
+    /// Whether it counts, now that what it did is told to the journal: not where a repair began meanwhile (then it is
+    /// made again), an error where it was not confirmed.
+    pub fn counts(&mut self, turn: u64) -> Result<bool, StoreError> {
+        if self.turn != turn {
+            return Ok(false);
+        }
+        self.unconfirmed.take().map_or(Ok(true), Err)
+    }
+}
+
 /// What this gateway knows of the primaries' lives.
 #[derive(Default)]
 pub(super) struct Lives {
@@ -105,15 +130,14 @@ impl Core {
     }
 
     /// Makes a call on the life of the primary that we know; repairs another one first, and waits while a
-    /// new one is held. Answers the turn the call was made in, too.
-    pub(super) async fn fenced(
-        &self,
-        part: Part,
-        via: Via,
-        call: &Cmd,
-        again: Again,
-        confirm: Confirm,
-    ) -> Result<(Value, u64), StoreError> {
+    /// new one is held. What was not confirmed is an error.
+    pub(super) async fn fenced(&self, part: Part, via: Via, call: &Cmd, again: Again, confirm: Confirm) -> Result<Value, StoreError> {
+        let made = self.fenced_made(part, via, call, again, confirm).await?;
+        made.unconfirmed.map_or(Ok(made.value), Err)
+    }
+
+    /// The same for who must know what was done although it was not confirmed.
+    pub(super) async fn fenced_made(&self, part: Part, via: Via, call: &Cmd, again: Again, confirm: Confirm) -> Result<Made, StoreError> {
         let mut patience = self.link.settings.recovery_hold * 2 + Duration::from_secs(1);
         loop {
             match self.try_fenced(part, via, call, again, confirm).await? {
@@ -133,7 +157,7 @@ impl Core {
     /// The same for a call that has nothing to do while a new life is held: `None` after a moment.
     pub(super) async fn fenced_now(&self, part: Part, call: &Cmd, again: Again) -> Result<Option<Value>, StoreError> {
         match self.try_fenced(part, Via::Work, call, again, Confirm::No).await? {
-            Ok((value, _)) => Ok(Some(value)),
+            Ok(made) => made.unconfirmed.map_or(Ok(Some(made.value)), Err),
             Err(held) => {
                 tokio::time::sleep(held.min(Duration::from_millis(200))).await;
                 self.waker.kick();
@@ -149,13 +173,14 @@ impl Core {
         call: &Cmd,
         again: Again,
         confirm: Confirm,
-    ) -> Result<Result<(Value, u64), Duration>, StoreError> {
+    ) -> Result<Result<Made, Duration>, StoreError> {
         let group = self.group(part);
         loop {
             let life = self.lives.known().get(&group).cloned().unwrap_or_default();
             let known = life.name.as_deref().unwrap_or(NONE);
             match self.link.try_call(part, via, &self.with_life(call, 0, known), again, confirm).await {
-                Ok(value) => return Ok(Ok((value, life.turn))),
+                Ok(value) => return Ok(Ok(Made { value, turn: life.turn, unconfirmed: None })),
+                Err(Refusal::Unconfirmed(value, why)) => return Ok(Ok(Made { value, turn: life.turn, unconfirmed: Some(why) })),
                 Err(Refusal::Held(ms)) => return Ok(Err(Duration::from_millis(ms.max(1)))),
                 Err(Refusal::Store(e)) => return Err(e),
                 Err(Refusal::Reborn(_)) => self.repair_once(group, &life).await?,

@@ -341,11 +341,11 @@ impl Store for RedisStore {
         let group = self.core.group(Part::CONTROL);
         loop {
             // Asked again after a lost answer it skips a number, which nobody minds.
-            let (n, turn) = self.core.fenced(Part::CONTROL, Via::Urgent, &next, Again::Safe, self.core.confirm).await?;
-            let n = reply::number(n)?;
+            let mut made = self.core.fenced_made(Part::CONTROL, Via::Urgent, &next, Again::Safe, self.core.confirm).await?;
+            let n = reply::number(made.take())?;
             self.core.lives.given(sequence, n);
             // A repair that began meanwhile may not have known of it, so that it would be given again.
-            if self.core.turn(group) == turn {
+            if made.counts(self.core.turn(group))? {
                 return Ok(n);
             }
         }
@@ -414,13 +414,13 @@ impl Store for RedisStore {
         let apply = self.core.docs_call(kind, expect, &by, &upsert, &delete);
         let group = self.core.group(Part::CONTROL);
         loop {
-            let (answer, turn) = self.core.fenced(Part::CONTROL, Via::Urgent, &apply, Again::Safe, self.core.confirm).await?;
-            let version = reply::text(answer)?;
+            let mut made = self.core.fenced_made(Part::CONTROL, Via::Urgent, &apply, Again::Safe, self.core.confirm).await?;
+            let version = reply::text(made.take())?;
             if version.is_empty() {
                 return Ok(None);
             }
             self.core.told_docs(kind, expect, &by, &upsert, &delete).await?;
-            if self.core.turn(group) == turn {
+            if made.counts(self.core.turn(group))? {
                 return version.parse().map(Some).map_err(corrupt);
             }
         }

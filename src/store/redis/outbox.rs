@@ -101,8 +101,8 @@ impl Core {
         }
         let group = self.group(run.dest);
         loop {
-            let (answer, turn) = self.fenced(run.dest, via, &call, Again::Safe, confirm).await?;
-            let [word, earliest, theirs] = reply::parts(answer)?;
+            let mut made = self.fenced_made(run.dest, via, &call, Again::Safe, confirm).await?;
+            let [word, earliest, theirs] = reply::parts(made.take())?;
             if reply::text(word)? != "ok" {
                 return Ok(Handed::Gap(reply::bytes(theirs)?));
             }
@@ -113,7 +113,7 @@ impl Core {
             if !self.together {
                 self.told_carried(run).await?;
             }
-            if self.turn(group) == turn {
+            if made.counts(self.turn(group))? {
                 break;
             }
         }

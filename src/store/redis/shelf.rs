@@ -30,7 +30,7 @@ const BYTES: usize = 1 << 20;
 impl Core {
     /// A call that may be repeated, confirmed as far as this store confirms: what follows relies on it.
     async fn carried(&self, part: Part, call: &Cmd) -> Result<Option<String>, StoreError> {
-        let (answer, _) = self.fenced(part, Via::Work, call, Again::Safe, self.confirm).await?;
+        let answer = self.fenced(part, Via::Work, call, Again::Safe, self.confirm).await?;
         let why = reply::text(answer)?;
         Ok((!why.is_empty()).then_some(why))
     }
@@ -44,7 +44,7 @@ impl Core {
             for (key, head) in some {
                 call.arg(names::text(key)).arg(&head.0[..]);
             }
-            let (answer, _) = self.fenced(part, Via::Work, &call, Again::Safe, Confirm::No).await?;
+            let answer = self.fenced(part, Via::Work, &call, Again::Safe, Confirm::No).await?;
             let why = reply::text(answer)?;
             if !why.is_empty() {
                 return Ok(Some(why));

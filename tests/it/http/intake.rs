@@ -69,12 +69,12 @@ impl Store for Disk {
 
 const POST: &str = "/api/v1/warnings";
 
-async fn stored(app: &App) -> usize {
+pub async fn stored(app: &App) -> usize {
     app.engine.reports().warnings(None, 100).await.unwrap().len()
 }
 
 /// What the duty room was told of refusals.
-async fn refusals(app: &App) -> Vec<Value> {
+pub async fn refusals(app: &App) -> Vec<Value> {
     let feed = app.engine.reports().feed_after(0, 1000).await.unwrap();
     feed.into_iter().filter(|(_, i)| i.kind == "warning.refused").map(|(_, i)| i.data).collect()
 }

@@ -35,7 +35,24 @@ pub const WHSEC: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 pub const CALLBACK: &str = "callback-secret-0123456789";
 pub const COUNTY: &str = "140521000000";
 
-const CONFIG: &str = r#"
+/// Posts by the shipped mapping of flash-flood platforms.
+pub const PLATFORM_KEY: &str = "platform-key-0123456789-abcdef";
+/// Posts by a mapping that looks for several warnings in one body.
+pub const LIST_KEY: &str = "list-key-0123456789-abcdefghij";
+
+pub const CONFIG: &str = r#"
+[[issuer]]
+id = "platform"
+name = "山洪灾害监测预警平台"
+key = "platform-key-0123456789-abcdef"
+mapping = "flash-flood"
+divisions = ["1405"]
+[[issuer]]
+id = "list"
+name = "消防物联网监控中心"
+key = "list-key-0123456789-abcdefghij"
+mapping = "fire-iot"
+divisions = ["1405"]
 [[issuer]]
 id = "qixiang"
 name = "晋城市气象台"

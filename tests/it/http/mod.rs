@@ -9,6 +9,7 @@ mod live;
 mod officers;
 mod reading;
 mod rollout;
+mod sources;
 
 use crate::conformance::fresh;
 
@@ -62,6 +63,13 @@ macro_rules! serves {
                 numbers_are_masked_unless_an_operator_asks,
                 a_token_bound_to_a_division_sees_that_division_only,
                 the_directory_is_read_page_by_page_and_taken_in_from_a_sheet,
+            ],
+            sources: [
+                a_platform_posts_its_own_json_and_is_answered_as_the_contract_says,
+                a_body_of_several_warnings_is_answered_item_by_item,
+                past_its_rate_a_platform_waits_unless_a_red_one_is_in_the_body,
+                a_watched_folder_takes_whole_files_once_and_gives_every_refusal_its_reason,
+                a_polled_address_is_asked_for_changes_only_and_its_silence_is_told,
             ],
             rollout: [
                 a_callout_with_a_field_of_a_newer_version_is_left_to_that_and_shown_all_the_same,

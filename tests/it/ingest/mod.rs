@@ -1,4 +1,5 @@
 //! Warnings from outside: real files, hand-made faults, and anything at all.
+mod adapt;
 mod cap;
 pub mod corpus;
 mod expected;
