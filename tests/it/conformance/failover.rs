@@ -221,6 +221,29 @@ async fn what_was_answered_done_is_there_after_a_failover_that_lost_it_by_outbox
 }
 
 #[tokio::test]
+async fn what_the_replicas_did_not_confirm_is_refused_and_yet_not_lost_for_others_have_read_it() {
+    let mut house = House::build(false).await;
+    let least = |n: &str| assert_eq!(house.primary.ask(&["CONFIG", "SET", "min-replicas-to-write", n]).trim(), "OK");
+    least("1");
+    let store = house.open(Settings { replicas: 1, wait_timeout: Duration::from_millis(50), ..house.settings("a") }).await;
+    let man = callout(1, 0);
+    let first = done(&store, change(&man, Head::NONE, "asked")).await;
+    // A replica that was there a moment ago counts for min-replicas-to-write until its lag is noticed.
+    least("0");
+    house.cut();
+    let answer = change(&man, first, "answered");
+    let refused = store.commit(WriteLane::Urgent, vec![answer.clone()]).await;
+    assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("0 of 1 replicas")), "{refused:?}");
+    // Whoever is told the answer again finds it here, changes nothing, and says that it is kept.
+    assert_eq!(store.load(std::slice::from_ref(&man)).await.unwrap()[0].as_ref().unwrap().head, answer.head);
+    house.fail_over();
+    drop(store);
+    let store = house.gateway("a").await;
+    assert_eq!(store.load(std::slice::from_ref(&man)).await.unwrap()[0].as_ref().unwrap().head, answer.head);
+    assert_eq!(chain(&store, &man).await, [first, answer.head]);
+}
+
+#[tokio::test]
 async fn chains_of_two_gateways_are_put_together_again() {
     let mut house = House::build(false).await;
     let (a, b) = (house.gateway("a").await, house.gateway("b").await);
