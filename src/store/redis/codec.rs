@@ -1,4 +1,4 @@
-//! Records, faces, journal rows and what is sent between partitions, as bytes. `library.lua` reads
+//! Records, faces, journal rows and what is sent between partitions, as bytes. `library/` reads
 //! the same header at the same places; see there.
 
 use super::names::{self, Part};

@@ -1,10 +1,21 @@
-//! The function library as a server gets it. Its name carries the data format and a digest of its
+//! The function library (`library/`, the keys are described in `head.lua`) as a server gets it. Its name carries the data format and a digest of its
 //! text: two versions of the gateway work side by side, each with functions of its own.
 
 use sha2::{Digest, Sha256};
 
-/// One text: what stands in the second may use the local functions of the first.
-const TEXT: &str = concat!(include_str!("library.lua"), include_str!("shelf.lua"));
+/// One text: what stands in a file may use the local functions of those before it.
+const TEXT: &str = concat!(
+    include_str!("library/head.lua"),
+    include_str!("library/fence.lua"),
+    include_str!("library/letters.lua"),
+    include_str!("library/commit.lua"),
+    include_str!("library/outbox.lua"),
+    include_str!("library/claim.lua"),
+    include_str!("library/control.lua"),
+    include_str!("library/reading.lua"),
+    include_str!("library/moves.lua"),
+    include_str!("library/shelf.lua"),
+);
 /// The layout of keys and values. A store of another format is refused.
 pub(super) const FORMAT: &str = "1";
 /// In its place while a move fills the store: no gateway opens it.

@@ -1,10 +1,10 @@
 //! The store on Redis 7 for several gateways: one server, Sentinel or Cluster.
 //!
-//! Who lives here: `library.lua` (what happens inside the server; the keys are described at its
-//! head) and `library`; `link` (connections, repeats, `WAIT`) with `topology`, `fault` and `reply`;
+//! Who lives here: `library` with `library/` (what happens inside the server; the keys are described in
+//! `head.lua`); `link` (connections, repeats, `WAIT`) with `topology`, `fault` and `reply`;
 //! `names` and `codec` (the data format); `lives`, `replay` and `orphans` (what a failover lost is repaired
 //! from the local journal); `commit`, `outbox`, `claim`, `reports` (the promise); `export` and `import` (moves); `shelf`
-//! with `shelf.lua` (what the archive asks); `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
+//! (what the archive asks); `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
 //!
 //! Records live in partitions, each in one hash slot. A commit is one call in its own partition; what
 //! it sends to another one goes through an outbox where that may be on another server, and at once

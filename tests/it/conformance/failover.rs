@@ -225,7 +225,7 @@ async fn what_the_replicas_did_not_confirm_is_refused_and_yet_not_lost_for_other
     let mut house = House::build(false).await;
     let least = |n: &str| assert_eq!(house.primary.ask(&["CONFIG", "SET", "min-replicas-to-write", n]).trim(), "OK");
     least("1");
-    let store = house.open(Settings { replicas: 1, wait_timeout: Duration::from_millis(50), ..house.settings("a") }).await;
+    let store = house.open(Settings { replicas: 1, wait_timeout: Duration::from_secs(2), ..house.settings("a") }).await;
     let man = callout(1, 0);
     let first = done(&store, change(&man, Head::NONE, "asked")).await;
     // A replica that was there a moment ago counts for min-replicas-to-write until its lag is noticed.

@@ -1,4 +1,4 @@
--- What the archive asks (shelf.rs). One text with library.lua, whose local functions it uses. In addition there is
+-- What the archive asks (shelf.rs). Beside the keys of head.lua there is
 --   x<w>  string: the attempt by which a warning's records here are being forgotten. Who brings it back takes it away, and
 --         what a paused gateway sends of that attempt later does nothing.
 
