@@ -9,7 +9,7 @@ use crate::{
         warning::{Finding, MessageType},
         warning_life::WarningState,
     },
-    store::StoreError,
+    store::{Key, StoreError},
 };
 
 /// No warning in force was accepted longer ago, unless somebody extended it again and again.
@@ -27,8 +27,13 @@ impl Engine {
         'all: loop {
             let batch = self.reports.warnings(before, 200).await?;
             for record in &batch {
-                let old: WarningState = from_json(&record.key, &record.body)?;
-                before = Some(old.id);
+                let Key::Warning(id) = &record.key else { continue };
+                before = Some(*id);
+                // One that cannot be read must not hold up what is new.
+                let Ok(old) = from_json::<WarningState>(&record.key, &record.body) else {
+                    tracing::error!(warning = %id, "it cannot be read, so nothing is taken to continue it");
+                    continue;
+                };
                 if old.accepted_at + LOOK_BACK < now {
                     break 'all;
                 }
