@@ -3,6 +3,10 @@
 
 mod aliyun_client;
 mod aliyun_push;
+mod code_lists;
+mod codes;
+mod codes_reference;
+mod follows;
 mod kit;
 mod odd_input;
 mod others_client;
