@@ -3,6 +3,7 @@
 
 mod aliyun_client;
 mod aliyun_push;
+mod callbacks;
 mod code_lists;
 mod codes;
 mod codes_reference;
