@@ -17,3 +17,4 @@ mod others_odd;
 mod others_push;
 mod signatures;
 mod smtp;
+mod smtp_real;
