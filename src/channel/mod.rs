@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod http;
 pub mod item;
 pub mod limits;
+pub mod long_sms;
 pub mod refusal;
 pub mod secret;
 pub mod settings;
@@ -259,6 +260,10 @@ pub trait Provider: Send + Sync {
     /// `provider_message_id` of its acceptance.
     fn echoes_reference(&self) -> bool {
         true
+    }
+    /// How many SMS a message costs here, signature included; 0 where nothing is counted by them.
+    fn sms_count(&self, _message: &Message) -> usize {
+        0
     }
     /// Checks a message against the declared variables (types, lengths) of its template, before
     /// anything is sent. The text says which variable, its length and its limit.

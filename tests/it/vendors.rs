@@ -15,6 +15,7 @@ mod others_kit;
 mod others_next;
 mod others_odd;
 mod others_push;
+mod routes;
 mod signatures;
 mod smtp;
 mod smtp_real;

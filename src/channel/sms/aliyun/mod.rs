@@ -11,7 +11,7 @@ pub use settings::Settings;
 use crate::channel::{
     AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
     aliyun::{self, Rpc},
-    template,
+    long_sms, template,
 };
 use crate::core::{
     send::{Channel, Outcome},
@@ -85,8 +85,13 @@ impl Provider for AliyunSms {
         aliyun::callback::reply(ok)
     }
 
+    fn sms_count(&self, message: &Message) -> usize {
+        long_sms::cost(Some(&self.settings.sign_name), &message.text).count
+    }
+
     fn check_message(&self, message: &Message) -> Result<(), String> {
         let chosen = template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), message)?;
-        template::check(chosen, message)
+        template::check(chosen, message)?;
+        long_sms::check(Some(&self.settings.sign_name), &message.text, self.settings.long_sms)
     }
 }

@@ -4,6 +4,7 @@ use crate::channel::{
     AccountLimits, Secret,
     aliyun::rpc::{Endpoint, parse_endpoint},
     limits,
+    long_sms::LongSms,
     template::{self, TemplateSet},
 };
 use crate::core::time::Span;
@@ -33,6 +34,9 @@ pub struct Settings {
     /// SmsUpExtendCode, when bought: replies then come to a number that ends in it.
     #[serde(default)]
     pub extend_code: Option<String>,
+    /// `"refuse"`: a text that does not fit one SMS is not sent here; `"split"`: it is, and counted by its parts.
+    #[serde(default)]
+    pub long_sms: LongSms,
     /// How long to wait for a reply; Aliyun advises at least 1 s.
     #[serde(default = "request_timeout")]
     pub request_timeout: Span,

@@ -25,6 +25,7 @@ use crate::channel::{
     AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
     e164::{e164, is_mainland_mobile},
     exchange::{exchange, parse_endpoint},
+    long_sms,
     sign::{aliyun_acs3::date, hex, huawei_wsse as wsse},
     template,
 };
@@ -137,8 +138,13 @@ impl Provider for HuaweiSms {
         callback::reply(ok)
     }
 
+    fn sms_count(&self, message: &Message) -> usize {
+        long_sms::cost(self.settings.sign_name.as_deref(), &message.text).count
+    }
+
     fn check_message(&self, message: &Message) -> Result<(), String> {
         let chosen = template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), message)?;
-        template::check(chosen, message)
+        template::check(chosen, message)?;
+        long_sms::check(self.settings.sign_name.as_deref(), &message.text, self.settings.long_sms)
     }
 }

@@ -4,6 +4,7 @@ use crate::channel::{
     AccountLimits, Secret,
     exchange::parse_endpoint,
     limits,
+    long_sms::LongSms,
     template::{self, TemplateSet},
 };
 use crate::core::time::Span;
@@ -34,6 +35,9 @@ pub struct Settings {
     /// What Huawei reaches us by for receipts; `server.public_url` unless told.
     #[serde(default)]
     pub public_url: String,
+    /// `"refuse"`: a text that does not fit one SMS is not sent here; `"split"`: it is, and counted by its parts.
+    #[serde(default)]
+    pub long_sms: LongSms,
     /// How long to wait for a reply.
     #[serde(default = "request_timeout")]
     pub request_timeout: Span,

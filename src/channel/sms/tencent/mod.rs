@@ -20,7 +20,7 @@ pub use settings::Settings;
 use crate::channel::{
     AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
     e164::{e164, is_mainland_mobile},
-    template,
+    long_sms, template,
     tencent::{self, Rpc},
 };
 use crate::core::{
@@ -94,8 +94,13 @@ impl Provider for TencentSms {
         self.settings.session_context_enabled
     }
 
+    fn sms_count(&self, message: &Message) -> usize {
+        long_sms::cost(Some(&self.settings.sign_name), &message.text).count
+    }
+
     fn check_message(&self, message: &Message) -> Result<(), String> {
         let chosen = template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), message)?;
-        template::check(chosen, message)
+        template::check(chosen, message)?;
+        long_sms::check(Some(&self.settings.sign_name), &message.text, self.settings.long_sms)
     }
 }

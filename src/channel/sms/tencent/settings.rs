@@ -4,6 +4,7 @@ use crate::channel::{
     AccountLimits, Secret,
     exchange::parse_endpoint,
     limits,
+    long_sms::LongSms,
     template::{self, TemplateSet},
     tencent::rpc::Endpoint,
 };
@@ -44,6 +45,9 @@ pub struct Settings {
     /// found by SerialNo and a look-up can only go by number and time.
     #[serde(default)]
     pub session_context_enabled: bool,
+    /// `"refuse"`: a text that does not fit one SMS is not sent here; `"split"`: it is, and counted by its parts.
+    #[serde(default)]
+    pub long_sms: LongSms,
     /// How long to wait for a reply.
     #[serde(default = "request_timeout")]
     pub request_timeout: Span,
