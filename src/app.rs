@@ -72,7 +72,7 @@ pub fn render_options(config: &Config) -> RenderOptions {
         dir: config.templates.dir.clone(),
         signature: config.messages.signature.clone(),
         segments: usize::from(config.messages.segments),
-        sms_link: config.messages.sms_link,
+        sms_link: config.messages.link == crate::config::Link::IfFits,
     }
 }
 
@@ -300,7 +300,7 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         intents: usize::from(config.engine.in_flight),
         rows_per_turn: u32::from(config.engine.planning_chunk),
         public_url: config.server.public_url.clone(),
-        sms_link: config.messages.sms_link,
+        sms_link: config.messages.link == crate::config::Link::IfFits,
         key: reference_key(&store).await?,
         gateway: gateway_name()?,
         outlines: Arc::new(outlines(config).map_err(AppError::Faults)?),

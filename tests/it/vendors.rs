@@ -7,6 +7,7 @@ mod callbacks;
 mod code_lists;
 mod codes;
 mod codes_reference;
+mod filing;
 mod follows;
 mod kit;
 mod odd_input;

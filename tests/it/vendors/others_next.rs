@@ -89,8 +89,11 @@ impl Gateway {
             if t.contains_key("templates") {
                 let of = |k: &jiaoying::channel::MessageKind| {
                     renderer.approved_text(*k, channel, false).is_some().then(|| {
-                        let t =
-                            jiaoying::channel::ProviderTemplate { code: "T".into(), variables: renderer.provider_variables(*k, channel) };
+                        let t = jiaoying::channel::ProviderTemplate {
+                            code: "T".into(),
+                            variables: renderer.provider_variables(*k, channel),
+                            ..Default::default()
+                        };
                         (k.as_str().to_string(), toml::Value::try_from(t).unwrap())
                     })
                 };

@@ -1,7 +1,7 @@
 //! `[provider.NAME]` with `kind = "aliyun_sms"`.
 
 use crate::channel::{
-    AccountLimits, Secret,
+    AccountLimits, Day, FilingState, Secret,
     aliyun::rpc::{Endpoint, parse_endpoint},
     limits,
     long_sms::LongSms,
@@ -26,6 +26,11 @@ pub struct Settings {
     pub security_token: Option<Secret>,
     /// The approved and filed signature (短信签名), without 【】.
     pub sign_name: String,
+    /// How the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
     /// Approved templates by kind of message.
     pub templates: TemplateSet,
     /// Templates for drills; when given, a drill uses no other.

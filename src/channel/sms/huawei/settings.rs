@@ -1,7 +1,7 @@
 //! `[provider.NAME]` with `kind = "huawei_sms"`.
 
 use crate::channel::{
-    AccountLimits, Secret,
+    AccountLimits, Day, FilingState, Secret,
     exchange::parse_endpoint,
     limits,
     long_sms::LongSms,
@@ -26,6 +26,11 @@ pub struct Settings {
     /// Needed with universal templates: the signature, without 【】.
     #[serde(default)]
     pub sign_name: Option<String>,
+    /// How the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
     /// Approved templates by kind of message: `code` is the template's id. Variables in the order in which
     /// they first appear in the wording.
     pub templates: TemplateSet,

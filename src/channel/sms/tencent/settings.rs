@@ -1,7 +1,7 @@
 //! `[provider.NAME]` with `kind = "tencent_sms"`.
 
 use crate::channel::{
-    AccountLimits, Secret,
+    AccountLimits, Day, FilingState, Secret,
     exchange::parse_endpoint,
     limits,
     long_sms::LongSms,
@@ -32,6 +32,11 @@ pub struct Settings {
     pub sdk_app_id: String,
     /// The approved and filed signature (短信签名), without 【】: the text, not its id.
     pub sign_name: String,
+    /// How the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
     /// Approved templates by kind of message: `code` is the TemplateId. `{1}`, `{2}` … are the variables
     /// in the order in which they first appear in the wording.
     pub templates: TemplateSet,

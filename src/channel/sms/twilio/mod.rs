@@ -10,7 +10,7 @@ pub use settings::Settings;
 use crate::channel::{
     AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Lookup, Message, Provider, SendRequest, WallClock,
     e164::e164,
-    long_sms,
+    long_sms::{self, LongSms},
     twilio::{
         callback::{Address as CallbackAddress, reply},
         rest::{Rest, number_or_text},
@@ -103,6 +103,9 @@ impl Provider for TwilioSms {
         reply(ok)
     }
 
+    fn refuses_long_sms(&self) -> bool {
+        self.settings.long_sms == LongSms::Refuse
+    }
     fn sms_count(&self, message: &Message) -> usize {
         long_sms::cost(self.settings.sign_name.as_deref(), &message.text).count
     }
