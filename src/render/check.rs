@@ -95,6 +95,40 @@ impl Renderer {
         out
     }
 
+    /// Every wording that an account knows, filled with samples and shown to it: what it would refuse for its variables is
+    /// found here and not in the night. `known` is asked by kind, drill and variant; a kind it has not at all is left out.
+    pub fn check_against(
+        &self,
+        channel: Channel,
+        known: &dyn Fn(MessageKind, bool, &str) -> bool,
+        check: &dyn Fn(&Message) -> Result<(), String>,
+    ) -> Vec<TemplateFault> {
+        let (list, folder) = match channel {
+            Channel::Sms => (&self.sms, "sms"),
+            Channel::Voice => (&self.voice, "voice"),
+            Channel::Im | Channel::Email => return Vec::new(),
+        };
+        let mut out = Vec::new();
+        for (w, t) in &list.0 {
+            let file = file_of(folder, w, ".txt");
+            let mut fault = gather(&mut out, &file);
+            for (name, facts) in samples_for(w) {
+                if !known(w.kind, facts.drill, "") || !known(w.kind, facts.drill, &w.variant) {
+                    continue;
+                }
+                let of_kind = |variant: &str| known(w.kind, facts.drill, variant);
+                let plain = if folder == "sms" { self.sms(w, channel, &facts, t) } else { self.voice(w, &facts, t) };
+                let linked = if folder == "sms" { self.linked(&plain, &facts, &of_kind) } else { None };
+                for m in std::iter::once(plain).chain(linked) {
+                    if let Err(why) = check(&m) {
+                        fault(format!("with the {name} sample: {why}"));
+                    }
+                }
+            }
+        }
+        out
+    }
+
     /// What every SMS costs, the wordings with a link apart where they may be sent.
     pub fn costs(&self) -> Vec<TemplateCost> {
         let units_of = |m: &Message| segments(&format!("【{}】{}", self.options.signature, m.text));
