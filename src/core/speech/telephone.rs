@@ -31,7 +31,7 @@ pub(super) fn spoken(chars: &[char], at: usize, out: &mut String) -> Option<usiz
     };
     let service = (lengths == [10] || lengths == [3, 3, 4]) && (first.starts_with("400") || first.starts_with("800"));
     let said = |word: &&str| out.trim_end_matches(['：', ':', '（', '(', ' ']).ends_with(*word);
-    let dialled = matches!(lengths.as_slice(), [3..=8]) && DIALLED.iter().any(|w| said(&w));
+    let dialled = matches!(lengths.as_slice(), [3..=8]) && DIALLED.iter().any(said);
     if !(mobile || landline || service || dialled) {
         return None;
     }

@@ -80,6 +80,16 @@ fn the_shipped_templates_have_no_fault_whatever_the_options() {
 }
 
 #[test]
+fn an_ordinary_message_costs_one_sms_even_where_two_are_allowed() {
+    let r = Renderer::new(RenderOptions { segments: 2, ..options() }).unwrap();
+    let costs = r.costs();
+    assert!(costs.len() > 20, "every wording is counted");
+    for c in costs {
+        assert!(c.usual <= 70 && c.parts <= 2, "{c:?}");
+    }
+}
+
+#[test]
 fn a_bad_template_of_an_operator_is_told_by_file_and_never_sent() {
     let dir = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| {
