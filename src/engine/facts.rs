@@ -171,6 +171,17 @@ impl Engine {
     pub(super) fn render(&self, provider: &dyn Provider, kind: AskKind, channel: Channel, facts: &MessageFacts) -> Result<Message, String> {
         let kind = kind_of(kind);
         let known = |variant: &str| provider.knows_wording(kind, facts.drill, variant);
-        self.renderer.render_known(kind, channel, facts, &known).map_err(|e| e.to_string())
+        let message = self.renderer.render_known(kind, channel, facts, &known).map_err(|e| e.to_string())?;
+        if message.variant.is_empty() {
+            return Ok(message);
+        }
+        // A wording that was declared wrongly must not keep a warning back: the one that fits all says it too.
+        match provider.check_message(&message) {
+            Ok(()) => Ok(message),
+            Err(why) => {
+                tracing::warn!(account = provider.account(), kind = kind.as_str(), variant = message.variant, %why, "a wording does not fit its template");
+                self.renderer.render_known(kind, channel, facts, &|_| false).map_err(|e| e.to_string())
+            }
+        }
     }
 }

@@ -106,3 +106,23 @@ async fn the_gateway_tells_what_nobody_has_written_down_one_line_an_account() {
     assert!(told[0].starts_with("aliyun_sms：") && told[0].ends_with("项签名或模板未填写报备状态"), "{told:?}");
     assert!(told[1].starts_with("tencent_voice："), "{told:?}");
 }
+
+#[tokio::test]
+async fn a_red_rainstorm_goes_out_in_its_own_wording_and_in_the_common_one_where_that_was_declared_wrongly_or_not_approved() {
+    let digits = "digit = { kind = 'number', max = 2 }, minutes = { kind = 'number', max = 5 }, places = { max = 35 }, what = { max = 35 }";
+    for (filing, variables, want) in
+        [("approved", digits, "OWN"), ("approved", "pigeons = { max = 3 }", "T"), ("pending", digits, "T"), ("rejected", digits, "T")]
+    {
+        let own = format!("code = 'OWN'\nfiling = '{filing}'\nvariables = {{ {variables} }}");
+        let mut g = super::others_next::Gateway::start_with(&["aliyun_sms"], |t| {
+            let variant: toml::Table = own.parse().unwrap();
+            let variants = toml::Table::from_iter([("rainstorm.red".to_string(), variant.into())]);
+            t["templates"]["callout"].as_table_mut().unwrap().insert("variants".into(), variants.into());
+        })
+        .await;
+        g.warn().await;
+        g.run(false).await;
+        let sent = g._standin.sent();
+        assert!(!sent.is_empty() && sent.iter().all(|s| &*s.template == want), "{filing} {variables}: {:?}", sent.first());
+    }
+}

@@ -79,6 +79,11 @@ pub(super) struct Gateway {
 
 impl Gateway {
     pub async fn start(kinds: &[&str]) -> Gateway {
+        Gateway::start_with(kinds, |_| {}).await
+    }
+
+    /// The same with each account's table changed.
+    pub async fn start_with(kinds: &[&str], change: impl Fn(&mut toml::Table)) -> Gateway {
         let behaviour = Behaviour { receipts: Receipts { send: false, ..Receipts::default() }, ..Behaviour::default() };
         let s = standin(StandinSettings { behaviour, ..StandinSettings::default() }).await;
         let renderer = Renderer::new(RenderOptions::default()).unwrap();
@@ -100,6 +105,7 @@ impl Gateway {
                 let all: toml::Table = jiaoying::channel::MessageKind::ALL.iter().filter_map(of).collect();
                 t.insert("templates".into(), all.into());
             }
+            change(&mut t);
             account_of(&t.to_string(), kind, PUBLIC)
         };
         let clock = Arc::new(ManualClock::new(Time::parse_rfc3339(START).unwrap()));
