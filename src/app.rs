@@ -1,5 +1,7 @@
 //! Putting it together: the one place that names concrete stores and providers.
 
+mod wordings;
+
 use crate::{
     channel::{
         Provider,
@@ -72,7 +74,7 @@ pub fn render_options(config: &Config) -> RenderOptions {
         dir: config.templates.dir.clone(),
         signature: config.messages.signature.clone(),
         segments: usize::from(config.messages.segments),
-        sms_link: config.messages.sms_link,
+        sms_link: config.messages.link == crate::config::Link::IfFits,
     }
 }
 
@@ -132,12 +134,18 @@ pub fn providers(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Vec<String>>
 pub fn faults(config: &Config) -> Vec<String> {
     let mut all = Vec::new();
     all.extend(policy(config).err().unwrap_or_default());
-    match renderer(config) {
-        Ok(r) => all.extend(r.check().into_iter().map(|f| f.to_string())),
-        Err(f) => all.extend(f),
+    match (renderer(config), providers(config)) {
+        (Ok(r), accounts) => {
+            all.extend(r.check().into_iter().map(|f| f.to_string()));
+            all.extend(accounts.iter().flatten().flat_map(|p| wordings::faults(config, &r, p.as_ref())));
+            all.extend(accounts.err().unwrap_or_default());
+        }
+        (Err(f), accounts) => {
+            all.extend(f);
+            all.extend(accounts.err().unwrap_or_default());
+        }
     }
     all.extend(outlines(config).err().unwrap_or_default());
-    all.extend(providers(config).err().unwrap_or_default());
     if let Some(path) = &config.archive.path
         && let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty() && d.exists() && !d.is_dir())
     {
@@ -300,7 +308,7 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         intents: usize::from(config.engine.in_flight),
         rows_per_turn: u32::from(config.engine.planning_chunk),
         public_url: config.server.public_url.clone(),
-        sms_link: config.messages.sms_link,
+        sms_link: config.messages.link == crate::config::Link::IfFits,
         key: reference_key(&store).await?,
         gateway: gateway_name()?,
         outlines: Arc::new(outlines(config).map_err(AppError::Faults)?),
@@ -428,7 +436,7 @@ mod tests {
     fn the_example_declares_for_every_message_just_the_variables_of_its_template() {
         let config = example();
         let renderer = renderer(&config).unwrap();
-        let mut seen = 0;
+        let (mut seen, mut variants) = (0, 0);
         let mut check = |channel: Channel, set: &TemplateSet| {
             let wanted: BTreeMap<_, _> = MessageKind::ALL
                 .into_iter()
@@ -437,6 +445,12 @@ mod tests {
                 .collect();
             let given: BTreeMap<_, _> = set.0.iter().map(|(k, t)| (*k, t.variables.clone())).collect();
             assert_eq!(given, wanted, "{channel}");
+            for (k, t) in &set.0 {
+                for (variant, v) in &t.variants {
+                    assert_eq!(v.variables, renderer.wording_variables(*k, variant, channel), "{channel} {k:?} {variant}");
+                    variants += 1;
+                }
+            }
             seen += 1;
         };
         for (account, table) in &config.providers {
@@ -453,5 +467,22 @@ mod tests {
             }
         }
         assert_eq!(seen, 4);
+        assert!(variants >= 2, "a wording of its own is shown, for SMS and voice");
+    }
+
+    #[test]
+    fn a_template_whose_declared_variables_do_not_fit_the_wording_is_told_by_check() {
+        let mut config = example();
+        let sms = config.providers.get_mut("aliyun-sms").unwrap();
+        let text = toml::to_string(&sms.0).unwrap();
+        assert!(text.contains("max = 35"));
+        sms.0 = text.replace("max = 35", "max = 6").parse().unwrap();
+        let told = faults(&config);
+        let has = |words: &[&str]| told.iter().any(|f| words.iter().all(|w| f.contains(w)));
+        assert!(has(&["provider.aliyun-sms.templates", "sms/callout.txt", "`places`", "at most 6"]), "{told:#?}");
+        let voice = config.providers.get_mut("aliyun-voice").unwrap();
+        voice.0 = toml::to_string(&voice.0).unwrap().replace("rainstorm.red", "rainstrom.red").parse().unwrap();
+        let told = faults(&config);
+        assert!(told.iter().any(|f| f.contains("callout.variants") && f.contains("voice/callout.rainstrom.red.txt")), "{told:#?}");
     }
 }

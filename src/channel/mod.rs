@@ -8,9 +8,11 @@ pub mod aliyun;
 pub mod e164;
 pub mod email;
 pub mod exchange;
+pub mod filing;
 pub mod http;
 pub mod item;
 pub mod limits;
+pub mod long_sms;
 pub mod refusal;
 pub mod secret;
 pub mod settings;
@@ -21,6 +23,7 @@ pub mod tencent;
 pub mod twilio;
 pub mod voice;
 
+pub use filing::{Day, Filing, FilingState};
 pub use secret::Secret;
 
 use crate::core::{
@@ -98,6 +101,9 @@ impl MessageKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     pub kind: MessageKind,
+    /// Which wording of the kind: `rainstorm.red`, `link`; empty for the one that fits all. Where a provider approves
+    /// wordings, each has a code of its own.
+    pub variant: String,
     pub drill: bool,
     /// In the template's own order.
     pub variables: Vec<(String, String)>,
@@ -260,13 +266,30 @@ pub trait Provider: Send + Sync {
     fn echoes_reference(&self) -> bool {
         true
     }
+    /// How many SMS a message costs here, signature included; 0 where nothing is counted by them.
+    fn sms_count(&self, _message: &Message) -> usize {
+        0
+    }
+    /// Whether a text that does not fit one SMS is never sent here.
+    fn refuses_long_sms(&self) -> bool {
+        false
+    }
+    /// Whether this account may send this wording of a kind ([`Message::variant`]); where wordings are not approved
+    /// one by one, any.
+    fn knows_wording(&self, _kind: MessageKind, _drill: bool, _variant: &str) -> bool {
+        true
+    }
+    /// What had to be filed with the provider before it would send, and how that stands.
+    fn filings(&self) -> Vec<Filing> {
+        Vec::new()
+    }
     /// Checks a message against the declared variables (types, lengths) of its template, before
     /// anything is sent. The text says which variable, its length and its limit.
     fn check_message(&self, message: &Message) -> Result<(), String>;
 }
 
 /// Declared variables of a provider's approved template.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderTemplate {
     /// The provider's code, such as `SMS_123456789`.
@@ -274,6 +297,14 @@ pub struct ProviderTemplate {
     /// Variable name → its declared kind and longest length in characters.
     #[serde(default)]
     pub variables: BTreeMap<String, VariableRule>,
+    /// Whether the provider has approved it (报备), and until when.
+    #[serde(default)]
+    pub filing: FilingState,
+    #[serde(default)]
+    pub valid_until: Option<Day>,
+    /// Other wordings of the same kind that were approved, by name: `rainstorm.red`, `link` …
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variants: BTreeMap<String, ProviderTemplate>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

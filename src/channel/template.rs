@@ -3,7 +3,7 @@
 //! Providers refuse (or, worse, silently drop) a message whose variables are too long, of the wrong
 //! type, or hold a URL. That is found here, before anything is sent, and told with name and length.
 
-use super::{Message, MessageKind, ProviderTemplate, VariableRule};
+use super::{FilingState, Message, MessageKind, ProviderTemplate, VariableRule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,7 +28,24 @@ pub fn choose<'a>(
         (true, None) => return Err("a drill is not sent in the words of a real warning: add [drill_templates]".into()),
         (false, _) => (templates, "templates"),
     };
-    set.0.get(&message.kind).ok_or_else(|| format!("no template for `{kind}`: add [{table}.{kind}]", kind = message.kind.as_str()))
+    let kind = message.kind.as_str();
+    let plain = set.0.get(&message.kind).ok_or_else(|| format!("no template for `{kind}`: add [{table}.{kind}]"))?;
+    if message.variant.is_empty() {
+        return match plain.filing {
+            // The provider would stop the whole account for it.
+            FilingState::Rejected => Err(format!("the template of `{kind}` was rejected by the provider ({table}.{kind}.filing)")),
+            _ => Ok(plain),
+        };
+    }
+    let named = plain.variants.get(&message.variant);
+    named.ok_or_else(|| format!("no template for `{kind}.{}`: add [{table}.{kind}.variants.\"{}\"]", message.variant, message.variant))
+}
+
+/// Whether a wording of a kind is among the approved ones: filed, not refused, not waiting.
+pub fn knows(templates: &TemplateSet, drill_templates: Option<&TemplateSet>, kind: MessageKind, drill: bool, variant: &str) -> bool {
+    let set = if drill { drill_templates } else { Some(templates) };
+    let Some(plain) = set.and_then(|s| s.0.get(&kind)) else { return false };
+    variant.is_empty() || plain.variants.get(variant).is_some_and(|t| t.filing.is_usable())
 }
 
 /// Checks every variable against its declaration. `Err` names each variable that does not fit.
@@ -72,8 +89,15 @@ fn variable_fault(name: &str, value: &str, rule: &VariableRule) -> Option<String
 /// What is wrong with declarations themselves, as `key: reason`.
 pub fn faults(table: &str, set: &TemplateSet) -> Vec<String> {
     let mut faults = Vec::new();
-    for (kind, t) in &set.0 {
-        let at = format!("{table}.{}", kind.as_str());
+    let variants = |(kind, t): (&MessageKind, &ProviderTemplate)| -> Vec<(String, ProviderTemplate)> {
+        let own = |(name, v): (&String, &ProviderTemplate)| (format!("{table}.{}.variants.{name:?}", kind.as_str()), v.clone());
+        t.variants.iter().map(own).collect()
+    };
+    let all = set.0.iter().map(|(kind, t)| (format!("{table}.{}", kind.as_str()), t.clone()));
+    for (at, t) in all.chain(set.0.iter().flat_map(variants)) {
+        if at.contains(".variants.") && !t.variants.is_empty() {
+            faults.push(format!("{at}.variants: a variant has no variants of its own"));
+        }
         if t.code.trim().is_empty() {
             faults.push(format!("{at}.code: is empty"));
         }
@@ -147,11 +171,13 @@ mod tests {
                 ("digit".into(), rule("number", 1)),
                 ("time".into(), rule("time", 12)),
             ]),
+            ..ProviderTemplate::default()
         }
     }
     fn message(variables: &[(&str, &str)]) -> Message {
         Message {
             kind: MessageKind::Callout,
+            variant: String::new(),
             drill: false,
             variables: variables.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
             text: String::new(),

@@ -1,8 +1,46 @@
 //! `jiaoying check`: every fault in one run, each with file, line and what to do.
 
 use super::Failure;
-use crate::app;
+use crate::{
+    app,
+    channel::{Day, filing},
+    config::Config,
+    core::send::Channel,
+    store::clock::{Clock, SystemClock},
+};
 use std::path::Path;
+
+/// What every SMS costs, and how the filing (报备) of each account stands.
+fn shown(config: &Config) -> Result<(), Failure> {
+    let plain = |f: Vec<String>| Failure::Usage(f.join("\n"));
+    let renderer = app::renderer(config).map_err(plain)?;
+    println!("短信长度（含签名；一条 70 字，更长的每条 67 字）：");
+    for c in renderer.costs() {
+        println!("  {}：通常 {} 字，最长 {} 字，{} 条", c.file, c.usual, c.longest, c.parts);
+    }
+    let today = Day::of(SystemClock::new().now());
+    for p in app::providers(config).map_err(plain)? {
+        let filings = p.filings();
+        if filings.is_empty() {
+            continue;
+        }
+        println!("报备 {}：", p.account());
+        for f in &filings {
+            println!("  {}：{}", f.what, f.standing());
+        }
+        for concern in filing::concerns(p.account(), &filings, today) {
+            println!("注意：{concern}");
+        }
+        if p.channel() == Channel::Sms && config.messages.segments > 1 && p.refuses_long_sms() {
+            println!(
+                "注意：{}：messages.segments = {}，但该账号不发长短信（long_sms = \"refuse\"）",
+                p.account(),
+                config.messages.segments
+            );
+        }
+    }
+    Ok(())
+}
 
 pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
     let config = app::load_config(config)?;
@@ -40,6 +78,9 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
             );
         }
         Ok(_) => {}
+    }
+    if faults.is_empty() {
+        shown(&config)?;
     }
     if faults.is_empty() {
         println!("配置、规则、模板无误");

@@ -22,6 +22,9 @@ pub(super) async fn run(config: Option<&Path>, print_addr: bool) -> Result<(), F
     if engine.directory().recipients.is_empty() {
         tracing::warn!("the directory is empty: nobody can be called; see `jiaoying import`");
     }
+    for concern in engine.filing_concerns() {
+        tracing::warn!(%concern, "a filing needs somebody");
+    }
     app::run(&config, engine, listener, metrics, super::stop_on_signal(), archive).await?;
     Ok(())
 }

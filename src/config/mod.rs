@@ -16,7 +16,7 @@ mod sources;
 pub use access::{HazardRight, Issuer, MappingFile, Role, Token};
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
-pub use sections::{Archive, Clock, Divisions, Engine, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
+pub use sections::{Archive, Clock, Divisions, Engine, Link, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
 pub use sources::{FolderSource, PullSource, Sources};
 
 use serde::Deserialize;

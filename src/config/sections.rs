@@ -174,16 +174,25 @@ pub struct Divisions {
 pub struct Messages {
     /// The registered SMS signature, without 【】, 2 to 12 characters.
     pub signature: String,
-    /// Whether SMS carry the answer link: carriers want every link filed, so by default they do not
-    /// and people answer by `1`.
-    pub sms_link: bool,
+    /// Whether an SMS may carry the answer link: carriers want every link filed, so by default none does and people
+    /// answer by `1`.
+    pub link: Link,
     /// The longest SMS, in segments (1 to 5).
     pub segments: u8,
 }
 impl Default for Messages {
     fn default() -> Self {
-        Messages { signature: "应急叫应".into(), sms_link: false, segments: 1 }
+        Messages { signature: "应急叫应".into(), link: Link::Never, segments: 1 }
     }
+}
+
+/// `messages.link`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    Never,
+    /// Where the provider has approved a wording with it, and the message costs no more SMS than without.
+    IfFits,
 }
 
 /// `[engine]`

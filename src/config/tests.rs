@@ -5,6 +5,20 @@ use std::collections::BTreeSet;
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
 
+/// A certificate whose key nobody has.
+const AUTHORITY: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBkTCCATagAwIBAgITffaHggfWzTqfhhsgqGQgVcAiojAKBggqhkjOPQQDAjAd\n\
+MRswGQYDVQQDDBJvZmZpY2UuZXhhbXBsZS5vcmcwIBcNMjYxMTI0MDkzNzI5WhgP\n\
+MjEyNjEwMzEwOTM3MjlaMB0xGzAZBgNVBAMMEm9mZmljZS5leGFtcGxlLm9yZzBZ\n\
+MBMGByqGSM49AgEGCCqGSM49AwEHA0IABEfXOSG8CTJDfu4zr/RHMWj+dahcThtS\n\
+K16jCeO24uiXNvAuSzaLBr3ktq4agQClKv6Jk7UNzDEg6/U/QUl3PPyjUzBRMB0G\n\
+A1UdDgQWBBQeaanBAyfUgg0lmv+7lI+QTrAvcjAfBgNVHSMEGDAWgBQeaanBAyfU\n\
+gg0lmv+7lI+QTrAvcjAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYC\n\
+IQCPIvTtu7bjzMtIvz6x5AE2YCarWQgiiX/CPZw9lPaaVwIhAP7BQjFwylUv35wT\n\
+Vw476YfdkpeuK5pXpNa6zbBb5/N0\n\
+-----END CERTIFICATE-----";
+
 fn env(vars: &[(&str, &str)]) -> Environment {
     Environment::new(vars.iter().map(|(k, v)| (k.to_string(), v.to_string())))
 }
@@ -42,6 +56,7 @@ fn examples() -> (tempfile::TempDir, Config) {
     secret("aliyun-sms.callback", "abcdef0123456789abcdef0123");
     secret("aliyun-voice.callback", "0123456789abcdefabcdef0123");
     secret("mail.password", "pass-phrase");
+    secret("mail-ca.pem", AUTHORITY);
     secret("redis.password", "redis-pass-phrase");
     let vars = [
         ("QIXIANG_KEY", "another-key-of-enough-length"),

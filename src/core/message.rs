@@ -176,6 +176,8 @@ pub struct MessageFacts {
     /// Where the code is not in our table, the name the message itself gives.
     pub hazard_name: String,
     pub level: Level,
+    /// The stage of a warning that is issued in stages: `T-2h`, `立即转移`.
+    pub stage: Option<String>,
     pub headline: String,
     pub description: String,
     pub instruction: String,
@@ -215,6 +217,7 @@ impl Default for MessageFacts {
             hazard: HazardCode(String::new()),
             hazard_name: String::new(),
             level: Level::Unknown,
+            stage: None,
             headline: String::new(),
             description: String::new(),
             instruction: String::new(),
@@ -263,6 +266,10 @@ impl MessageFacts {
 
     /// What is to be done at once.
     pub fn action(&self) -> &'static str {
+        // A fire that burns is fought; the danger of one is guarded against.
+        if self.hazard.0.starts_with("11G") && matches!(self.level.called_as(), Level::Red | Level::Orange) {
+            return "请立即组织扑救、撤离群众";
+        }
         action(self.hazard.class(), self.level)
     }
 }

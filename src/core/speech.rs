@@ -1,5 +1,7 @@
 //! Texts made speakable: a voice that reads `06:10` as "zero six colon ten" is not understood at three
-//! in the morning. Numbers, times, dates, ranges and units become the words a person would say.
+//! in the morning. Numbers, times, dates, telephone numbers, ranges and units become the words a person would say.
+
+mod telephone;
 
 const DIGITS: [&str; 10] = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
 
@@ -64,6 +66,17 @@ const UNITS: &[(&str, &str)] = &[
     ("km/h", "公里每小时"),
     ("m³/s", "立方米每秒"),
     ("m3/s", "立方米每秒"),
+    ("mm/d", "毫米每天"),
+    ("MPa", "兆帕"),
+    ("kPa", "千帕"),
+    ("km2", "平方公里"),
+    ("hm²", "公顷"),
+    ("hm2", "公顷"),
+    ("m³", "立方米"),
+    ("m²", "平方米"),
+    ("ha", "公顷"),
+    ("kW", "千瓦"),
+    ("min", "分钟"),
     ("hPa", "百帕"),
     ("m/s", "米每秒"),
     ("km²", "平方公里"),
@@ -88,7 +101,8 @@ pub fn speakable(text: &str) -> String {
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
         if c.is_ascii_digit() {
-            at = spoken_number(&chars, at, &mut out);
+            let special = telephone::spoken(&chars, at, &mut out).or_else(|| spoken_date(&chars, at, &mut out));
+            at = special.unwrap_or_else(|| spoken_number(&chars, at, &mut out));
             continue;
         }
         if let Some((len, value)) = roman_level(&chars, at).filter(|_| !after_word(&out)) {
@@ -100,6 +114,9 @@ pub fn speakable(text: &str) -> String {
             'Ⅰ'..='Ⅻ' => out.push_str(&number(u64::from(c as u32 - 'Ⅰ' as u32 + 1))),
             '[' | ']' | '【' | '】' | '(' | ')' | '（' | '）' | '“' | '”' | '"' | '《' | '》' | '*' | '#' => {}
             '/' | '\n' | '\r' | '\t' => out.push('，'),
+            '+' | '＋' if next_is_digit(&chars, at) && out.chars().next_back().is_some_and(|c| DIGITS.iter().any(|d| d.starts_with(c))) => {
+                out.push('加');
+            }
             '~' | '～' => out.push('到'),
             '-' | '−' if next_is_digit(&chars, at) && !after_word(&out) => out.push_str("零下"),
             '≥' => out.push_str("不低于"),
@@ -111,6 +128,30 @@ pub fn speakable(text: &str) -> String {
         at += 1;
     }
     out
+}
+
+/// `2026-07-08` and `2026/7/8`: a date, digit by digit the year; answers where to go on.
+fn spoken_date(chars: &[char], at: usize, out: &mut String) -> Option<usize> {
+    if after_word(out) {
+        return None;
+    }
+    let run = |from: usize| chars.iter().skip(from).take_while(|c| c.is_ascii_digit()).count();
+    let text = |from: usize, len: usize| -> String { chars.iter().skip(from).take(len).collect() };
+    let sign = chars.get(at + 4).copied().filter(|c| matches!(c, '-' | '/' | '.'))?;
+    let (month, day) = (at + 5, at + 5 + run(at + 5) + 1);
+    let (long_month, long_day) = (run(month), run(day));
+    if run(at) != 4 || !matches!(long_month, 1 | 2) || chars.get(day - 1) != Some(&sign) || !matches!(long_day, 1 | 2) {
+        return None;
+    }
+    let (m, d) = (text(month, long_month).parse::<u64>().ok()?, text(day, long_day).parse::<u64>().ok()?);
+    if !text(at, 2).starts_with(['1', '2']) || !(1..=12).contains(&m) || !(1..=31).contains(&d) {
+        return None;
+    }
+    out.push_str(&format!("{}年{}月{}日", digits(&text(at, 4)), number(m), number(d)));
+    let end = day + long_day;
+    // 2026-07-08T06:10 and 2026-07-08 06:10: the time is next.
+    let time = matches!(chars.get(end), Some('T' | ' ')) && next_is_digit(chars, end);
+    Some(if time { end + 1 } else { end })
 }
 
 /// `IV级`: warnings write the four levels in letters, too.
@@ -158,12 +199,18 @@ fn spoken_number(chars: &[char], at: usize, out: &mut String) -> usize {
         return end;
     }
     // 06:10 or 06:10:00
-    if is(end, ":：") && len <= 2 && value < 24 && run(end + 1) == 2 {
+    if is(end, ":：") && len <= 2 && (value < 24 || (value == 24 && text(end + 1, 2) == "00")) && run(end + 1) == 2 {
         let minute: u64 = text(end + 1, 2).parse().unwrap_or(0);
         if minute < 60 {
             out.push_str(&clock(value, minute));
             let after = end + 3;
-            return if is(after, ":：") && run(after + 1) == 2 { after + 3 } else { after };
+            let after = if is(after, ":：") && run(after + 1) == 2 { after + 3 } else { after };
+            // 08:00-20:00
+            if is(after, "-~～—–至") && next_is_digit(chars, after) {
+                out.push('到');
+                return after + 1;
+            }
+            return after;
         }
     }
     // 17时08分
@@ -251,6 +298,42 @@ mod tests {
             ("第12345678901号", "第一二三四五六七八九零一号"),
             ("（１００毫米）", "一百毫米"),
             ("龙港镇", "龙港镇"),
+            ("24:00前", "二十四点前"),
+            ("00:30", "零点三十分"),
+            ("08:00-20:00", "八点到二十点"),
+            ("08:00至20:00", "八点到二十点"),
+            ("2026-07-08", "二零二六年七月八日"),
+            ("2026-07-08 06:10发布", "二零二六年七月八日六点十分发布"),
+            ("2026-07-08T06:10:00", "二零二六年七月八日六点十分"),
+            ("2026/7/8起", "二零二六年七月八日起"),
+            ("2026.07.08", "二零二六年七月八日"),
+            ("2026-13-08", "二千零二十六到十三到零八"),
+            ("降雨量12.5毫米", "降雨量十二点五毫米"),
+            ("雨强12.5mm/h", "雨强十二点五毫米每小时"),
+            ("0.5m", "零点五米"),
+            ("1000多人", "一千多人"),
+            ("2.5万人", "二点五万人"),
+            ("2户5人，共102户", "两户五人，共一百零二户"),
+            ("库容120万m³", "库容一百二十万m³"),
+            ("库容1200m³", "库容一千二百立方米"),
+            ("面积35km²", "面积三十五平方公里"),
+            ("30min内", "三十分钟内"),
+            ("30%～50%", "百分之三十到百分之五十"),
+            ("气温-5～3℃", "气温零下五到三摄氏度"),
+            ("≥50mm", "不低于五十毫米"),
+            ("请拨打110", "请拨打幺幺零"),
+            ("火警电话：119", "火警电话：幺幺九"),
+            ("雨量110毫米", "雨量一百一十毫米"),
+            ("联系15400000001", "联系幺五四零零零零零零零幺"),
+            ("值班电话0356-2000001", "值班电话零三五六，二零零零零零幺"),
+            ("值班室03562000001", "值班室零三五六二零零零零零幺"),
+            ("热线12345", "热线幺二三四五"),
+            ("热线400-000-0001", "热线四零零，零零零，零零零幺"),
+            ("K12+300处塌方", "K一二加三百处塌方"),
+            ("S331省道", "S三三一省道"),
+            ("3号楼2单元", "三号楼二单元"),
+            ("第2、3组", "第二、三组"),
+            ("龙港镇/中村镇", "龙港镇，中村镇"),
             ("99:99", "九十九:九十九"),
             ("", ""),
         ] {

@@ -120,6 +120,9 @@ impl Engine {
         };
         let outcome = job.account.provider.send(&job.request).await;
         let seconds = (self.store.now() - started).seconds_f64();
+        if matches!(outcome, Outcome::Accepted { .. }) {
+            metrics::sms_parts(job.account.name(), job.account.provider.sms_count(&job.request.message));
+        }
         drop(job.slot);
         Done { whose: job.whose, account: job.account, outcome, seconds }
     }

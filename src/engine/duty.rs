@@ -6,7 +6,7 @@ use super::{
     apply::{WarningChange, to_json},
 };
 use crate::{
-    channel::Message,
+    channel::{Message, Provider},
     core::{
         division::Division,
         duty_call::{DutyCall, DutyDoors},
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// What the shift leader is told: how many tasks wait, and which.
-    pub(super) async fn duty_message(&self, d: &Departure) -> Result<Result<Message, String>, StoreError> {
+    pub(super) async fn duty_message(&self, provider: &dyn Provider, d: &Departure) -> Result<Result<Message, String>, StoreError> {
         let (mut titles, mut places) = (Vec::new(), Vec::new());
         let mut facts: Option<MessageFacts> = None;
         for m in &d.members {
@@ -83,7 +83,7 @@ impl Engine {
         facts.ask = titles;
         facts.places = places;
         facts.drill = d.group.drill;
-        Ok(self.render(d.group.kind, d.group.channel, &facts))
+        Ok(self.render(provider, d.group.kind, d.group.channel, &facts))
     }
 
     /// The areas of a warning as it names them, or as the directory does.

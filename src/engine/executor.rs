@@ -309,7 +309,7 @@ impl Engine {
                 (Address::Phone(phone), AskKind::Which) => lines.all.get(phone).map(|l| self.options(&l.state)).unwrap_or_default(),
                 _ => Vec::new(),
             };
-            let message = match self.message(&hand.around, &hand.stepped.state, &a, shown, options) {
+            let message = match self.message(account.provider.as_ref(), &hand.around, &hand.stepped.state, &a, shown, options) {
                 Ok(m) => m,
                 Err(why) => {
                     self.decide(hand, &Event::Unsendable { n, why }, now);

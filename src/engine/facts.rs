@@ -2,7 +2,7 @@
 
 use super::{Engine, apply::Around};
 use crate::{
-    channel::{Message, MessageKind},
+    channel::{Message, MessageKind, Provider},
     core::{
         callout::state::{AskKind, Attempt, Callout, ClosedReason},
         line::{Departure, DigitAsk, Line},
@@ -76,6 +76,7 @@ impl Engine {
             hazard: c.hazard.clone(),
             hazard_name: c.parameters.get("eventName").cloned().unwrap_or_default(),
             level: c.level,
+            stage: c.stage.clone(),
             headline: c.headline.clone(),
             description: c.description.clone(),
             instruction: c.instruction.clone(),
@@ -88,6 +89,7 @@ impl Engine {
     /// The message of a direct attempt (an SMS or mail to the holder).
     pub(super) fn message(
         &self,
+        provider: &dyn Provider,
         around: &Around,
         c: &Callout,
         a: &Attempt,
@@ -113,7 +115,7 @@ impl Engine {
             link: (a.channel == Channel::Email || self.settings.sms_link).then(|| self.link(c.id, a.contact)),
             ..self.base_facts(w, entry)
         };
-        self.render(a.kind, a.channel, &facts)
+        self.render(provider, a.kind, a.channel, &facts)
     }
 
     /// What a "which one?" offers: each digit with what it is about.
@@ -128,9 +130,9 @@ impl Engine {
     }
 
     /// The message of a call or gathered message: it speaks the count.
-    pub(super) async fn gathered_message(&self, d: &Departure) -> Result<Result<Message, String>, StoreError> {
+    pub(super) async fn gathered_message(&self, provider: &dyn Provider, d: &Departure) -> Result<Result<Message, String>, StoreError> {
         if d.group.kind == AskKind::Decide {
-            return self.duty_message(d).await;
+            return self.duty_message(provider, d).await;
         }
         let mut holders = Vec::new();
         let mut places = Vec::new();
@@ -162,10 +164,24 @@ impl Engine {
         facts.holders = holders;
         facts.places = places;
         facts.drill = d.group.drill;
-        Ok(self.render(d.group.kind, d.group.channel, &facts))
+        Ok(self.render(provider, d.group.kind, d.group.channel, &facts))
     }
 
-    pub(super) fn render(&self, kind: AskKind, channel: Channel, facts: &MessageFacts) -> Result<Message, String> {
-        self.renderer.render(kind_of(kind), channel, facts).map_err(|e| e.to_string())
+    /// In the best wording that this provider may send.
+    pub(super) fn render(&self, provider: &dyn Provider, kind: AskKind, channel: Channel, facts: &MessageFacts) -> Result<Message, String> {
+        let kind = kind_of(kind);
+        let known = |variant: &str| provider.knows_wording(kind, facts.drill, variant);
+        let message = self.renderer.render_known(kind, channel, facts, &known).map_err(|e| e.to_string())?;
+        if message.variant.is_empty() {
+            return Ok(message);
+        }
+        // A wording that was declared wrongly must not keep a warning back: the one that fits all says it too.
+        match provider.check_message(&message) {
+            Ok(()) => Ok(message),
+            Err(why) => {
+                tracing::warn!(account = provider.account(), kind = kind.as_str(), variant = message.variant, %why, "a wording does not fit its template");
+                self.renderer.render_known(kind, channel, facts, &|_| false).map_err(|e| e.to_string())
+            }
+        }
     }
 }

@@ -74,7 +74,7 @@ impl Engine {
                     continue;
                 }
             };
-            let message = match self.gathered_message(&d).await? {
+            let message = match self.gathered_message(account.provider.as_ref(), &d).await? {
                 Ok(m) => m,
                 Err(why) => {
                     join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why }, now);

@@ -387,6 +387,16 @@ impl Engine {
         depth.into_iter().for_each(|(channel, n)| metrics::queue_depth(channel, n));
     }
 
+    /// What had to be filed (报备) for each account, and how it stands.
+    pub fn filings(&self) -> Vec<(String, Vec<crate::channel::Filing>)> {
+        self.accounts.all().iter().map(|a| (a.name().to_string(), a.provider.filings())).collect()
+    }
+    /// What somebody should see to of that, a line each, in Chinese.
+    pub fn filing_concerns(&self) -> Vec<String> {
+        let today = crate::channel::Day::of(self.store.now());
+        self.filings().iter().flat_map(|(account, all)| crate::channel::filing::concerns(account, all, today)).collect()
+    }
+
     /// Accounts: name, whether it is up, why not.
     pub fn providers(&self) -> Vec<(String, bool, String)> {
         let now = self.store.now();

@@ -68,6 +68,8 @@ struct Status {
     callouts: Vec<CalloutLine>,
     more_callouts: bool,
     refusals: Vec<RefusalLine>,
+    /// Filings (报备) that need somebody.
+    filings: Vec<String>,
     durability: String,
 }
 
@@ -127,6 +129,8 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
         callouts,
         more_callouts,
         refusals: refusals(&app, &caller).await?,
+        // Of the whole system, as refusals are.
+        filings: if own.is_none() { app.engine.filing_concerns() } else { Vec::new() },
     };
     Ok(app.pages.page(StatusCode::OK, "status.html", status))
 }

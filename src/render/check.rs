@@ -1,9 +1,16 @@
 //! Every template rendered with samples and looked at as a provider and a carrier would: what is too
 //! long, unmarked, forbidden or never said. Run by `jiaoying check` and by a test.
 
-use super::{DRILL_MARK, DRILL_SPOKEN, RenderOptions, Renderer, VOICE_KINDS, plain::Template, sample::samples, variables::Variable};
+use super::{
+    DRILL_MARK, DRILL_SPOKEN, RenderOptions, Renderer,
+    load::file_of,
+    plain::Template,
+    sample::{longest, samples, usual},
+    variables::Variable,
+    wording::Wording,
+};
 use crate::{
-    channel::{Message, MessageKind},
+    channel::{Message, MessageKind, template::holds_url},
     core::{
         message::{MessageFacts, segments, units},
         send::Channel,
@@ -39,48 +46,98 @@ pub fn check_templates(options: &RenderOptions) -> Vec<TemplateFault> {
     }
 }
 
+/// What a template costs with a sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateCost {
+    /// Below `templates/message/`, such as `sms/callout.txt`.
+    pub file: String,
+    /// UTF-16 units with the signature, of the usual sample and of the longest.
+    pub usual: usize,
+    pub longest: usize,
+    /// SMS of the longest.
+    pub parts: usize,
+}
+
 impl Renderer {
     /// Tries every template with sample facts.
     pub fn check(&self) -> Vec<TemplateFault> {
         let mut out = Vec::new();
-        for kind in MessageKind::ALL {
-            self.check_kind(kind, Channel::Sms, &mut out);
-            self.check_kind(kind, Channel::Email, &mut out);
-            if VOICE_KINDS.contains(&kind) {
-                self.check_kind(kind, Channel::Voice, &mut out);
+        for (w, t) in &self.sms.0 {
+            let file = file_of("sms", w, ".txt");
+            let mut fault = gather(&mut out, &file);
+            check_source(t, w.kind, &mut fault);
+            for (name, facts) in samples_for(w) {
+                let plain = self.sms(w, Channel::Sms, &facts, t);
+                self.check_sms(name, &facts, &plain, &mut fault);
+                if let Some(linked) = self.linked(&plain, &facts, &|_| true) {
+                    self.check_sms(name, &facts, &linked, &mut fault);
+                }
+            }
+        }
+        for (w, t) in &self.voice.0 {
+            let file = file_of("voice", w, ".txt");
+            let mut fault = gather(&mut out, &file);
+            check_source(t, w.kind, &mut fault);
+            for (name, facts) in samples_for(w) {
+                check_voice(name, &facts, &self.voice(w, &facts, t), &mut fault);
+            }
+        }
+        for (w, ()) in self.mail_text.0.iter().chain(&self.mail_html.0) {
+            let file = file_of("email", w, ".txt");
+            let mut fault = gather(&mut out, &file);
+            for (name, facts) in samples_for(w) {
+                match self.render(w.kind, Channel::Email, &facts) {
+                    Err(e) => fault(format!("with the {name} sample: {e}")),
+                    Ok(message) => check_email(name, &facts, &message, &mut fault),
+                }
             }
         }
         out
     }
 
-    fn check_kind(&self, kind: MessageKind, channel: Channel, out: &mut Vec<TemplateFault>) {
-        let file = match channel {
-            Channel::Email => format!("email/{}.txt", kind.as_str()),
-            c => format!("{c}/{}.txt", kind.as_str()),
+    /// Every wording that an account knows, filled with samples and shown to it: what it would refuse for its variables is
+    /// found here and not in the night. `known` is asked by kind, drill and variant; a kind it has not at all is left out.
+    pub fn check_against(
+        &self,
+        channel: Channel,
+        known: &dyn Fn(MessageKind, bool, &str) -> bool,
+        check: &dyn Fn(&Message) -> Result<(), String>,
+    ) -> Vec<TemplateFault> {
+        let (list, folder) = match channel {
+            Channel::Sms => (&self.sms, "sms"),
+            Channel::Voice => (&self.voice, "voice"),
+            Channel::Im | Channel::Email => return Vec::new(),
         };
-        let mut fault = |message: String| {
-            let f = TemplateFault { file: file.clone(), message };
-            if !out.contains(&f) {
-                out.push(f);
+        let mut out = Vec::new();
+        for (w, t) in &list.0 {
+            let file = file_of(folder, w, ".txt");
+            let mut fault = gather(&mut out, &file);
+            for (name, facts) in samples_for(w) {
+                if !known(w.kind, facts.drill, "") || !known(w.kind, facts.drill, &w.variant) {
+                    continue;
+                }
+                let of_kind = |variant: &str| known(w.kind, facts.drill, variant);
+                let plain = if folder == "sms" { self.sms(w, channel, &facts, t) } else { self.voice(w, &facts, t) };
+                let linked = if folder == "sms" { self.linked(&plain, &facts, &of_kind) } else { None };
+                for m in std::iter::once(plain).chain(linked) {
+                    if let Err(why) = check(&m) {
+                        fault(format!("with the {name} sample: {why}"));
+                    }
+                }
             }
+        }
+        out
+    }
+
+    /// What every SMS costs, the wordings with a link apart where they may be sent.
+    pub fn costs(&self) -> Vec<TemplateCost> {
+        let units_of = |m: &Message| segments(&format!("【{}】{}", self.options.signature, m.text));
+        let of = |w: &Wording, facts: MessageFacts, t: &Template| units_of(&self.sms(w, Channel::Sms, &w.sample(facts), t));
+        let cost = |(w, t): &(Wording, Template)| {
+            let (usual, longest) = (of(w, usual(), t), of(w, longest(), t));
+            TemplateCost { file: file_of("sms", w, ".txt"), usual: usual.units, longest: longest.units, parts: longest.count }
         };
-        if let Some(template) = match channel {
-            Channel::Voice => self.voice.get(&kind),
-            Channel::Sms => self.sms.get(&kind),
-            _ => None,
-        } {
-            check_source(template, kind, &mut fault);
-        }
-        for (name, facts) in samples() {
-            match self.render(kind, channel, &facts) {
-                Err(e) => fault(format!("with the {name} sample: {e}")),
-                Ok(message) => match channel {
-                    Channel::Sms | Channel::Im => self.check_sms(name, &facts, &message, &mut fault),
-                    Channel::Voice => check_voice(name, &facts, &message, &mut fault),
-                    Channel::Email => check_email(name, &facts, &message, &mut fault),
-                },
-            }
-        }
+        self.sms.0.iter().map(cost).collect()
     }
 
     fn check_sms(&self, name: &str, facts: &MessageFacts, message: &Message, fault: &mut dyn FnMut(String)) {
@@ -102,7 +159,25 @@ impl Renderer {
     }
 }
 
+/// Each fault of a file once.
+fn gather<'a>(out: &'a mut Vec<TemplateFault>, file: &'a str) -> impl FnMut(String) + 'a {
+    move |message| {
+        let f = TemplateFault { file: file.to_string(), message };
+        if !out.contains(&f) {
+            out.push(f);
+        }
+    }
+}
+
+/// The samples, made such that this wording is for them.
+fn samples_for(w: &Wording) -> impl Iterator<Item = (&'static str, MessageFacts)> + '_ {
+    samples().into_iter().map(|(name, facts)| (name, w.sample(facts)))
+}
+
 fn check_source(template: &Template, kind: MessageKind, fault: &mut dyn FnMut(String)) {
+    if holds_url(&template.source) {
+        fault("it holds a link: carriers want each filed, and the answer page's own is put behind the text where it may be".into());
+    }
     if let Some(c) = template.source.chars().find(|c| FORBIDDEN.contains(*c)) {
         fault(format!("`{c}` is not allowed in a template (the signature is added by the provider)"));
     }

@@ -41,7 +41,8 @@ impl Emails {
         self.env.add_template_owned(name.to_string(), source.to_string()).map_err(|e| plain_error(&e))
     }
 
-    pub fn render(&self, kind: &str, facts: &MessageFacts, organization: &str) -> Result<Email, String> {
+    /// `text` and `html` are the names of the two files without their endings.
+    pub fn render(&self, text: &str, html: &str, facts: &MessageFacts, organization: &str) -> Result<Email, String> {
         let list = |items: &[String], otherwise: &str| if items.is_empty() { otherwise.to_string() } else { items.join("、") };
         let short = |items: &[String], unit, otherwise: &str| {
             if items.is_empty() { otherwise.to_string() } else { fit_list(items, 20, unit) }
@@ -84,13 +85,14 @@ impl Emails {
             let template = self.env.get_template(name).map_err(|e| plain_error(&e))?;
             template.render(facts_for(subject)).map_err(|e| plain_error(&e))
         };
-        let text = run(&format!("{kind}.txt"), "")?;
+        let name = text;
+        let text = run(&format!("{name}.txt"), "")?;
         let (first, body) = text.split_once('\n').unwrap_or((text.as_str(), ""));
         let subject =
-            first.trim().strip_prefix(SUBJECT).ok_or_else(|| format!("{kind}.txt: the first line must begin with `{SUBJECT}`"))?;
+            first.trim().strip_prefix(SUBJECT).ok_or_else(|| format!("{name}.txt: the first line must begin with `{SUBJECT}`"))?;
         // A subject is one line, or it would end the mail's head.
         let subject = subject.replace(char::is_control, " ").trim().to_string();
-        let html = run(&format!("{kind}.html"), &subject)?;
+        let html = run(&format!("{html}.html"), &subject)?;
         Ok(Email { subject, text: format!("{}\n", tidy(body)), html })
     }
 }

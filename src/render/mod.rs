@@ -1,6 +1,7 @@
 //! Message texts: facts in, what goes out on a channel. Templates are embedded in the program and may
 //! be overridden file by file from a directory; all are parsed once, at start, where their faults are told.
 //!
+//! * Which wording a message takes, by hazard, level and stage: [`wording`], one rule for all channels.
 //! * SMS and voice: `${name}` placeholders, as providers approve them ([`plain`]); numbers are made
 //!   speakable for voice; SMS is kept within its segments.
 //! * E-mail: subject, text and HTML with the link ([`email`]).
@@ -10,24 +11,27 @@
 
 pub mod check;
 mod email;
+mod load;
 mod plain;
 mod sample;
 mod variables;
+pub mod wording;
 
-pub use check::{TemplateFault, check_templates};
+pub use check::{TemplateCost, TemplateFault, check_templates};
 
 use crate::{
     channel::{Message, MessageKind, VariableRule},
     core::{
-        message::{MessageFacts, units},
+        message::{MessageFacts, segments, units},
         send::Channel,
     },
 };
 use email::Emails;
+use load::Loader;
 use plain::{Declarations, Template};
-use rust_embed::RustEmbed;
-use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
-use variables::{Declared, Variable};
+use std::{collections::BTreeMap, path::PathBuf};
+use variables::Variable;
+use wording::{Wording, Wordings};
 
 /// The mark of a drill in texts; part of the drill's own approved template.
 pub const DRILL_MARK: &str = "[演练]";
@@ -38,10 +42,6 @@ pub const DRILL_SPOKEN: &str = "这是演练。";
 pub const VOICE_KINDS: [MessageKind; 5] =
     [MessageKind::Callout, MessageKind::Deputy, MessageKind::Takeover, MessageKind::End, MessageKind::Decide];
 
-#[derive(RustEmbed)]
-#[folder = "templates/message/"]
-struct Embedded;
-
 /// How messages are made here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RenderOptions {
@@ -51,7 +51,9 @@ pub struct RenderOptions {
     pub signature: String,
     /// How many SMS one message may cost; variable parts are shortened to stay within. At least 1.
     pub segments: usize,
-    /// Whether SMS carry the link: carriers want every link approved, so by default they do not.
+    /// Whether an SMS may carry the link: where its provider has approved the wording with it (the variant `link`, or one
+    /// that ends in `.link`), and the message costs no more than without. Carriers want every link filed, so by default
+    /// none does and people answer by their reply alone.
     pub sms_link: bool,
 }
 impl Default for RenderOptions {
@@ -69,15 +71,25 @@ pub enum RenderError {
     Email { kind: MessageKind, detail: String },
 }
 
+/// The last part of a variant's name where the wording is followed by the link.
+const LINK: &str = "link";
+
+/// The name of a wording with the link behind it.
+fn with_link(variant: &str) -> String {
+    if variant.is_empty() { LINK.to_string() } else { format!("{variant}.{LINK}") }
+}
+
 /// All templates, parsed.
 #[derive(Debug)]
 pub struct Renderer {
     options: RenderOptions,
-    sms: BTreeMap<MessageKind, Template>,
+    sms: Wordings<Template>,
     sms_declared: Declarations,
-    voice: BTreeMap<MessageKind, Template>,
+    voice: Wordings<Template>,
     voice_declared: Declarations,
     emails: Emails,
+    mail_text: Wordings<()>,
+    mail_html: Wordings<()>,
     /// UTF-16 units of the signature with its brackets.
     signature_units: usize,
 }
@@ -85,59 +97,67 @@ pub struct Renderer {
 impl Renderer {
     /// Reads and parses every template. All faults of all files, or the renderer.
     pub fn new(options: RenderOptions) -> Result<Renderer, Vec<TemplateFault>> {
-        let mut load = Loader { options: &options, faults: Vec::new() };
+        let mut load = Loader::new(&options);
         let sms_declared = load.declarations("sms/variables.toml");
         let sms = load.plain("sms", &MessageKind::ALL, &sms_declared);
         let voice_declared = load.declarations("voice/variables.toml");
         let voice = load.plain("voice", &VOICE_KINDS, &voice_declared);
-        let mut emails = Emails::new();
-        let files = MessageKind::ALL.iter().flat_map(|k| [format!("{}.txt", k.as_str()), format!("{}.html", k.as_str())]);
-        for name in std::iter::once("layout.html".to_string()).chain(files) {
-            let file = format!("email/{name}");
-            if let Some(source) = load.read(&file)
-                && let Err(e) = emails.add(&name, &source)
-            {
-                load.fault(&file, e);
-            }
-        }
+        let (emails, mail_text, mail_html) = load.emails();
         if !load.faults.is_empty() {
             return Err(load.faults);
         }
         let signature_units = units(&options.signature) + 2;
-        Ok(Renderer { options, sms, sms_declared, voice, voice_declared, emails, signature_units })
+        Ok(Renderer { options, sms, sms_declared, voice, voice_declared, emails, mail_text, mail_html, signature_units })
     }
 
-    /// Makes one message. IM uses the SMS wording, without its budget.
+    /// Makes one message in the wording that fits best, for a provider that may send any.
     pub fn render(&self, kind: MessageKind, channel: Channel, facts: &MessageFacts) -> Result<Message, RenderError> {
+        self.render_known(kind, channel, facts, &|_| true)
+    }
+
+    /// Makes one message in the best wording that fits and that is `known`, asked by the variant's name; the wording that
+    /// fits all is never asked for. IM uses the SMS wording, without its budget.
+    pub fn render_known(
+        &self,
+        kind: MessageKind,
+        channel: Channel,
+        facts: &MessageFacts,
+        known: &dyn Fn(&str) -> bool,
+    ) -> Result<Message, RenderError> {
         let none = RenderError::NoTemplate { kind, channel };
         match channel {
-            Channel::Sms | Channel::Im => Ok(self.sms(kind, channel, facts, self.sms.get(&kind).ok_or(none)?)),
-            Channel::Voice => Ok(self.voice(kind, facts, self.voice.get(&kind).ok_or(none)?)),
+            Channel::Sms => {
+                let (wording, template) = self.sms.fitting(kind, facts, known).into_iter().next().ok_or(none)?;
+                let plain = self.sms(wording, channel, facts, template);
+                Ok(self.linked(&plain, facts, known).unwrap_or(plain))
+            }
+            Channel::Im => {
+                let (wording, template) = self.sms.fitting(kind, facts, known).into_iter().next().ok_or(none)?;
+                let plain = self.sms(wording, channel, facts, template);
+                Ok(facts.link.as_deref().map_or_else(|| plain.clone(), |link| append(&plain, link)))
+            }
+            Channel::Voice => {
+                let (wording, template) = self.voice.fitting(kind, facts, known).into_iter().next().ok_or(none)?;
+                Ok(self.voice(wording, facts, template))
+            }
             Channel::Email => {
-                let mail = self
-                    .emails
-                    .render(kind.as_str(), facts, &self.options.signature)
-                    .map_err(|detail| RenderError::Email { kind, detail })?;
-                Ok(Message {
-                    kind,
-                    drill: facts.drill,
-                    variables: Vec::new(),
-                    text: mail.text,
-                    subject: Some(mail.subject),
-                    html: Some(mail.html),
-                })
+                // Nobody approves mail: any wording that fits.
+                let best = |list: &Wordings<()>| list.fitting(kind, facts, &|_| true).into_iter().next().map(|(w, ())| w.clone());
+                let (text, html) = best(&self.mail_text).zip(best(&self.mail_html)).ok_or(none)?;
+                self.mail(&text, &html, facts)
             }
         }
     }
 
     /// The text to be filed with a provider for approval; `None` where the kind is not spoken.
     pub fn approved_text(&self, kind: MessageKind, channel: Channel, drill: bool) -> Option<String> {
-        let (template, link) = match channel {
-            Channel::Voice => (self.voice.get(&kind)?, false),
-            Channel::Sms | Channel::Im => (self.sms.get(&kind)?, self.options.sms_link),
-            Channel::Email => return None,
-        };
-        let link = if link { " ${link}" } else { "" };
+        self.approved_wording(kind, "", channel, drill)
+    }
+
+    /// The same for one variant.
+    pub fn approved_wording(&self, kind: MessageKind, variant: &str, channel: Channel, drill: bool) -> Option<String> {
+        let (template, linked) = self.template(kind, variant, channel)?;
+        let link = if linked { " ${link}" } else { "" };
         Some(match (channel, drill) {
             (Channel::Voice, true) => format!("{DRILL_SPOKEN}{}{DRILL_SPOKEN}", template.source),
             (_, true) => format!("{DRILL_MARK}{}{link}", template.source),
@@ -147,118 +167,101 @@ impl Renderer {
 
     /// What to declare with a provider for this kind's variables; empty where it is not spoken.
     pub fn provider_variables(&self, kind: MessageKind, channel: Channel) -> BTreeMap<String, VariableRule> {
-        let (template, declared) = match channel {
-            Channel::Voice => (self.voice.get(&kind), &self.voice_declared),
-            Channel::Sms | Channel::Im => (self.sms.get(&kind), &self.sms_declared),
-            Channel::Email => return BTreeMap::new(),
-        };
-        let link = (channel != Channel::Voice && self.options.sms_link).then_some(Variable::Link);
-        let used = template.into_iter().flat_map(Template::variables).chain(link);
+        self.wording_variables(kind, "", channel)
+    }
+
+    /// The same for one variant.
+    pub fn wording_variables(&self, kind: MessageKind, variant: &str, channel: Channel) -> BTreeMap<String, VariableRule> {
+        let Some((template, linked)) = self.template(kind, variant, channel) else { return BTreeMap::new() };
+        let declared = if channel == Channel::Voice { &self.voice_declared } else { &self.sms_declared };
+        let used = template.variables().chain(linked.then_some(Variable::Link));
         let rule = |v: Variable| declared.get(&v).map(|d| (v.name().to_string(), VariableRule { kind: d.kind.clone(), max: d.max }));
         used.filter_map(rule).collect()
     }
 
-    fn sms(&self, kind: MessageKind, channel: Channel, facts: &MessageFacts, template: &Template) -> Message {
-        let link = facts.link.as_deref().filter(|_| self.options.sms_link || channel == Channel::Im);
+    /// The variants there are of a kind, beside the wording that fits all; those with a link only where SMS may carry one.
+    pub fn variants(&self, kind: MessageKind, channel: Channel) -> Vec<String> {
+        let list = match channel {
+            Channel::Voice => &self.voice,
+            Channel::Sms | Channel::Im => &self.sms,
+            Channel::Email => return Vec::new(),
+        };
+        let all = list.0.iter().filter(|(w, _)| w.kind == kind).map(|(w, _)| w.variant.clone());
+        let links = channel == Channel::Sms && self.options.sms_link;
+        let linked = |v: String| if links { vec![with_link(&v), v] } else { vec![v] };
+        all.flat_map(linked).filter(|v| !v.is_empty()).collect()
+    }
+
+    /// A wording by its name, and whether the link follows it.
+    fn template(&self, kind: MessageKind, variant: &str, channel: Channel) -> Option<(&Template, bool)> {
+        match channel {
+            Channel::Voice => self.voice.named(kind, variant).map(|t| (t, false)),
+            Channel::Sms | Channel::Im => match self.sms.named(kind, variant) {
+                Some(t) => Some((t, false)),
+                None => {
+                    let base = variant.strip_suffix(LINK)?;
+                    self.sms.named(kind, base.strip_suffix('.').unwrap_or(base)).map(|t| (t, true))
+                }
+            },
+            Channel::Email => None,
+        }
+    }
+
+    fn sms(&self, wording: &Wording, channel: Channel, facts: &MessageFacts, template: &Template) -> Message {
         let mark = if facts.drill { DRILL_MARK } else { "" };
-        let around = self.signature_units + units(mark) + link.map_or(0, |l| units(l) + 1);
+        let around = self.signature_units + units(mark);
         let segments = if channel == Channel::Im { 8 } else { self.options.segments.max(1) };
         let value = |v: Variable, limit| v.written(facts, &self.options.signature, limit);
         let filled = template.fill(&self.sms_declared, segments, around, &value);
-        let mut variables = filled.variables;
         let mut text = filled.text;
         if facts.drill {
             text.insert_str(0, mark);
         }
-        if let Some(link) = link {
-            text.push(' ');
-            text.push_str(link);
-            variables.push((Variable::Link.name().to_string(), link.to_string()));
-        }
-        Message { kind, drill: facts.drill, variables, text, subject: None, html: None }
+        message(wording, facts, filled.variables, text)
     }
 
-    fn voice(&self, kind: MessageKind, facts: &MessageFacts, template: &Template) -> Message {
+    /// The message with its link, where one may be carried and it costs nothing.
+    fn linked(&self, plain: &Message, facts: &MessageFacts, known: &dyn Fn(&str) -> bool) -> Option<Message> {
+        let link = facts.link.as_deref().filter(|_| self.options.sms_link)?;
+        if !known(&with_link(&plain.variant)) {
+            return None;
+        }
+        let mut linked = append(plain, link);
+        linked.variant = with_link(&plain.variant);
+        let cost = |m: &Message| segments(&format!("【{}】{}", self.options.signature, m.text)).count;
+        (cost(&linked) == cost(plain)).then_some(linked)
+    }
+
+    fn voice(&self, wording: &Wording, facts: &MessageFacts, template: &Template) -> Message {
         let value = |v: Variable, limit| v.spoken(facts, &self.options.signature, limit);
         let filled = template.fill(&self.voice_declared, VOICE_BUDGET, 0, &value);
         let text = if facts.drill { format!("{DRILL_SPOKEN}{}{DRILL_SPOKEN}", filled.text) } else { filled.text };
-        Message { kind, drill: facts.drill, variables: filled.variables, text, subject: None, html: None }
+        message(wording, facts, filled.variables, text)
     }
+
+    fn mail(&self, text: &Wording, html: &Wording, facts: &MessageFacts) -> Result<Message, RenderError> {
+        let mail = self
+            .emails
+            .render(&text.stem(), &html.stem(), facts, &self.options.signature)
+            .map_err(|detail| RenderError::Email { kind: text.kind, detail })?;
+        let whole = message(text, facts, Vec::new(), mail.text);
+        Ok(Message { subject: Some(mail.subject), html: Some(mail.html), ..whole })
+    }
+}
+
+fn message(wording: &Wording, facts: &MessageFacts, variables: Vec<(String, String)>, text: String) -> Message {
+    Message { kind: wording.kind, variant: wording.variant.clone(), drill: facts.drill, variables, text, subject: None, html: None }
+}
+
+/// The message with a link behind it, as one more variable.
+fn append(plain: &Message, link: &str) -> Message {
+    let mut m = plain.clone();
+    m.text.push(' ');
+    m.text.push_str(link);
+    m.variables.push((Variable::Link.name().to_string(), link.to_string()));
+    m
 }
 
 /// A call's script is kept within this many SMS lengths: 268 characters are about a minute of speech,
 /// and nobody listens longer before pressing a key.
 const VOICE_BUDGET: usize = 4;
-
-/// Reads template files and gathers their faults.
-struct Loader<'a> {
-    options: &'a RenderOptions,
-    faults: Vec<TemplateFault>,
-}
-
-impl Loader<'_> {
-    fn fault(&mut self, file: &str, message: String) {
-        self.faults.push(TemplateFault { file: file.to_string(), message });
-    }
-
-    /// The overriding file where there is one, else the embedded one.
-    fn read(&mut self, file: &str) -> Option<String> {
-        if let Some(dir) = &self.options.dir {
-            match std::fs::read_to_string(dir.join(file)) {
-                Ok(text) => return Some(text),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => {
-                    self.fault(file, format!("cannot be read: {e}"));
-                    return None;
-                }
-            }
-        }
-        let Some(found) = Embedded::get(file) else {
-            self.fault(file, "the template is missing".into());
-            return None;
-        };
-        match found.data {
-            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(str::to_string).ok(),
-            Cow::Owned(bytes) => String::from_utf8(bytes).ok(),
-        }
-    }
-
-    fn declarations(&mut self, file: &str) -> Declarations {
-        let Some(text) = self.read(file) else { return Declarations::new() };
-        let read: BTreeMap<String, Declared> = match toml::from_str(&text) {
-            Ok(read) => read,
-            Err(e) => {
-                self.fault(file, e.to_string().trim().replace('\n', " "));
-                return Declarations::new();
-            }
-        };
-        let mut out = Declarations::new();
-        for (name, declared) in read {
-            match Variable::parse(&name) {
-                _ if declared.max == 0 || declared.min.is_some_and(|m| m > declared.max) => {
-                    self.fault(file, format!("`{name}`: max must be at least 1 and not below min"));
-                }
-                Some(v) => {
-                    out.insert(v, declared);
-                }
-                None => self.fault(file, format!("there is no variable `{name}`; there are {}", Variable::list())),
-            }
-        }
-        out
-    }
-
-    fn plain(&mut self, folder: &str, kinds: &[MessageKind], declared: &Declarations) -> BTreeMap<MessageKind, Template> {
-        let mut out = BTreeMap::new();
-        for kind in kinds {
-            let file = format!("{folder}/{}.txt", kind.as_str());
-            let Some(source) = self.read(&file) else { continue };
-            match Template::parse(&source, declared) {
-                Ok(t) => {
-                    out.insert(*kind, t);
-                }
-                Err(e) => self.fault(&file, e),
-            }
-        }
-        out
-    }
-}

@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Declared {
-    /// `text`, `number` or `time`.
+    /// `text`, `number`, `time` or `link`.
     pub kind: String,
     /// Longest length in characters.
     pub max: usize,

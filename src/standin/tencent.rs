@@ -12,6 +12,7 @@ use super::{
 };
 use crate::channel::sign::tencent_tc3::{self as tc3, Received};
 use crate::core::{
+    message::segments,
     send::Channel,
     time::{Span, Time},
 };
@@ -148,6 +149,9 @@ async fn send_sms(s: &Shared, r: &Value) -> Answer {
         Throw::Code(code) => (Duration::ZERO, true, Some(code)),
     };
     let context = text("SessionContext");
+    // Where the template's words are known, a message costs as many as its parts.
+    let words = checked(s, text("TemplateId"), &values).ok().and_then(|(_, words)| words);
+    let fee = words.map_or(1, |w| segments(&format!("【{}】{w}", text("SignName"))).count);
     let statuses: Vec<Value> = phones
         .iter()
         .map(|phone| {
@@ -159,7 +163,7 @@ async fn send_sms(s: &Shared, r: &Value) -> Answer {
                 Ok(serial) => (serial, "Ok".to_string(), "send success"),
                 Err(code) => (String::new(), code, "refused"),
             };
-            json!({"SerialNo": serial, "PhoneNumber": phone, "Fee": i32::from(code == "Ok"), "SessionContext": context, "Code": code,
+            json!({"SerialNo": serial, "PhoneNumber": phone, "Fee": if code == "Ok" { fee } else { 0 }, "SessionContext": context, "Code": code,
                    "Message": message, "IsoCode": "CN"})
         })
         .collect();

@@ -15,7 +15,7 @@ use crate::channel::{
     item::Item,
     sign::twilio::{Hash, SIGNATURE, sign},
 };
-use crate::core::{phone::Phone, send::Channel, time::Span};
+use crate::core::{message::segments, phone::Phone, send::Channel, time::Span};
 use axum::http::request::Parts;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -190,7 +190,7 @@ async fn message(s: &Shared, f: &Fields) -> Answer {
     let resource = json!({
         "sid": sid, "account_sid": s.settings.twilio.account_sid, "to": to, "from": from, "body": body, "status": "queued", "direction": "outbound-api",
         "date_created": rfc2822(m.at), "date_updated": rfc2822(m.at), "date_sent": null, "error_code": null, "error_message": null,
-        "num_segments": "1", "num_media": "0", "price": null, "price_unit": "USD", "api_version": "2010-04-01",
+        "num_segments": segments(&body).count.to_string(), "num_media": "0", "price": null, "price_unit": "USD", "api_version": "2010-04-01",
         "messaging_service_sid": null, "uri": format!("{PREFIX}{}/Messages/{sid}.json", s.settings.twilio.account_sid), "subresource_uris": {},
     });
     answer(resource, wait, replies).await

@@ -37,7 +37,9 @@ pub const NAMES: [&str; 11] = [
     CONSERVATION,
 ];
 
-/// Beside the contract's names: shown only where an archive is kept.
+/// Beside the contract's names: what accounts are charged for.
+const SMS_PARTS: &str = "jiaoying_sms_parts_total";
+/// Shown only where an archive is kept.
 const ARCHIVE: &str = "jiaoying_archive_warnings";
 
 const FAST: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -81,6 +83,7 @@ fn describe() {
     describe_counter!(WARNINGS, "Warnings posted, by what became of them");
     describe_gauge!(CALLOUTS, "Callouts of warnings that are not closed, by state");
     describe_counter!(ATTEMPTS, "Messages and calls, by what the provider made of them");
+    describe_counter!(SMS_PARTS, "SMS that accepted messages were counted as");
     describe_histogram!(SEND_SECONDS, Unit::Seconds, "One request to a provider");
     describe_histogram!(FIRST_ATTEMPT_SECONDS, Unit::Seconds, "From acceptance of a warning to its first attempt leaving");
     describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "From acceptance of a warning to the answer");
@@ -119,6 +122,13 @@ pub fn callouts(state: CalloutState, count: u64) {
 pub fn attempt(channel: &'static str, provider: &str, outcome: &'static str, took: Span) {
     counter!(ATTEMPTS, "channel" => channel, "provider" => provider.to_string(), "outcome" => outcome).increment(1);
     histogram!(SEND_SECONDS, "channel" => channel, "provider" => provider.to_string()).record(took.seconds_f64().max(0.0));
+}
+
+/// An accepted message of so many SMS: what an account is charged for.
+pub fn sms_parts(provider: &str, parts: usize) {
+    if parts > 0 {
+        counter!(SMS_PARTS, "provider" => provider.to_string()).increment(parts as u64);
+    }
 }
 
 pub fn first_attempt(after: Span) {

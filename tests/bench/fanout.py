@@ -125,7 +125,7 @@ listen = "127.0.0.1:0"
 file = "%s/policy.toml"
 [messages]
 signature = "晋城应急"
-sms_link = false
+link = "never"
 segments = 2
 [log]
 level = "warn"

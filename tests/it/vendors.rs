@@ -3,6 +3,12 @@
 
 mod aliyun_client;
 mod aliyun_push;
+mod callbacks;
+mod code_lists;
+mod codes;
+mod codes_reference;
+mod filing;
+mod follows;
 mod kit;
 mod odd_input;
 mod others_client;
@@ -10,5 +16,7 @@ mod others_kit;
 mod others_next;
 mod others_odd;
 mod others_push;
+mod routes;
 mod signatures;
 mod smtp;
+mod smtp_real;

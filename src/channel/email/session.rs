@@ -2,7 +2,7 @@
 
 use super::{
     errors::{self, Step},
-    settings::{Settings, Tls},
+    settings::{self, Settings, Tls},
 };
 use crate::core::send::Outcome;
 use lettre::{
@@ -39,7 +39,11 @@ impl Sessions {
         let (host, port) = s.host_port()?;
         let tls_parameters = match s.tls {
             Tls::None => None,
-            _ => Some(TlsParameters::new(host.clone()).map_err(|e| format!("tls: cannot be prepared for {host}: {e}"))?),
+            _ => {
+                let authorities = s.ca.as_deref().map(settings::authorities).transpose()?.unwrap_or_default();
+                let builder = authorities.into_iter().fold(TlsParameters::builder(host.clone()), |b, c| b.add_root_certificate(c));
+                Some(builder.build().map_err(|e| format!("tls: cannot be prepared for {host}: {e}"))?)
+            }
         };
         let credentials = s.username.clone().zip(s.password.as_ref()).map(|(u, p)| Credentials::new(u, p.reveal().to_string()));
         let hello = s.hello_name.clone().map_or_else(ClientId::default, ClientId::Domain);
@@ -162,10 +166,40 @@ impl Failed {
                 // A server that says 421 is about to hang up.
                 Failed { outcome: errors::refused(step, number, &words), by_server: number != 421 }
             }
-            None => Failed { outcome: errors::silent(step, &e.to_string()), by_server: false },
+            None if matches!(step, Step::Connect | Step::StartTls) && is_about_tls(e) => {
+                Failed::config(step, &format!("no protected connection, nothing is sent without one ({}); see `ca`", reasons(e)))
+            }
+            None => Failed { outcome: errors::silent(step, &reasons(e)), by_server: false },
         }
     }
     fn config(step: Step, why: &str) -> Failed {
         Failed { outcome: Outcome::Config { detail: format!("{step:?}: {why}") }, by_server: false }
     }
+}
+
+/// Whether the other side's certificate or its TLS is at fault, and not the line: that does not mend by trying again.
+fn is_about_tls(e: &Error) -> bool {
+    let mut cause = Some(e as &(dyn std::error::Error + 'static));
+    while let Some(c) = cause {
+        if c.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData) {
+            return true;
+        }
+        cause = c.source();
+    }
+    e.is_tls()
+}
+
+/// The chain of causes in one line.
+fn reasons(e: &Error) -> String {
+    let mut text = e.to_string();
+    let mut cause = std::error::Error::source(e);
+    while let Some(c) = cause {
+        let line = c.to_string();
+        if !text.contains(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = c.source();
+    }
+    text
 }

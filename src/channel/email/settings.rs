@@ -2,7 +2,7 @@
 
 use crate::channel::{AccountLimits, Secret, limits};
 use crate::core::time::Span;
-use lettre::message::Mailbox;
+use lettre::{message::Mailbox, transport::smtp::client::Certificate};
 use serde::{Deserialize, Serialize};
 
 /// How the connection to the mail server is protected.
@@ -28,6 +28,9 @@ pub struct Settings {
     pub endpoint: String,
     #[serde(default)]
     pub tls: Tls,
+    /// PEM of the authority that signed the server's certificate, where the system does not know it: an office's own.
+    #[serde(default)]
+    pub ca: Option<String>,
     #[serde(default)]
     pub username: Option<String>,
     #[serde(default)]
@@ -57,6 +60,14 @@ fn request_timeout() -> Span {
 
 pub(super) fn mailbox(key: &str, text: &str) -> Result<Mailbox, String> {
     text.parse().map_err(|e| format!("{key}: `{text}` is not an address such as `叫应平台 <warning@example.org>`: {e}"))
+}
+
+/// The certificates of a PEM text. `Err` says what is wrong with `ca`.
+pub(super) fn authorities(pem: &str) -> Result<Vec<Certificate>, String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    let read = |part: &str| Certificate::from_pem(format!("{BEGIN}{part}").as_bytes()).map_err(|e| format!("ca: is not PEM: {e}"));
+    let all: Vec<Certificate> = pem.split(BEGIN).skip(1).map(read).collect::<Result<_, _>>()?;
+    if all.is_empty() { Err("ca: holds no certificate; it is the PEM text, or { file = \"…\" }".into()) } else { Ok(all) }
 }
 
 impl Settings {
@@ -94,6 +105,12 @@ impl Settings {
         faults.extend(self.reply_to.as_deref().and_then(|r| mailbox("reply_to", r).err()));
         if self.username.is_some() != self.password.is_some() {
             faults.push("username, password: give both or neither".into());
+        }
+        if let Some(ca) = &self.ca {
+            faults.extend(authorities(ca).err());
+            if self.tls == Tls::None {
+                faults.push("ca: is given, but tls = \"none\" never looks at a certificate".into());
+            }
         }
         if self.request_timeout < Span::secs(1) {
             faults.push("request_timeout: must be at least 1s".into());
@@ -134,7 +151,9 @@ mod tests {
         assert!(s.faults().is_empty());
         s.username = Some("u".into());
         s.from = "nobody".into();
+        s.ca = Some("-----BEGIN NOTHING-----".into());
         let faults = s.faults().join("\n");
+        assert!(faults.contains("ca: holds no certificate") && faults.contains("never looks"), "{faults}");
         assert!(faults.contains("username, password") && faults.contains("from: `nobody`"), "{faults}");
     }
 }

@@ -6,7 +6,7 @@
 use super::Options;
 use crate::{
     app,
-    channel::{MessageKind, ProviderTemplate, Secret},
+    channel::{FilingState, MessageKind, ProviderTemplate, Secret},
     config::{Config, Environment},
     core::{
         division::Division,
@@ -101,7 +101,7 @@ public_url = "{base}"
 path = {path:?}
 [messages]
 signature = "晋城应急"
-sms_link = false
+link = "never"
 segments = 2
 [clock]
 speed = {speed:?}
@@ -135,13 +135,16 @@ from = "晋城应急叫应 <warning@example.cn>"
             .into_iter()
             .filter(spoken)
             .map(|k| {
-                (
-                    k,
-                    ProviderTemplate {
-                        code: format!("{prefix}_{}", k.as_str().to_uppercase()),
-                        variables: renderer.provider_variables(k, channel),
-                    },
-                )
+                let code = format!("{prefix}_{}", k.as_str().to_uppercase());
+                let approved = |code: String, variant: &str| ProviderTemplate {
+                    code,
+                    variables: renderer.wording_variables(k, variant, channel),
+                    filing: FilingState::Approved,
+                    ..ProviderTemplate::default()
+                };
+                let variants = renderer.variants(k, channel).into_iter().enumerate();
+                let variants = variants.map(|(n, v)| (v.clone(), approved(format!("{code}_{}", n + 1), &v))).collect();
+                (k, ProviderTemplate { variants, ..approved(code.clone(), "") })
             })
             .collect()
     };

@@ -80,6 +80,16 @@ fn the_shipped_templates_have_no_fault_whatever_the_options() {
 }
 
 #[test]
+fn an_ordinary_message_costs_one_sms_even_where_two_are_allowed() {
+    let r = Renderer::new(RenderOptions { segments: 2, ..options() }).unwrap();
+    let costs = r.costs();
+    assert!(costs.len() > 20, "every wording is counted");
+    for c in costs {
+        assert!(c.usual <= 70 && c.parts <= 2, "{c:?}");
+    }
+}
+
+#[test]
 fn a_bad_template_of_an_operator_is_told_by_file_and_never_sent() {
     let dir = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| {
@@ -127,16 +137,98 @@ fn a_bad_template_of_an_operator_is_told_by_file_and_never_sent() {
 }
 
 #[test]
-fn sms_carry_the_link_only_where_the_settings_allow_it() {
-    let plain = Renderer::new(options()).unwrap();
+fn an_sms_carries_the_link_only_where_it_is_allowed_known_and_costs_nothing() {
     let linked = Renderer::new(RenderOptions { sms_link: true, segments: 2, ..options() }).unwrap();
-    let of = |r: &Renderer| r.render(MessageKind::Callout, Channel::Sms, &facts()).unwrap();
-    assert!(!of(&plain).text.contains("http"));
-    let m = of(&linked);
-    assert!(m.text.ends_with(" https://jy.example.com/a/8K3FqT2mWc9x"), "{}", m.text);
-    assert_eq!(m.variables.last().unwrap().0, "link");
-    assert!(segments(&format!("【晋城应急】{}", m.text)).count <= 2);
+    let of = |r: &Renderer, facts: &MessageFacts, known: &dyn Fn(&str) -> bool| {
+        r.render_known(MessageKind::Which, Channel::Sms, facts, known).unwrap()
+    };
+    let facts = || MessageFacts { link: Some("https://jy.example/8K3F".into()), ..facts() };
+    let m = of(&linked, &facts(), &|_| true);
+    assert!(m.text.ends_with(" https://jy.example/8K3F"), "{}", m.text);
+    assert_eq!((m.variant.as_str(), m.variables.last().unwrap().0.as_str()), ("link", "link"));
+    // Not allowed, not approved, or one SMS more: the reply alone.
+    let plain = Renderer::new(options()).unwrap();
+    assert!(!of(&plain, &facts(), &|_| true).text.contains("http"));
+    assert!(!of(&linked, &facts(), &|v| v != "link").text.contains("http"));
+    let long = MessageFacts { link: Some(format!("https://jy.example.com/a/{}", "x".repeat(30))), ..facts() };
+    let m = of(&linked, &long, &|_| true);
+    assert_eq!((m.variant.as_str(), m.text.contains("http")), ("", false), "{}", m.text);
     assert!(linked.approved_text(MessageKind::Callout, Channel::Sms, true).unwrap().starts_with("[演练]${hazard}"));
+    assert!(linked.approved_wording(MessageKind::Callout, "rainstorm.red.link", Channel::Sms, false).unwrap().ends_with(" ${link}"));
+    let declared = linked.wording_variables(MessageKind::Callout, "rainstorm.red.link", Channel::Sms);
+    assert_eq!(declared["link"].kind, "link");
+    assert!(linked.variants(MessageKind::Callout, Channel::Sms).contains(&"link".to_string()));
+    assert!(!plain.variants(MessageKind::Callout, Channel::Sms).iter().any(|v| v.ends_with("link")));
+}
+
+#[test]
+fn each_hazard_level_and_stage_is_worded_as_agreed() {
+    let renderer = Renderer::new(options()).unwrap();
+    let mut page = String::new();
+    for (code, level, stage) in [
+        ("11B03", Level::Red, None),
+        ("11B03", Level::Orange, None),
+        ("11A51", Level::Red, None),
+        ("11A51", Level::Unknown, Some("准备转移")),
+        ("11A51", Level::Unknown, Some("立即转移")),
+        ("11A01", Level::Red, None),
+        ("11D01", Level::Red, None),
+        ("11B37", Level::Yellow, None),
+        ("11G01", Level::Red, None),
+        ("11G01", Level::Orange, None),
+        ("11B25", Level::Red, None),
+        ("11B03", Level::Orange, Some("T-12h")),
+        ("11B03", Level::Orange, Some("T-6h")),
+        ("11B03", Level::Red, Some("T-2h")),
+        ("11C02", Level::Red, None),
+    ] {
+        let facts = MessageFacts { hazard: HazardCode(code.into()), level, stage: stage.map(str::to_string), ..facts() };
+        for kind in [MessageKind::Callout, MessageKind::End] {
+            for channel in [Channel::Sms, Channel::Voice] {
+                let m = renderer.render(kind, channel, &facts).unwrap();
+                if kind == MessageKind::End && m.variant.is_empty() {
+                    continue;
+                }
+                let stage = stage.unwrap_or("-");
+                writeln!(page, "[{code} {} {stage} {} {channel}] {:?}\n{}\n", level.as_str(), kind.as_str(), m.variant, m.text).unwrap();
+                assert!(!m.text.contains(['【', '】']), "{}", m.text);
+            }
+        }
+    }
+    insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("wordings", page);
+    });
+}
+
+#[test]
+fn an_operators_file_words_a_message_for_what_its_name_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let with = RenderOptions { dir: Some(dir.path().to_path_buf()), ..options() };
+    write("sms/end.gale.blue.txt", "大风蓝色预警${how}");
+    write("email/callout.rainstorm.txt", "主题：暴雨！{% if drill %}[演练]{% endif %}\n{% if drill %}[演练]{% endif %}请看 {{ link }}");
+    let own = Renderer::new(with.clone()).unwrap();
+    assert!(own.check().is_empty(), "{:#?}", own.check());
+    let gale = MessageFacts { hazard: HazardCode("11B06".into()), level: Level::Blue, ..facts() };
+    assert_eq!(own.render(MessageKind::End, Channel::Sms, &gale).unwrap().text, "大风蓝色预警已解除");
+    let mail = own.render(MessageKind::Callout, Channel::Email, &facts()).unwrap();
+    assert_eq!(mail.subject.as_deref(), Some("暴雨！"));
+    assert!(mail.html.unwrap().contains("请立即到岗"), "the HTML is that of every hazard, having none of its own");
+    write("sms/callout.rainstrom.red.txt", "${hazard}");
+    write("voice/chase.red.txt", "${hazard}");
+    write("sms/calout.txt", "${hazard}");
+    let told: Vec<String> = check_templates(&with).iter().map(ToString::to_string).collect();
+    for want in [
+        "sms/callout.rainstrom.red.txt: `rainstrom`",
+        "voice/chase.red.txt: `chase` is never said",
+        "sms/calout.txt: its name begins with no kind",
+    ] {
+        assert!(told.iter().any(|f| f.starts_with(want)), "{want}\n{told:#?}");
+    }
 }
 
 #[test]
@@ -144,8 +236,8 @@ fn what_is_declared_with_a_provider_is_what_is_sent() {
     let r = Renderer::new(options()).unwrap();
     for (channel, kinds) in [(Channel::Sms, &MessageKind::ALL[..]), (Channel::Voice, &VOICE_KINDS[..])] {
         for kind in kinds {
-            let declared = r.provider_variables(*kind, channel);
             let sent = r.render(*kind, channel, &facts()).unwrap();
+            let declared = r.wording_variables(*kind, &sent.variant, channel);
             assert_eq!(declared.len(), sent.variables.len(), "{kind:?}");
             for (name, value) in sent.variables {
                 assert!(value.chars().count() <= declared[&name].max, "{kind:?} {name}={value}");

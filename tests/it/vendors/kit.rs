@@ -95,6 +95,7 @@ pub fn ask(to: Address, reference: &str) -> SendRequest {
         to,
         message: Message {
             kind: MessageKind::Callout,
+            variant: String::new(),
             drill: false,
             variables: vec![("level".into(), "红色 *~'!".into()), ("digit".into(), "1".into())],
             text: "沁水县发布暴雨红色预警，收到请回1".into(),

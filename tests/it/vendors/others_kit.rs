@@ -27,6 +27,14 @@ pub const KINDS: [&str; 5] = ["tencent_sms", "tencent_voice", "huawei_sms", "twi
 
 pub fn table(kind: &str, endpoint: &str) -> String {
     let own = match kind {
+        "aliyun_sms" => {
+            format!("access_key_id = 'testid'\naccess_key_secret = 'testsecret'\nsign_name = '某某应急'\n{TEMPLATE}")
+        }
+        "aliyun_voice" => {
+            format!(
+                "access_key_id = 'testid'\naccess_key_secret = 'testsecret'\ncalled_show_numbers = ['03562000001']\nmenu = [{{ key = '1', code = 'TTS_2' }}, {{ key = '4' }}]\n{TEMPLATE}"
+            )
+        }
         "tencent_sms" => {
             format!("secret_id = 'testid'\nsecret_key = 'testsecret'\nsdk_app_id = '1400006666'\nsign_name = '某某应急'\n{TEMPLATE}")
         }

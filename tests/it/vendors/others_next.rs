@@ -68,17 +68,22 @@ async fn an_account_stops_for_configuration_and_balance_alone() {
 }
 
 /// A gateway of its own, turned by hand, whose accounts are these.
-struct Gateway {
-    engine: Arc<Engine>,
+pub(super) struct Gateway {
+    pub engine: Arc<Engine>,
     clock: Arc<ManualClock>,
-    memory: Arc<MemoryStore>,
-    _standin: StandinHandle,
+    pub memory: Arc<MemoryStore>,
+    pub _standin: StandinHandle,
     /// Accepted and not yet recorded.
-    held: Vec<Done>,
+    pub held: Vec<Done>,
 }
 
 impl Gateway {
-    async fn start(kinds: &[&str]) -> Gateway {
+    pub async fn start(kinds: &[&str]) -> Gateway {
+        Gateway::start_with(kinds, |_| {}).await
+    }
+
+    /// The same with each account's table changed.
+    pub async fn start_with(kinds: &[&str], change: impl Fn(&mut toml::Table)) -> Gateway {
         let behaviour = Behaviour { receipts: Receipts { send: false, ..Receipts::default() }, ..Behaviour::default() };
         let s = standin(StandinSettings { behaviour, ..StandinSettings::default() }).await;
         let renderer = Renderer::new(RenderOptions::default()).unwrap();
@@ -89,14 +94,18 @@ impl Gateway {
             if t.contains_key("templates") {
                 let of = |k: &jiaoying::channel::MessageKind| {
                     renderer.approved_text(*k, channel, false).is_some().then(|| {
-                        let t =
-                            jiaoying::channel::ProviderTemplate { code: "T".into(), variables: renderer.provider_variables(*k, channel) };
+                        let t = jiaoying::channel::ProviderTemplate {
+                            code: "T".into(),
+                            variables: renderer.provider_variables(*k, channel),
+                            ..Default::default()
+                        };
                         (k.as_str().to_string(), toml::Value::try_from(t).unwrap())
                     })
                 };
                 let all: toml::Table = jiaoying::channel::MessageKind::ALL.iter().filter_map(of).collect();
                 t.insert("templates".into(), all.into());
             }
+            change(&mut t);
             account_of(&t.to_string(), kind, PUBLIC)
         };
         let clock = Arc::new(ManualClock::new(Time::parse_rfc3339(START).unwrap()));
@@ -115,7 +124,7 @@ impl Gateway {
         Gateway { engine, clock, memory, _standin: s, held: Vec::new() }
     }
 
-    async fn warn(&self) -> WarningId {
+    pub async fn warn(&self) -> WarningId {
         let issuer =
             Issuer {
                 id: IssuerId("qixiang".into()), name: "晋城市气象台".into(), hazards: vec![], divisions: vec![], levels: vec![]
@@ -131,7 +140,7 @@ impl Gateway {
     }
 
     /// Turns until nothing is due; `hold`: what was accepted is kept back instead of recorded.
-    async fn run(&mut self, hold: bool) {
+    pub async fn run(&mut self, hold: bool) {
         for _ in 0..500 {
             let turn = self.engine.turn(200).await.unwrap();
             let idle = turn.claimed == 0;
@@ -150,7 +159,7 @@ impl Gateway {
         }
         panic!("the engine never came to rest");
     }
-    async fn pass(&mut self, span: Span, hold: bool) {
+    pub async fn pass(&mut self, span: Span, hold: bool) {
         let until = self.engine.now() + span;
         while self.engine.now() < until {
             self.clock.advance(Span(1_000.min((until - self.engine.now()).0)));
@@ -161,7 +170,7 @@ impl Gateway {
         self.engine.park_callback(account, Some("application/json"), body.as_bytes()).await.unwrap();
         self.run(true).await;
     }
-    async fn answered(&self, warning: WarningId) -> Vec<(CalloutId, Via)> {
+    pub async fn answered(&self, warning: WarningId) -> Vec<(CalloutId, Via)> {
         let rows = self.memory.callouts(Some(warning), &CalloutFilter::default(), None, 1000).await.unwrap();
         let all = rows.iter().map(|r| serde_json::from_slice::<Callout>(&r.0.body).unwrap());
         all.filter_map(|c| c.acknowledgement.as_ref().map(|a| (c.id, a.via))).collect()

@@ -9,8 +9,10 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
     aliyun::{self, Rpc},
+    filing,
+    long_sms::{self, LongSms},
     template,
 };
 use crate::core::{
@@ -85,8 +87,24 @@ impl Provider for AliyunSms {
         aliyun::callback::reply(ok)
     }
 
+    fn refuses_long_sms(&self) -> bool {
+        self.settings.long_sms == LongSms::Refuse
+    }
+    fn sms_count(&self, message: &Message) -> usize {
+        long_sms::cost(Some(&self.settings.sign_name), &message.text).count
+    }
+
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    }
+    fn filings(&self) -> Vec<Filing> {
+        let sign = Filing::signature(&self.settings.sign_name, self.settings.sign_filing, self.settings.sign_valid_until);
+        std::iter::once(sign).chain(filing::of_templates(&self.settings.templates, self.settings.drill_templates.as_ref())).collect()
+    }
+
     fn check_message(&self, message: &Message) -> Result<(), String> {
         let chosen = template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), message)?;
-        template::check(chosen, message)
+        template::check(chosen, message)?;
+        long_sms::check(Some(&self.settings.sign_name), &message.text, self.settings.long_sms)
     }
 }

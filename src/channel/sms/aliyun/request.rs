@@ -139,7 +139,6 @@ mod tests {
     use super::*;
     use crate::channel::{Address, Message, MessageKind, sign::aliyun_acs3::canonical_query};
     use crate::core::phone::Phone;
-    use std::collections::BTreeMap;
 
     #[test]
     fn the_query_is_built_in_the_form_that_is_signed() {
@@ -148,6 +147,7 @@ mod tests {
             to: Address::Phone(Phone::parse("15400000001").unwrap()),
             message: Message {
                 kind: MessageKind::Callout,
+                variant: String::new(),
                 drill: false,
                 variables: vec![("level".into(), "红色 *~'\"".into()), ("digit".into(), "1".into())],
                 text: String::new(),
@@ -155,7 +155,7 @@ mod tests {
                 html: None,
             },
         };
-        let template = ProviderTemplate { code: "SMS_1".into(), variables: BTreeMap::new() };
+        let template = ProviderTemplate { code: "SMS_1".into(), ..ProviderTemplate::default() };
         for extend in [None, Some("12")] {
             let query = send_sms(&r, "15400000001", &encoded("某某应急"), &template, extend);
             assert_eq!(canonical_query(&query), query);

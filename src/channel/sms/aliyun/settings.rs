@@ -1,9 +1,10 @@
 //! `[provider.NAME]` with `kind = "aliyun_sms"`.
 
 use crate::channel::{
-    AccountLimits, Secret,
+    AccountLimits, Day, FilingState, Secret,
     aliyun::rpc::{Endpoint, parse_endpoint},
     limits,
+    long_sms::LongSms,
     template::{self, TemplateSet},
 };
 use crate::core::time::Span;
@@ -25,6 +26,11 @@ pub struct Settings {
     pub security_token: Option<Secret>,
     /// The approved and filed signature (短信签名), without 【】.
     pub sign_name: String,
+    /// How the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
     /// Approved templates by kind of message.
     pub templates: TemplateSet,
     /// Templates for drills; when given, a drill uses no other.
@@ -33,6 +39,9 @@ pub struct Settings {
     /// SmsUpExtendCode, when bought: replies then come to a number that ends in it.
     #[serde(default)]
     pub extend_code: Option<String>,
+    /// `"refuse"`: a text that does not fit one SMS is not sent here; `"split"`: it is, and counted by its parts.
+    #[serde(default)]
+    pub long_sms: LongSms,
     /// How long to wait for a reply; Aliyun advises at least 1 s.
     #[serde(default = "request_timeout")]
     pub request_timeout: Span,

@@ -22,9 +22,11 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
     e164::{e164, is_mainland_mobile},
     exchange::{exchange, parse_endpoint},
+    filing,
+    long_sms::{self, LongSms},
     sign::{aliyun_acs3::date, hex, huawei_wsse as wsse},
     template,
 };
@@ -137,8 +139,25 @@ impl Provider for HuaweiSms {
         callback::reply(ok)
     }
 
+    fn refuses_long_sms(&self) -> bool {
+        self.settings.long_sms == LongSms::Refuse
+    }
+    fn sms_count(&self, message: &Message) -> usize {
+        long_sms::cost(self.settings.sign_name.as_deref(), &message.text).count
+    }
+
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    }
+    fn filings(&self) -> Vec<Filing> {
+        let s = &self.settings;
+        let sign = s.sign_name.as_ref().map(|name| Filing::signature(name, s.sign_filing, s.sign_valid_until));
+        sign.into_iter().chain(filing::of_templates(&self.settings.templates, self.settings.drill_templates.as_ref())).collect()
+    }
+
     fn check_message(&self, message: &Message) -> Result<(), String> {
         let chosen = template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), message)?;
-        template::check(chosen, message)
+        template::check(chosen, message)?;
+        long_sms::check(self.settings.sign_name.as_deref(), &message.text, self.settings.long_sms)
     }
 }

@@ -1,9 +1,10 @@
 //! `[provider.NAME]` with `kind = "huawei_sms"`.
 
 use crate::channel::{
-    AccountLimits, Secret,
+    AccountLimits, Day, FilingState, Secret,
     exchange::parse_endpoint,
     limits,
+    long_sms::LongSms,
     template::{self, TemplateSet},
 };
 use crate::core::time::Span;
@@ -25,6 +26,11 @@ pub struct Settings {
     /// Needed with universal templates: the signature, without 【】.
     #[serde(default)]
     pub sign_name: Option<String>,
+    /// How the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
     /// Approved templates by kind of message: `code` is the template's id. Variables in the order in which
     /// they first appear in the wording.
     pub templates: TemplateSet,
@@ -34,6 +40,9 @@ pub struct Settings {
     /// What Huawei reaches us by for receipts; `server.public_url` unless told.
     #[serde(default)]
     pub public_url: String,
+    /// `"refuse"`: a text that does not fit one SMS is not sent here; `"split"`: it is, and counted by its parts.
+    #[serde(default)]
+    pub long_sms: LongSms,
     /// How long to wait for a reply.
     #[serde(default = "request_timeout")]
     pub request_timeout: Span,

@@ -1,9 +1,10 @@
 //! `[provider.NAME]` with `kind = "tencent_sms"`.
 
 use crate::channel::{
-    AccountLimits, Secret,
+    AccountLimits, Day, FilingState, Secret,
     exchange::parse_endpoint,
     limits,
+    long_sms::LongSms,
     template::{self, TemplateSet},
     tencent::rpc::Endpoint,
 };
@@ -31,6 +32,11 @@ pub struct Settings {
     pub sdk_app_id: String,
     /// The approved and filed signature (短信签名), without 【】: the text, not its id.
     pub sign_name: String,
+    /// How the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
     /// Approved templates by kind of message: `code` is the TemplateId. `{1}`, `{2}` … are the variables
     /// in the order in which they first appear in the wording.
     pub templates: TemplateSet,
@@ -44,6 +50,9 @@ pub struct Settings {
     /// found by SerialNo and a look-up can only go by number and time.
     #[serde(default)]
     pub session_context_enabled: bool,
+    /// `"refuse"`: a text that does not fit one SMS is not sent here; `"split"`: it is, and counted by its parts.
+    #[serde(default)]
+    pub long_sms: LongSms,
     /// How long to wait for a reply.
     #[serde(default = "request_timeout")]
     pub request_timeout: Span,

@@ -10,6 +10,7 @@ pub use settings::Settings;
 use crate::channel::{
     AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Lookup, Message, Provider, SendRequest, WallClock,
     e164::e164,
+    long_sms::{self, LongSms},
     twilio::{
         callback::{Address as CallbackAddress, reply},
         rest::{Rest, number_or_text},
@@ -102,6 +103,13 @@ impl Provider for TwilioSms {
         reply(ok)
     }
 
+    fn refuses_long_sms(&self) -> bool {
+        self.settings.long_sms == LongSms::Refuse
+    }
+    fn sms_count(&self, message: &Message) -> usize {
+        long_sms::cost(self.settings.sign_name.as_deref(), &message.text).count
+    }
+
     /// Free text: there is no template to fit, but it must say something, bear its mark, and not be too long.
     fn check_message(&self, message: &Message) -> Result<(), String> {
         let length = self.body(message).chars().count();
@@ -114,6 +122,6 @@ impl Provider for TwilioSms {
         if length > BODY_MAX {
             return Err(format!("the message has {length} characters, at most {BODY_MAX} are allowed"));
         }
-        Ok(())
+        long_sms::check(self.settings.sign_name.as_deref(), &message.text, self.settings.long_sms)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::channel::{
     AccountLimits, Secret, limits,
+    long_sms::LongSms,
     twilio::{Credentials, sender_fault},
 };
 use crate::core::time::Span;
@@ -39,6 +40,9 @@ pub struct Settings {
     /// What Twilio reaches us by and signs; `server.public_url` unless told.
     #[serde(default)]
     pub public_url: String,
+    /// `"refuse"`: a text that does not fit one SMS is not sent here; `"split"`: it is, and counted by its parts.
+    #[serde(default)]
+    pub long_sms: LongSms,
     /// How long to wait for a reply.
     #[serde(default = "request_timeout")]
     pub request_timeout: Span,

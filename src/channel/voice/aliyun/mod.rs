@@ -10,9 +10,9 @@ mod settings;
 pub use settings::{MenuKey, Settings};
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
     aliyun::{self, Rpc},
-    template,
+    filing, template,
 };
 use crate::core::{
     send::{Channel, Outcome},
@@ -85,6 +85,13 @@ impl Provider for AliyunVoice {
     }
     fn callback_reply(&self, ok: bool) -> CallbackReply {
         aliyun::callback::reply(ok)
+    }
+
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    }
+    fn filings(&self) -> Vec<Filing> {
+        filing::of_templates(&self.settings.templates, self.settings.drill_templates.as_ref())
     }
 
     fn check_message(&self, message: &Message) -> Result<(), String> {

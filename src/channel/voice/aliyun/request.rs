@@ -100,6 +100,7 @@ mod tests {
             to: Address::Phone(Phone::parse("15400000001").unwrap()),
             message: Message {
                 kind,
+                variant: String::new(),
                 drill: false,
                 variables: vec![("level".into(), "红色".into())],
                 text: String::new(),
@@ -112,7 +113,7 @@ mod tests {
     #[test]
     fn the_call_carries_the_menu_and_the_query_is_canonical() {
         let s = settings();
-        let t = ProviderTemplate { code: "TTS_1".into(), variables: BTreeMap::new() };
+        let t = ProviderTemplate { code: "TTS_1".into(), ..ProviderTemplate::default() };
         let q = ivr_call(&request(MessageKind::Callout, "ref"), "15400000001", &s, &t);
         assert_eq!(canonical_query(&q), q);
         for part in [

@@ -18,9 +18,9 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
     e164::e164,
-    template,
+    filing, template,
     tencent::{self, Rpc},
 };
 use crate::core::{
@@ -90,6 +90,13 @@ impl Provider for TencentVoice {
     }
     fn echoes_reference(&self) -> bool {
         false
+    }
+
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    }
+    fn filings(&self) -> Vec<Filing> {
+        filing::of_templates(&self.settings.templates, self.settings.drill_templates.as_ref())
     }
 
     fn check_message(&self, message: &Message) -> Result<(), String> {

@@ -1,0 +1,38 @@
+//! The wordings of messages against what each account had approved: which of them it would refuse, and which of the
+//! approved ones no file makes.
+
+use crate::{
+    channel::{MessageKind, Provider},
+    config::Config,
+    render::Renderer,
+};
+
+/// Everything that does not fit between the templates and this account, each at its key.
+pub(super) fn faults(config: &Config, renderer: &Renderer, p: &dyn Provider) -> Vec<String> {
+    let known = |kind, drill, variant: &str| p.knows_wording(kind, drill, variant);
+    let key = format!("provider.{}.templates", p.account());
+    let refused = renderer.check_against(p.channel(), &known, &|m| p.check_message(m));
+    let mut all: Vec<String> = refused.into_iter().map(|f| config.fault(&key, f.to_string()).to_string()).collect();
+    all.extend(strange_variants(config, renderer, p));
+    all
+}
+
+/// Approved wordings that no template file makes: misspelt, or a file that is gone.
+fn strange_variants(config: &Config, renderer: &Renderer, p: &dyn Provider) -> Vec<String> {
+    let mut out = Vec::new();
+    for set in ["templates", "drill_templates"] {
+        let kinds = config.providers.get(p.account()).and_then(|t| t.0.get(set)).and_then(toml::Value::as_table);
+        for (kind, template) in kinds.into_iter().flatten() {
+            let Some(known) = MessageKind::ALL.into_iter().find(|k| k.as_str() == kind) else { continue };
+            // One with a link is made of the one without.
+            let made = |v: &String| renderer.approved_wording(known, v, p.channel(), false).is_some();
+            for variant in template.get("variants").and_then(toml::Value::as_table).into_iter().flat_map(|t| t.keys()).filter(|v| !made(v))
+            {
+                let key = format!("provider.{}.{set}.{kind}.variants", p.account());
+                let file = format!("templates/message/{}/{kind}.{variant}.txt", p.channel());
+                out.push(config.fault(&key, format!("`{variant}` would never be used: there is no {file}")).to_string());
+            }
+        }
+    }
+    out
+}
