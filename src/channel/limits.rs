@@ -14,7 +14,11 @@ struct Overrides {
     per_callee: Option<Vec<CalleeLimit>>,
 }
 
-fn over<'de, D: Deserializer<'de>>(d: D, defaults: AccountLimits) -> Result<AccountLimits, D::Error> {
+/// The keys that are written over `defaults`.
+///
+/// # Errors
+/// An unknown key or a value of another type.
+pub fn over<'de, D: Deserializer<'de>>(d: D, defaults: AccountLimits) -> Result<AccountLimits, D::Error> {
     let o = Overrides::deserialize(d)?;
     Ok(AccountLimits {
         per_second: o.per_second.unwrap_or(defaults.per_second),

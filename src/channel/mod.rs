@@ -8,6 +8,7 @@ pub mod aliyun;
 pub mod e164;
 pub mod email;
 pub mod exchange;
+pub mod generic;
 pub mod http;
 pub mod item;
 pub mod limits;

@@ -3,6 +3,7 @@
 
 mod aliyun_client;
 mod aliyun_push;
+mod generic;
 mod kit;
 mod odd_input;
 mod others_client;
