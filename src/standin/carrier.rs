@@ -201,7 +201,8 @@ fn json_find(s: &Shared, parts: &Parts) -> Answer {
         .collect();
     let of = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
     let now = (s.now)();
-    let found = s.ledger.of_phone(of("mobile")).into_iter().find(|x| x.vendor == VENDOR && &*x.out_id == of("extend") && x.channel == Channel::Sms);
+    let found =
+        s.ledger.of_phone(of("mobile")).into_iter().find(|x| x.vendor == VENDOR && &*x.out_id == of("extend") && x.channel == Channel::Sms);
     match found {
         None => json_code("4040", "no such message"),
         Some(x) => {
@@ -320,7 +321,9 @@ async fn voice_call(s: &Shared, body: &[u8]) -> Answer {
         return line("-1", "bad signature");
     }
     let Some(phone) = taking::any_number(of("called")) else { return line("-5", "bad number") };
-    let Ok(variables) = serde_json::from_str::<BTreeMap<String, String>>(of("params")) else { return line("-6", "params are no object of texts") };
+    let Ok(variables) = serde_json::from_str::<BTreeMap<String, String>>(of("params")) else {
+        return line("-6", "params are no object of texts");
+    };
     if of("tpl").is_empty() {
         return line("-6", "no template");
     }
@@ -349,7 +352,8 @@ async fn voice_call(s: &Shared, body: &[u8]) -> Answer {
     };
     if let Some(url) = &c.voice_callback {
         let told = |event: &str, after: Duration, more: Value| {
-            let mut body = json!({"event": event, "callid": call_id, "userdata": of("userdata"), "time": call.at + after.as_millis() as i64});
+            let mut body =
+                json!({"event": event, "callid": call_id, "userdata": of("userdata"), "time": call.at + after.as_millis() as i64});
             if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
                 body.extend(more);
             }

@@ -1,11 +1,7 @@
 //! What a reply proves: accepted, or a refusal whose class the file's table gives. A code no rule names is
 //! `otherwise`, which is `unknown` unless the file says better: never sent again blindly.
 
-use super::{
-    file::Class,
-    plan::Answer,
-    tree,
-};
+use super::{file::Class, plan::Answer, tree};
 use crate::channel::{
     exchange::Reply,
     refusal::{Refusal, without_code},

@@ -199,7 +199,11 @@ pub(super) fn check(c: &Check, account: &dyn Values, request: &CallbackRequest<'
     };
     let given = c.given.plain(&pushed, c.charset).map_err(|e| format!("the callback is not signed: {e}"))?;
     let expected = c.scheme.sign(&pushed, &[], c.charset).map_err(|e| format!("the callback cannot be checked: {e}"))?;
-    if bool::from(given.trim().as_bytes().ct_eq(expected.as_bytes())) { Ok(()) } else { Err("the callback's signature does not fit".into()) }
+    if bool::from(given.trim().as_bytes().ct_eq(expected.as_bytes())) {
+        Ok(())
+    } else {
+        Err("the callback's signature does not fit".into())
+    }
 }
 
 #[cfg(test)]

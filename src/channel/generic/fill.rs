@@ -147,8 +147,28 @@ impl Template {
 
 fn known(name: &str) -> bool {
     const PLAIN: [&str; 22] = [
-        "phone", "phone.86", "phone.e164", "text", "kind", "template", "values", "reference", "nonce", "callback_url", "now.ms", "now.s",
-        "now.compact", "now.datetime", "now.iso", "now.utc", "now.date", "now.md", "sign", "body", "id", "url",
+        "phone",
+        "phone.86",
+        "phone.e164",
+        "text",
+        "kind",
+        "template",
+        "values",
+        "reference",
+        "nonce",
+        "callback_url",
+        "now.ms",
+        "now.s",
+        "now.compact",
+        "now.datetime",
+        "now.iso",
+        "now.utc",
+        "now.date",
+        "now.md",
+        "sign",
+        "body",
+        "id",
+        "url",
     ];
     let named = ["value.", "var.", "secret.", "define.", "header.", "field.", "query."];
     PLAIN.contains(&name) || name == "sent.date" || named.iter().any(|p| name.strip_prefix(p).is_some_and(|rest| !rest.is_empty()))
@@ -261,7 +281,10 @@ mod tests {
         let t = |s: &str| Template::parse(s).unwrap();
         assert_eq!(t("{{secret.password | md5 | upper}}").plain(&v, Charset::Utf8).unwrap(), "E10ADC3949BA59ABBE56E057F20F883E");
         let url = |s: &str| Charset::Gbk.percent(s).unwrap_or_default();
-        assert_eq!(t("{{var.base}}?m={{text}}").fill(&v, Charset::Gbk, &url).unwrap(), "https://sms.example.org/a?m=%BA%EC%C9%AB%20%26%20%3C%BC%B1%3E");
+        assert_eq!(
+            t("{{var.base}}?m={{text}}").fill(&v, Charset::Gbk, &url).unwrap(),
+            "https://sms.example.org/a?m=%BA%EC%C9%AB%20%26%20%3C%BC%B1%3E"
+        );
         assert_eq!(t("<m>{{text}}</m>").escaped(&v, Charset::Utf8, xml).unwrap(), "<m>红色 &amp; &lt;急&gt;</m>");
         assert!(matches!(t("{{now.s | number}}").whole(&v, Charset::Utf8), Ok(Whole::Json(n)) if n == 1_784_595_723));
         assert!(matches!(t("{{values | list}}").whole(&v, Charset::Utf8), Ok(Whole::Json(n)) if n == serde_json::json!(["红\"", "1"])));

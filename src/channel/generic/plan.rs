@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     channel::{AccountLimits, CallbackReply, limits},
-    core::{
-        send::Channel,
-        time::Span,
-    },
+    core::{send::Channel, time::Span},
 };
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -361,7 +358,14 @@ impl Reader<'_> {
         }
     }
 
-    fn keyed(&mut self, at: usize, hash: Option<Hash>, key: Option<&Text>, place: At, defined: &BTreeSet<String>) -> Option<(Hash, Option<Template>)> {
+    fn keyed(
+        &mut self,
+        at: usize,
+        hash: Option<Hash>,
+        key: Option<&Text>,
+        place: At,
+        defined: &BTreeSet<String>,
+    ) -> Option<(Hash, Option<Template>)> {
         let Some(hash) = hash else {
             self.fault(at, "hash: is missing: md5, sha1, sha256, hmac-sha1 or hmac-sha256");
             return None;
@@ -458,9 +462,9 @@ impl Reader<'_> {
             toml::Value::Boolean(b) => Field::Json((*b).into()),
             toml::Value::Datetime(d) => Field::Json(d.to_string().into()),
             toml::Value::Array(items) => Field::List(items.iter().filter_map(|i| self.field(name, i, at, place, defined)).collect()),
-            toml::Value::Table(t) => {
-                Field::Table(t.iter().filter_map(|(k, v)| Some((k.clone(), self.field(&format!("{name}.{k}"), v, at, place, defined)?))).collect())
-            }
+            toml::Value::Table(t) => Field::Table(
+                t.iter().filter_map(|(k, v)| Some((k.clone(), self.field(&format!("{name}.{k}"), v, at, place, defined)?))).collect(),
+            ),
         })
     }
 
@@ -564,7 +568,12 @@ impl Reader<'_> {
             self.fault(at, "check: nothing secret is hashed, so anybody could make it");
         }
         let encode: Encode = c.encode;
-        Some(Check { given: given?, scheme: Scheme { signed: Signed::Text(text?), hash, key, encode }, format: c.format, charset: c.charset })
+        Some(Check {
+            given: given?,
+            scheme: Scheme { signed: Signed::Text(text?), hash, key, encode },
+            format: c.format,
+            charset: c.charset,
+        })
     }
 
     fn said(&mut self, key: &str, said: &Spanned<file::Said>) -> Option<CallbackReply> {

@@ -66,7 +66,7 @@ impl Generic {
         self.settings.secrets.get(name.strip_prefix("secret.")?).map(|s| s.reveal().to_string())
     }
 
-    fn phone<'a>(&self, to: &'a Address) -> Result<&'a Phone, Outcome> {
+    pub(super) fn phone<'a>(&self, to: &'a Address) -> Result<&'a Phone, Outcome> {
         match to {
             Address::Phone(p) if self.plan.numbers == Numbers::Mobile && !is_mainland_mobile(p) => {
                 Err(Outcome::PermanentNumber { detail: format!("{p} is not a mainland mobile number, which is all this provider reaches") })

@@ -234,9 +234,13 @@ mod tests {
     fn one_kind_of_path_walks_every_kind_of_body() {
         let json = read(Format::Json, None, Charset::Utf8, None, br#"{"data":[{"id":7}],"ok":true,"n":null}"#).unwrap();
         assert_eq!((at(&json, "/data/0/id").as_deref(), at(&json, "/ok").as_deref(), at(&json, "/n")), (Some("7"), Some("true"), None));
-        let (gbk, _, _) = encoding_rs::GBK.encode("<?xml version=\"1.0\" encoding=\"gbk\"?>\n<r a='1'><b>暴雨&amp;</b><c><d>1</d></c><c><d>2</d></c><e/></r>");
+        let (gbk, _, _) = encoding_rs::GBK
+            .encode("<?xml version=\"1.0\" encoding=\"gbk\"?>\n<r a='1'><b>暴雨&amp;</b><c><d>1</d></c><c><d>2</d></c><e/></r>");
         let xml = read(Format::Xml, None, Charset::Gbk, None, &gbk).unwrap();
-        assert_eq!((at(&xml, "/r/b").as_deref(), at(&xml, "/r/b/0").as_deref(), at(&xml, "/r/c/1/d").as_deref()), (Some("暴雨&"), Some("暴雨&"), Some("2")));
+        assert_eq!(
+            (at(&xml, "/r/b").as_deref(), at(&xml, "/r/b/0").as_deref(), at(&xml, "/r/c/1/d").as_deref()),
+            (Some("暴雨&"), Some("暴雨&"), Some("2"))
+        );
         assert_eq!((at(&xml, "/r/@a").as_deref(), at(&xml, "/r/e")), (Some("1"), None));
         let form = read(Format::Form, None, Charset::Gbk, None, b"content=%D3%EA+1&mobile=15400000001").unwrap();
         assert_eq!(at(&form, "/content").as_deref(), Some("雨 1"));
