@@ -237,6 +237,23 @@ pub trait Provider: Send + Sync {
     /// Sends once. Never retries; a reply that does not come is `Unknown`, a connection that was
     /// refused is `Retryable`.
     async fn send(&self, request: &SendRequest) -> Outcome;
+    /// How many requests [`Provider::send_batch`] takes at most; 1 where each goes alone.
+    fn batch(&self) -> usize {
+        1
+    }
+    /// Requests of one key may go together; `None`: this one goes alone.
+    fn batch_key(&self, _request: &SendRequest) -> Option<String> {
+        None
+    }
+    /// Sends several requests of one key, no address twice, and tells what came of each, in their order. Each
+    /// leaves at most once, as with [`Provider::send`].
+    async fn send_batch(&self, requests: &[SendRequest]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            outcomes.push(self.send(request).await);
+        }
+        outcomes
+    }
     /// Looks up what became of a request whose reply never came. `sent` is when it left.
     async fn lookup(&self, request_reference: &str, to: &Address, sent: Time) -> Lookup;
     /// Reads a callback body. Pure; faults are told in plain words and the raw body is kept anyway.

@@ -154,7 +154,7 @@ async fn aliyun(s: &Shared, parts: &Parts, body: &[u8]) -> Answer {
             Answer::Json(400, error_body(s, "InvalidVersion", "Specified parameter Version is not valid."))
         }
         "SendSms" => sms::send(s, &params).await,
-        "SendBatchSms" => sms::send_batch(s, &params),
+        "SendBatchSms" => sms::send_batch(s, &params).await,
         "QuerySendDetails" => sms::query(s, &params),
         "IvrCall" => voice::ivr_call(s, &params).await,
         "SingleCallByTts" => voice::single_call(s, &params).await,

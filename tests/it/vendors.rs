@@ -1,6 +1,7 @@
 //! Providers against the stand-ins that speak their side of the wire, and signatures against
 //! requests captured from independent implementations.
 
+mod aliyun_batch;
 mod aliyun_client;
 mod aliyun_push;
 mod generic;

@@ -5,7 +5,7 @@
 //! read and answered; the account's table has the secrets. All keys stand in `config/providers/README.md`, the
 //! shipped files are the reference by example.
 //!
-//! * `file`: the keys of a file; `plan`: the same made ready, every fault with its line;
+//! * `file`: the keys of a file; `plan`: the same made ready; `parse`: from one to the other, every fault with its line;
 //! * `fill`: texts with `{{places}}`; `sign`: hashes and signatures; `request`: the whole request;
 //! * `tree`: bodies as trees; `answer`: replies → outcomes; `callback`: pushes → items, and their check;
 //! * `provider`: the seam. A file never makes a request go twice, and what it does not know is `unknown`.
@@ -14,6 +14,7 @@ mod answer;
 mod callback;
 mod file;
 mod fill;
+mod parse;
 mod plan;
 mod provider;
 mod request;

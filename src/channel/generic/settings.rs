@@ -1,6 +1,6 @@
 //! `[provider.NAME]` with `kind = "generic_sms"` or `"generic_voice"`: the file, and what is this account's own.
 
-use super::plan::{self, Plan};
+use super::{parse, plan::Plan};
 use crate::channel::{
     AccountLimits, Secret, limits,
     template::{self, TemplateSet},
@@ -48,7 +48,7 @@ impl Settings {
         if self.file_text.is_empty() {
             return Err(vec![format!("file: {} is empty or was not read", self.file)]);
         }
-        let mut plan = plan::parse(&self.file, &self.file_text)?;
+        let mut plan = parse::parse(&self.file, &self.file_text)?;
         plan.limits = self.limits_over(plan.limits.clone()).map_err(|e| vec![e])?;
         Ok(plan)
     }

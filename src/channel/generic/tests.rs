@@ -1,6 +1,6 @@
 //! The shipped files are whole, every fault is told with its line, and what one file's keys do is shown on small ones.
 
-use super::{Generic, Settings, plan};
+use super::{Generic, Settings, parse};
 use crate::{
     channel::{
         Address, CallbackItem, CallbackRequest, Message, MessageKind, Provider, ReceiptResult, exchange::Reply, settings::ProviderSettings,
@@ -18,7 +18,7 @@ const SHIPPED: [(&str, &str); 3] = [
 #[test]
 fn the_shipped_files_have_no_fault() {
     for (name, text) in SHIPPED {
-        plan::parse(name, text).unwrap_or_else(|e| panic!("{e:#?}"));
+        parse::parse(name, text).unwrap_or_else(|e| panic!("{e:#?}"));
     }
 }
 
@@ -38,7 +38,7 @@ fn the_readme_names_every_key() {
         ("[lookup]\n", ""),
     ] {
         let odd = json.replacen(at, &if at.starts_with('[') { format!("{at}bogus = 1\n") } else { format!("bogus = 1\n{at}") }, 1);
-        let fault = plan::parse("f", &odd).unwrap_err().join(" ");
+        let fault = parse::parse("f", &odd).unwrap_err().join(" ");
         assert!(fault.contains("bogus"), "{table}{fault}");
         for key in fault.split("expected").nth(1).unwrap().split('`').skip(1).step_by(2) {
             assert!(readme.contains(&format!("`{key}`")), "{key} is missing in config/providers/README.md");
@@ -72,14 +72,14 @@ fn every_fault_of_a_file_is_told_with_its_line() {
     for (from, to, expected) in cases {
         let odd = json.replacen(from, to, 1);
         assert_ne!(&odd, json, "{from}");
-        let all = plan::parse("ours.toml", &odd).unwrap_err();
+        let all = parse::parse("ours.toml", &odd).unwrap_err();
         let told = all.iter().find(|f| f.contains(expected)).unwrap_or_else(|| panic!("{expected}: {all:#?}"));
         let line: usize = told.strip_prefix("ours.toml:").unwrap().split(':').next().unwrap().parse().unwrap();
         assert!(line >= 1 && line <= odd.lines().count(), "{told}");
     }
     let two = json.replace("{{phone}}\"", "{{fone}}\"").replace("id = \"/upId\"", "id = \"upId\"");
-    assert!(plan::parse("ours.toml", &two).unwrap_err().len() >= 2, "all in one run");
-    let broken = plan::parse("ours.toml", "about = \"x\"\nchannel = ").unwrap_err();
+    assert!(parse::parse("ours.toml", &two).unwrap_err().len() >= 2, "all in one run");
+    let broken = parse::parse("ours.toml", "about = \"x\"\nchannel = ").unwrap_err();
     assert!(broken[0].starts_with("ours.toml:2:"), "{broken:?}");
 }
 
@@ -136,7 +136,7 @@ fn the_accounts_limits_stand_above_those_of_the_file() {
 
 #[test]
 fn a_reply_is_classed_by_the_files_table_and_what_it_does_not_name_is_unknown() {
-    let plan = plan::parse("f", SHIPPED[0].1).unwrap();
+    let plan = parse::parse("f", SHIPPED[0].1).unwrap();
     let of = |status, body: &str| super::answer::outcome(&plan.answer, &Reply { status, retry_after: None, body: body.into() }, "ref");
     assert_eq!(of(200, r#"{"code":"0000","data":{"msgId":"m1"}}"#), Outcome::Accepted { provider_message_id: "m1".into() });
     for (status, body, class) in [

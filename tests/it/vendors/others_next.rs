@@ -68,23 +68,29 @@ async fn an_account_stops_for_configuration_and_balance_alone() {
 }
 
 /// A gateway of its own, turned by hand, whose accounts are these.
-struct Gateway {
-    engine: Arc<Engine>,
-    clock: Arc<ManualClock>,
-    memory: Arc<MemoryStore>,
-    _standin: StandinHandle,
+pub struct Gateway {
+    pub engine: Arc<Engine>,
+    pub clock: Arc<ManualClock>,
+    pub memory: Arc<MemoryStore>,
+    pub _standin: StandinHandle,
     /// Accepted and not yet recorded.
     held: Vec<Done>,
 }
 
 impl Gateway {
     async fn start(kinds: &[&str]) -> Gateway {
-        let behaviour = Behaviour { receipts: Receipts { send: false, ..Receipts::default() }, ..Behaviour::default() };
+        let tables = |url: &str| kinds.iter().map(|k| (k.to_string(), table(k, url))).collect();
+        Gateway::of(Behaviour::default(), tables).await
+    }
+
+    /// With these accounts (name and table, for a stand-in's address), each with every template it can have.
+    pub async fn of(behaviour: Behaviour, tables: impl FnOnce(&str) -> Vec<(String, String)>) -> Gateway {
+        let behaviour = Behaviour { receipts: Receipts { send: false, ..Receipts::default() }, ..behaviour };
         let s = standin(StandinSettings { behaviour, ..StandinSettings::default() }).await;
         let renderer = Renderer::new(RenderOptions::default()).unwrap();
-        let with_templates = |kind: &str| {
+        let with_templates = |(kind, table): &(String, String)| {
             let channel = if kind.ends_with("voice") { Channel::Voice } else { Channel::Sms };
-            let mut t: toml::Table = table(kind, &s.url()).parse().unwrap();
+            let mut t: toml::Table = table.parse().unwrap();
             t.insert("request_timeout".into(), "10s".into());
             if t.contains_key("templates") {
                 let of = |k: &jiaoying::channel::MessageKind| {
@@ -104,7 +110,7 @@ impl Gateway {
         let parts = Parts {
             store: memory.clone(),
             reports: memory.clone(),
-            providers: kinds.iter().map(|k| with_templates(k)).collect::<Vec<Arc<dyn Provider>>>(),
+            providers: tables(&s.url()).iter().map(with_templates).collect::<Vec<Arc<dyn Provider>>>(),
             renderer: Renderer::new(RenderOptions::default()).unwrap(),
             policy: parse_policy(include_str!("../../../config/policy.toml")).unwrap(),
             issuers: Vec::new(),
@@ -115,7 +121,7 @@ impl Gateway {
         Gateway { engine, clock, memory, _standin: s, held: Vec::new() }
     }
 
-    async fn warn(&self) -> WarningId {
+    pub async fn warn(&self) -> WarningId {
         let issuer =
             Issuer {
                 id: IssuerId("qixiang".into()), name: "晋城市气象台".into(), hazards: vec![], divisions: vec![], levels: vec![]
@@ -131,7 +137,7 @@ impl Gateway {
     }
 
     /// Turns until nothing is due; `hold`: what was accepted is kept back instead of recorded.
-    async fn run(&mut self, hold: bool) {
+    pub async fn run(&mut self, hold: bool) {
         for _ in 0..500 {
             let turn = self.engine.turn(200).await.unwrap();
             let idle = turn.claimed == 0;
@@ -150,14 +156,14 @@ impl Gateway {
         }
         panic!("the engine never came to rest");
     }
-    async fn pass(&mut self, span: Span, hold: bool) {
+    pub async fn pass(&mut self, span: Span, hold: bool) {
         let until = self.engine.now() + span;
         while self.engine.now() < until {
             self.clock.advance(Span(1_000.min((until - self.engine.now()).0)));
             self.run(hold).await;
         }
     }
-    async fn callback(&mut self, account: &str, body: String) {
+    pub async fn callback(&mut self, account: &str, body: String) {
         self.engine.park_callback(account, Some("application/json"), body.as_bytes()).await.unwrap();
         self.run(true).await;
     }
