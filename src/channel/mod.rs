@@ -227,6 +227,13 @@ pub enum Lookup {
     Unanswered(String),
 }
 
+/// Where providers that hold a connection of their own hand in what comes over it.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Keeps a callback raw and durable, like those that come over HTTP. Only after `true` may it be thanked for.
+    async fn keep(&self, account: &str, content_type: &str, body: &[u8]) -> bool;
+}
+
 /// One provider account on one channel.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -278,6 +285,9 @@ pub trait Provider: Send + Sync {
     fn echoes_reference(&self) -> bool {
         true
     }
+    /// Holds the account's own connection, where it has one, and hands what comes over it to `inbox`, until it is
+    /// dropped. Where there is none it returns at once.
+    async fn hold(&self, _inbox: Arc<dyn Inbox>) {}
     /// Checks a message against the declared variables (types, lengths) of its template, before
     /// anything is sent. The text says which variable, its length and its limit.
     fn check_message(&self, message: &Message) -> Result<(), String>;

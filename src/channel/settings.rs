@@ -17,10 +17,11 @@ pub enum ProviderSettings {
     Email(email::Settings),
     GenericSms(generic::Settings),
     GenericVoice(generic::Settings),
+    SmppSms(sms::smpp::Settings),
 }
 
 /// The values of `kind`.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 11] = [
     "aliyun_sms",
     "aliyun_voice",
     "tencent_sms",
@@ -31,6 +32,7 @@ pub const KINDS: [&str; 10] = [
     "email",
     "generic_sms",
     "generic_voice",
+    "smpp_sms",
 ];
 
 impl ProviderSettings {
@@ -56,6 +58,7 @@ impl ProviderSettings {
             "email" => value.try_into().map(ProviderSettings::Email),
             "generic_sms" => value.try_into().map(ProviderSettings::GenericSms),
             "generic_voice" => value.try_into().map(ProviderSettings::GenericVoice),
+            "smpp_sms" => value.try_into().map(ProviderSettings::SmppSms),
             other => return Err(vec![format!("kind: `{other}` is not known; it is one of {}", KINDS.join(", "))]),
         };
         let settings = read.map_err(|e: toml::de::Error| vec![e.message().to_string()])?;
@@ -74,6 +77,7 @@ impl ProviderSettings {
             ProviderSettings::TwilioVoice(s) => &s.account,
             ProviderSettings::Email(s) => &s.account,
             ProviderSettings::GenericSms(s) | ProviderSettings::GenericVoice(s) => &s.account,
+            ProviderSettings::SmppSms(s) => &s.account,
         }
     }
 
@@ -87,7 +91,7 @@ impl ProviderSettings {
             ProviderSettings::HuaweiSms(s) => Some(&s.callback_secret),
             ProviderSettings::TwilioSms(s) => Some(&s.callback_secret),
             ProviderSettings::TwilioVoice(s) => Some(&s.callback_secret),
-            ProviderSettings::Email(_) => None,
+            ProviderSettings::Email(_) | ProviderSettings::SmppSms(_) => None,
             ProviderSettings::GenericSms(s) | ProviderSettings::GenericVoice(s) => Some(&s.callback_secret),
         }
     }
@@ -121,6 +125,7 @@ impl ProviderSettings {
             ProviderSettings::Email(s) => s.faults(),
             ProviderSettings::GenericSms(s) => s.faults(Channel::Sms),
             ProviderSettings::GenericVoice(s) => s.faults(Channel::Voice),
+            ProviderSettings::SmppSms(s) => s.faults(),
         }
     }
 
@@ -138,6 +143,7 @@ impl ProviderSettings {
             ProviderSettings::Email(s) => Arc::new(email::Email::new(s, clock)?),
             ProviderSettings::GenericSms(s) => Arc::new(generic::Generic::new(s, Channel::Sms, client, clock)?),
             ProviderSettings::GenericVoice(s) => Arc::new(generic::Generic::new(s, Channel::Voice, client, clock)?),
+            ProviderSettings::SmppSms(s) => Arc::new(sms::smpp::Smpp::new(s)?),
         })
     }
 }

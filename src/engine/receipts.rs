@@ -24,8 +24,10 @@ use crate::{
     },
     store::{CalloutFilter, Claim, Commit, Committed, FeedItem, Head, Key, Lane, StoreError, WriteLane},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::future;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A callback as it came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +38,9 @@ struct Parked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     query: Option<String>,
     body: String,
+    /// The same in Base64 where it is not UTF-8 (old gateways push GBK): what a person wrote must not be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<String>,
     at: Time,
     /// Set when worked through; says what was made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +48,13 @@ struct Parked {
     /// How often it named a message by an id that nobody had told us yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     tries: u8,
+}
+impl Parked {
+    /// The body as it came.
+    fn raw(&self) -> Cow<'_, [u8]> {
+        let bytes = self.bytes.as_ref().and_then(|b| BASE64.decode(b).ok());
+        bytes.map_or(Cow::Borrowed(self.body.as_bytes()), Cow::Owned)
+    }
 }
 fn is_zero(n: &u8) -> bool {
     *n == 0
@@ -80,6 +92,7 @@ impl Engine {
             content_type: content_type.map(str::to_string),
             query: query.map(str::to_string),
             body: String::from_utf8_lossy(body).into_owned(),
+            bytes: std::str::from_utf8(body).is_err().then(|| BASE64.encode(body)),
             at: now,
             result: None,
             tries: 0,
@@ -98,7 +111,7 @@ impl Engine {
         let result = match self
             .accounts
             .named(&parked.account)
-            .map(|a| a.provider.read_callback_at(parked.query.as_deref(), parked.content_type.as_deref(), parked.body.as_bytes()))
+            .map(|a| a.provider.read_callback_at(parked.query.as_deref(), parked.content_type.as_deref(), &parked.raw()))
         {
             Some(Ok(items)) => {
                 let count = items.len();

@@ -3,7 +3,7 @@
 use super::{
     Engine,
     dispatcher::{Done, Job, gather},
-    gateways,
+    gateways, inbox,
 };
 use crate::{core::time::Span, telemetry::metrics};
 use std::{sync::Arc, time::Duration};
@@ -27,6 +27,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
             () = tokio::time::sleep(gateways::QUIET.to_std()) => {}
         }
     }
+    let lines = inbox::Lines::open(&engine);
     let tracker = TaskTracker::new();
     let (done_tx, done_rx) = mpsc::channel::<Done>(2048);
     let permits = Arc::new(Semaphore::new(engine.settings().intents));
@@ -40,6 +41,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     drop(done_tx);
     tracker.close();
     tracker.wait().await;
+    lines.close().await;
 }
 
 async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Semaphore>, done: mpsc::Sender<Done>, tracker: TaskTracker) {

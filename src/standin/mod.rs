@@ -12,7 +12,7 @@
 //!   `taking`: what becomes of what they took; `courier`: their callbacks out.
 //! * `carrier`: three carriers that the files of `config/providers` describe.
 //! * [`ledger`]: the independent count; [`push`]: callbacks out.
-//! * [`smtp`], [`mail`]: the mail sink.
+//! * [`smtp`], [`mail`]: the mail sink; [`smpp`]: a carrier's SMSC.
 
 mod capture;
 mod carrier;
@@ -28,6 +28,7 @@ pub mod people;
 pub mod push;
 mod server;
 pub mod settings;
+pub mod smpp;
 mod sms;
 pub mod smtp;
 mod taking;
