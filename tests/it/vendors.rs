@@ -13,4 +13,5 @@ mod others_next;
 mod others_odd;
 mod others_push;
 mod signatures;
+mod smpp;
 mod smtp;

@@ -3,6 +3,7 @@
 use super::{
     kit::{NOW, ask, clock, closed_port, loopback, phone, soon, standin},
     others_kit::{Came, SECRET},
+    others_next::Gateway,
 };
 use axum::{
     Router,
@@ -18,9 +19,14 @@ use jiaoying::{
         settings::ProviderSettings,
     },
     config::{Config, Environment},
-    core::{send::Outcome, time::Time},
+    core::{
+        callout::state::Callout,
+        send::Outcome,
+        time::{Span, Time},
+    },
     engine::limits::Accounts,
     standin::{Behaviour, Carrier, People, StandinSettings},
+    store::{CalloutFilter, Reports},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::mpsc;
@@ -243,6 +249,29 @@ async fn faults_of_the_wire_are_what_they_prove_and_a_look_up_tells_what_became_
         assert_eq!(p.send(&ask(phone(1), "r")).await.class(), "retryable", "{name}: nothing left");
         assert!(matches!(p.lookup("r", &phone(1), NOW).await, Lookup::Unanswered(_)));
     }
+}
+
+#[tokio::test]
+async fn what_a_person_wrote_in_gbk_reaches_the_engine_and_answers() {
+    let mut g = Gateway::of(Behaviour::default(), |url| {
+        let c = config("carrier-xml", url, "testsecret", "https://warning.example.org").unwrap();
+        let mut table = c.providers["carrier-xml"].0.clone();
+        table.remove("templates");
+        vec![("carrier-xml".into(), table.to_string())]
+    })
+    .await;
+    let warning = g.warn().await;
+    g.run(false).await;
+    let sent = g._standin.sent();
+    assert!(!sent.is_empty() && g._standin.counts()["bad_signature"] == 0);
+    let text = format!("<replies><reply><mobile>{}</mobile><content>收到，１</content></reply></replies>", sent[0].phone);
+    let (body, _, _) = encoding_rs::GBK.encode(&text);
+    g.engine.park_callback("carrier-xml", None, &body).await.unwrap();
+    g.pass(Span::secs(5), false).await;
+    let rows = g.memory.callouts(Some(warning), &CalloutFilter::default(), None, 1000).await.unwrap();
+    let answered =
+        rows.iter().map(|r| serde_json::from_slice::<Callout>(&r.0.body).unwrap()).filter(|c| c.acknowledgement.is_some()).count();
+    assert!(answered > 0, "the reply was understood");
 }
 
 #[test]

@@ -91,7 +91,9 @@ impl Gateway {
         let with_templates = |(kind, table): &(String, String)| {
             let channel = if kind.ends_with("voice") { Channel::Voice } else { Channel::Sms };
             let mut t: toml::Table = table.parse().unwrap();
-            t.insert("request_timeout".into(), "10s".into());
+            if t.contains_key("request_timeout") {
+                t.insert("request_timeout".into(), "10s".into());
+            }
             if t.contains_key("templates") {
                 let of = |k: &jiaoying::channel::MessageKind| {
                     renderer.approved_text(*k, channel, false).is_some().then(|| {

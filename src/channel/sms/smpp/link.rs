@@ -165,12 +165,7 @@ impl Link {
         // A delayed small packet would only cost time.
         let _ = stream.set_nodelay(true);
         let (read, mut write) = stream.into_split();
-        let frames = LengthDelimitedCodec::builder()
-            .length_field_length(4)
-            .length_adjustment(-4)
-            .num_skip(0)
-            .max_frame_length(LONGEST_PDU)
-            .new_codec();
+        let frames = LengthDelimitedCodec::builder().length_field_length(4).num_skip(0).max_frame_length(LONGEST_PDU).new_codec();
         let mut read = FramedRead::new(read, frames);
         let bind = match bind(s) {
             Ok(bind) => bind,
