@@ -136,8 +136,8 @@ impl Scheme {
         let text = match &self.signed {
             Signed::Text(t) => t.plain(values, charset)?,
             Signed::Sorted(s) => {
-                let mut all: Vec<&(String, String)> =
-                    parameters.iter().filter(|(k, v)| !s.skip.contains(k) && !(s.skip_empty && v.is_empty())).collect();
+                let left_out = |k: &String, v: &str| s.skip.contains(k) || (s.skip_empty && v.is_empty());
+                let mut all: Vec<&(String, String)> = parameters.iter().filter(|(k, v)| !left_out(k, v)).collect();
                 all.sort();
                 let mut middle = Vec::with_capacity(all.len());
                 for (name, value) in all {

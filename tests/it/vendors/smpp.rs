@@ -249,3 +249,47 @@ async fn through_the_engine_a_receipt_over_the_line_reaches_its_callout() {
     assert!(delivered > 0 && !s.taken().is_empty());
     lines.close().await;
 }
+
+/// Another's SMSC (tests/vendors/smpp starts one): what it understood it says in its replies.
+#[tokio::test]
+async fn anothers_smsc_takes_our_messages_and_its_receipts_and_replies_are_read() {
+    let Some(endpoint) = std::env::var_os("JIAOYING_SMSC") else {
+        println!("skipped: no other SMSC is running (JIAOYING_SMSC; tests/vendors/smpp starts one)");
+        return;
+    };
+    for (extra, text) in
+        [("", "暴雨红色预警".repeat(4)), ("", "暴雨😀红色预警，收到请回1。".repeat(9)), ("long = 'payload'", "暴雨红色预警".repeat(20))]
+    {
+        let p = account(&endpoint.to_string_lossy(), extra);
+        let mut came = held(&p, true);
+        let mut r = ask(phone(1), "r1");
+        r.message.text = text;
+        let outcome = soon(async {
+            loop {
+                match p.send(&r).await {
+                    o if o.class() == "retryable" => tokio::task::yield_now().await,
+                    o => return o,
+                }
+            }
+        })
+        .await;
+        let jiaoying::core::send::Outcome::Accepted { provider_message_id } = outcome else { panic!("{outcome:?}") };
+        let (mut echoed, mut delivered) = (false, false);
+        while !(echoed && delivered) {
+            for item in p.read_callback(None, &soon(came.recv()).await.unwrap()).unwrap() {
+                match item {
+                    CallbackItem::Receipt { provider_message_id: Some(id), result: ReceiptResult::Delivered, .. } => {
+                        delivered |= id == provider_message_id
+                    }
+                    CallbackItem::Reply { phone, text, .. } => {
+                        assert_eq!((phone.as_str(), text.as_str()), ("8615400000001", format!("【某某应急】{}", r.message.text).as_str()));
+                        echoed = true;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+    let refused = account(&endpoint.to_string_lossy(), "").send(&ask(phone(1), "r")).await;
+    assert_eq!(refused.class(), "retryable", "an account whose line nobody holds sends nothing");
+}
