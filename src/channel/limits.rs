@@ -14,7 +14,11 @@ struct Overrides {
     per_callee: Option<Vec<CalleeLimit>>,
 }
 
-fn over<'de, D: Deserializer<'de>>(d: D, defaults: AccountLimits) -> Result<AccountLimits, D::Error> {
+/// The keys that are written over `defaults`.
+///
+/// # Errors
+/// An unknown key or a value of another type.
+pub fn over<'de, D: Deserializer<'de>>(d: D, defaults: AccountLimits) -> Result<AccountLimits, D::Error> {
     let o = Overrides::deserialize(d)?;
     Ok(AccountLimits {
         per_second: o.per_second.unwrap_or(defaults.per_second),
@@ -93,6 +97,16 @@ pub fn twilio_voice() -> AccountLimits {
     AccountLimits { per_second: 1, in_flight: 10, concurrent_calls: 50, per_callee: Vec::new() }
 }
 
+/// A carrier's line: what contracts for a small SP number give; 50 notices in 24 h for a number, as filters go.
+pub fn smpp_sms() -> AccountLimits {
+    AccountLimits {
+        per_second: 20,
+        in_flight: 16,
+        concurrent_calls: u32::MAX,
+        per_callee: vec![CalleeLimit { count: 50, window: Span::hours(24) }],
+    }
+}
+
 /// SMTP: what an office mail server bears; no limit for one mailbox.
 pub fn email() -> AccountLimits {
     AccountLimits { per_second: 20, in_flight: 4, concurrent_calls: u32::MAX, per_callee: Vec::new() }
@@ -121,6 +135,10 @@ pub fn over_tencent_voice<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimi
 /// For `#[serde(deserialize_with)]`: the written keys over [`huawei_sms`].
 pub fn over_huawei_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
     over(d, huawei_sms())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`smpp_sms`].
+pub fn over_smpp_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, smpp_sms())
 }
 /// For `#[serde(deserialize_with)]`: the written keys over [`twilio_sms`].
 pub fn over_twilio_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {

@@ -9,6 +9,7 @@ pub mod e164;
 pub mod email;
 pub mod exchange;
 pub mod filing;
+pub mod generic;
 pub mod http;
 pub mod item;
 pub mod limits;
@@ -232,6 +233,13 @@ pub enum Lookup {
     Unanswered(String),
 }
 
+/// Where providers that hold a connection of their own hand in what comes over it.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Keeps a callback raw and durable, like those that come over HTTP. Only after `true` may it be thanked for.
+    async fn keep(&self, account: &str, content_type: &str, body: &[u8]) -> bool;
+}
+
 /// One provider account on one channel.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -242,6 +250,23 @@ pub trait Provider: Send + Sync {
     /// Sends once. Never retries; a reply that does not come is `Unknown`, a connection that was
     /// refused is `Retryable`.
     async fn send(&self, request: &SendRequest) -> Outcome;
+    /// How many requests [`Provider::send_batch`] takes at most; 1 where each goes alone.
+    fn batch(&self) -> usize {
+        1
+    }
+    /// Requests of one key may go together; `None`: this one goes alone.
+    fn batch_key(&self, _request: &SendRequest) -> Option<String> {
+        None
+    }
+    /// Sends several requests of one key, no address twice, and tells what came of each, in their order. Each
+    /// leaves at most once, as with [`Provider::send`].
+    async fn send_batch(&self, requests: &[SendRequest]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            outcomes.push(self.send(request).await);
+        }
+        outcomes
+    }
     /// Looks up what became of a request whose reply never came. `sent` is when it left.
     async fn lookup(&self, request_reference: &str, to: &Address, sent: Time) -> Lookup;
     /// Reads a callback body. Pure; faults are told in plain words and the raw body is kept anyway.
@@ -283,6 +308,9 @@ pub trait Provider: Send + Sync {
     fn filings(&self) -> Vec<Filing> {
         Vec::new()
     }
+    /// Holds the account's own connection, where it has one, and hands what comes over it to `inbox`, until it is
+    /// dropped. Where there is none it returns at once.
+    async fn hold(&self, _inbox: Arc<dyn Inbox>) {}
     /// Checks a message against the declared variables (types, lengths) of its template, before
     /// anything is sent. The text says which variable, its length and its limit.
     fn check_message(&self, message: &Message) -> Result<(), String>;

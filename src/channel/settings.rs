@@ -1,6 +1,7 @@
 //! `[provider.NAME]` tables of the configuration → providers. The one list of kinds.
 
-use super::{Provider, Secret, WallClock, email, sms, voice};
+use super::{Provider, Secret, WallClock, email, generic, sms, voice};
+use crate::core::send::Channel;
 use std::sync::Arc;
 
 /// One provider account as configured.
@@ -14,11 +15,25 @@ pub enum ProviderSettings {
     TwilioSms(sms::twilio::Settings),
     TwilioVoice(voice::twilio::Settings),
     Email(email::Settings),
+    GenericSms(generic::Settings),
+    GenericVoice(generic::Settings),
+    SmppSms(sms::smpp::Settings),
 }
 
 /// The values of `kind`.
-pub const KINDS: [&str; 8] =
-    ["aliyun_sms", "aliyun_voice", "tencent_sms", "tencent_voice", "huawei_sms", "twilio_sms", "twilio_voice", "email"];
+pub const KINDS: [&str; 11] = [
+    "aliyun_sms",
+    "aliyun_voice",
+    "tencent_sms",
+    "tencent_voice",
+    "huawei_sms",
+    "twilio_sms",
+    "twilio_voice",
+    "email",
+    "generic_sms",
+    "generic_voice",
+    "smpp_sms",
+];
 
 impl ProviderSettings {
     /// Reads one table (secrets already resolved to text). `Err` names every fault as `key: reason`.
@@ -41,6 +56,9 @@ impl ProviderSettings {
             "twilio_sms" => value.try_into().map(ProviderSettings::TwilioSms),
             "twilio_voice" => value.try_into().map(ProviderSettings::TwilioVoice),
             "email" => value.try_into().map(ProviderSettings::Email),
+            "generic_sms" => value.try_into().map(ProviderSettings::GenericSms),
+            "generic_voice" => value.try_into().map(ProviderSettings::GenericVoice),
+            "smpp_sms" => value.try_into().map(ProviderSettings::SmppSms),
             other => return Err(vec![format!("kind: `{other}` is not known; it is one of {}", KINDS.join(", "))]),
         };
         let settings = read.map_err(|e: toml::de::Error| vec![e.message().to_string()])?;
@@ -58,6 +76,8 @@ impl ProviderSettings {
             ProviderSettings::TwilioSms(s) => &s.account,
             ProviderSettings::TwilioVoice(s) => &s.account,
             ProviderSettings::Email(s) => &s.account,
+            ProviderSettings::GenericSms(s) | ProviderSettings::GenericVoice(s) => &s.account,
+            ProviderSettings::SmppSms(s) => &s.account,
         }
     }
 
@@ -71,7 +91,8 @@ impl ProviderSettings {
             ProviderSettings::HuaweiSms(s) => Some(&s.callback_secret),
             ProviderSettings::TwilioSms(s) => Some(&s.callback_secret),
             ProviderSettings::TwilioVoice(s) => Some(&s.callback_secret),
-            ProviderSettings::Email(_) => None,
+            ProviderSettings::Email(_) | ProviderSettings::SmppSms(_) => None,
+            ProviderSettings::GenericSms(s) | ProviderSettings::GenericVoice(s) => Some(&s.callback_secret),
         }
     }
 
@@ -82,6 +103,7 @@ impl ProviderSettings {
             ProviderSettings::HuaweiSms(s) => &mut s.public_url,
             ProviderSettings::TwilioSms(s) => &mut s.public_url,
             ProviderSettings::TwilioVoice(s) => &mut s.public_url,
+            ProviderSettings::GenericSms(s) | ProviderSettings::GenericVoice(s) => &mut s.public_url,
             _ => return self,
         };
         if own.is_empty() {
@@ -101,6 +123,9 @@ impl ProviderSettings {
             ProviderSettings::TwilioSms(s) => s.faults(),
             ProviderSettings::TwilioVoice(s) => s.faults(),
             ProviderSettings::Email(s) => s.faults(),
+            ProviderSettings::GenericSms(s) => s.faults(Channel::Sms),
+            ProviderSettings::GenericVoice(s) => s.faults(Channel::Voice),
+            ProviderSettings::SmppSms(s) => s.faults(),
         }
     }
 
@@ -116,6 +141,9 @@ impl ProviderSettings {
             ProviderSettings::TwilioSms(s) => Arc::new(sms::twilio::TwilioSms::new(s, client, clock)?),
             ProviderSettings::TwilioVoice(s) => Arc::new(voice::twilio::TwilioVoice::new(s, client, clock)?),
             ProviderSettings::Email(s) => Arc::new(email::Email::new(s, clock)?),
+            ProviderSettings::GenericSms(s) => Arc::new(generic::Generic::new(s, Channel::Sms, client, clock)?),
+            ProviderSettings::GenericVoice(s) => Arc::new(generic::Generic::new(s, Channel::Voice, client, clock)?),
+            ProviderSettings::SmppSms(s) => Arc::new(sms::smpp::Smpp::new(s)?),
         })
     }
 }

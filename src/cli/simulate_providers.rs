@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::{
-    standin::{self, People, StandinSettings, smtp},
+    standin::{self, People, StandinSettings, smpp, smtp},
     store::clock::{Clock, SystemClock},
     telemetry,
 };
@@ -18,6 +18,9 @@ pub(super) struct Options {
     /// Also take mail here (SMTP, nothing is delivered).
     #[arg(long)]
     smtp: Option<SocketAddr>,
+    /// Also be an SMSC here (SMPP; system_id testid, password testpw).
+    #[arg(long)]
+    smpp: Option<SocketAddr>,
     /// A TOML file with the stand-in's settings: keys, callbacks, behaviour, people.
     #[arg(long)]
     settings: Option<PathBuf>,
@@ -72,8 +75,19 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         }
         None => None,
     };
+    let smsc = match o.smpp {
+        Some(addr) => {
+            let listener = TcpListener::bind(addr).await.map_err(failed)?;
+            let reply = o.people.then(|| "1".to_string());
+            Some(smpp::serve(smpp::SmppSettings { reply, ..Default::default() }, listener).await.map_err(failed)?)
+        }
+        None => None,
+    };
     if o.print_addr {
-        println!("{}", serde_json::json!({"listen": handle.addr().to_string(), "smtp": mail.as_ref().map(|m| m.addr().to_string())}));
+        println!(
+            "{}",
+            serde_json::json!({"listen": handle.addr().to_string(), "smtp": mail.as_ref().map(|m| m.addr().to_string()), "smpp": smsc.as_ref().map(|s| s.addr().to_string())})
+        );
     }
     tracing::info!(addr = %handle.addr(), "the providers' stand-in is listening");
     super::stop_on_signal().cancelled().await;

@@ -51,6 +51,17 @@ impl ProviderTable {
     pub fn kind(&self) -> Option<&str> {
         self.0.get("kind").and_then(toml::Value::as_str)
     }
+    /// Where a provider is described by a file (`generic_…`): puts the file's text beside its name, since
+    /// adapters read no files.
+    fn load_file(&mut self) -> Result<(), String> {
+        if !self.kind().is_some_and(|k| k.starts_with("generic_")) {
+            return Ok(());
+        }
+        let Some(path) = self.0.get("file").and_then(toml::Value::as_str) else { return Ok(()) };
+        let text = std::fs::read_to_string(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
+        self.0.insert("file_text".into(), toml::Value::String(text));
+        Ok(())
+    }
     /// The last part of `/callbacks/{account}/{secret}`.
     pub fn callback_secret(&self) -> Option<&str> {
         self.0.get("callback_secret").and_then(toml::Value::as_str)
@@ -141,6 +152,9 @@ impl Config {
         }
         for (account, table) in &mut self.providers {
             secret::resolve_table(&format!("provider.{account}"), &mut table.0, env, &mut |key, why| found.push((key.to_string(), why)));
+            if let Err(why) = table.load_file() {
+                found.push((format!("provider.{account}.file"), why));
+            }
         }
         found.into_iter().map(|(key, why)| self.fault(&key, why)).collect()
     }

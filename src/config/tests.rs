@@ -74,6 +74,11 @@ fn examples() -> (tempfile::TempDir, Config) {
         ("TWILIO_SIGNING_KEY", "twilio-shared-key"),
         ("TWILIO_SMS_CALLBACK", "twilio0123456789abcdef0"),
         ("TWILIO_VOICE_CALLBACK", "twilio0123456789fedcba0"),
+        ("SMPP_PASSWORD", "smpp-pw"),
+        ("COUNTY_SMS_KEY", "county-key"),
+        ("COUNTY_VOICE_KEY", "county-key"),
+        ("COUNTY_SMS_CALLBACK", "county0123456789abcdef0"),
+        ("COUNTY_VOICE_CALLBACK", "county0123456789fedcba0"),
     ];
     let config = Config::from_text("d", &text, &env(&vars)).unwrap_or_else(|e| panic!("{e}"));
     (dir, config)

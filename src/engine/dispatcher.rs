@@ -22,7 +22,7 @@ use crate::{
 };
 use futures_util::future;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -97,6 +97,30 @@ impl Lookups {
     }
 }
 
+/// Jobs that may leave together: of one account and key, no address twice, at most as many as the account takes
+/// and as `most`. Order is kept: a group stands where its first job stood.
+pub fn gather(jobs: Vec<Job>, most: usize) -> Vec<Vec<Job>> {
+    let mut groups: Vec<Vec<Job>> = Vec::with_capacity(jobs.len());
+    let mut open: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for job in jobs {
+        let limit = job.account.provider.batch().min(most);
+        let key = (limit > 1).then(|| job.account.provider.batch_key(&job.request)).flatten().map(|k| (job.account.name().to_string(), k));
+        let Some(key) = key else {
+            groups.push(vec![job]);
+            continue;
+        };
+        let group = open.get(&key).and_then(|at| groups.get_mut(*at));
+        match group.filter(|g| g.len() < limit && !g.iter().any(|j| j.request.to == job.request.to)) {
+            Some(group) => group.push(job),
+            None => {
+                open.insert(key, groups.len());
+                groups.push(vec![job]);
+            }
+        }
+    }
+    groups
+}
+
 impl Engine {
     /// A job that was held up for too long (a slow disk, no free connection, a gateway that was stopped and
     /// wakes when others have taken over) does not leave; what came of it is that it surely was not sent.
@@ -125,6 +149,36 @@ impl Engine {
         }
         drop(job.slot);
         Done { whose: job.whose, account: job.account, outcome, seconds }
+    }
+
+    /// Sends jobs that [`gather`] put together in one request, each keeping its own outcome.
+    pub async fn send_together(&self, jobs: Vec<Job>) -> Vec<Done> {
+        let started = self.store.now();
+        let (mut done, mut ready) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
+        for job in jobs {
+            match self.in_time(job) {
+                Ok(job) => ready.push(job),
+                Err(late) => done.push(*late),
+            }
+        }
+        if ready.len() < 2 {
+            for job in ready {
+                done.push(self.send(job).await);
+            }
+            return done;
+        }
+        let Some(account) = ready.first().map(|j| j.account.clone()) else { return done };
+        let requests: Vec<SendRequest> = ready.iter().map(|j| j.request.clone()).collect();
+        let mut outcomes = account.provider.send_batch(&requests).await.into_iter();
+        let seconds = (self.store.now() - started).seconds_f64();
+        done.extend(ready.into_iter().map(|job| {
+            // A provider that tells too few outcomes proves nothing of the others.
+            let outcome =
+                outcomes.next().unwrap_or_else(|| Outcome::Unknown { detail: "no outcome was told for this message of a batch".into() });
+            drop(job.slot);
+            Done { whose: job.whose, account: job.account, outcome, seconds }
+        }));
+        done
     }
 
     /// Records what came of jobs, many at once.

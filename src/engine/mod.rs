@@ -20,6 +20,7 @@ mod ending;
 mod executor;
 mod facts;
 pub mod gateways;
+pub mod inbox;
 mod intake;
 mod kin;
 pub mod limits;

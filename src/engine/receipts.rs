@@ -38,7 +38,7 @@ struct Parked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     query: Option<String>,
     body: String,
-    /// The bytes in Base64 where they are no text; `body` is then what can be read of them.
+    /// The same in Base64 where it is not UTF-8 (old gateways push GBK): what a person wrote must not be lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bytes: Option<String>,
     at: Time,
@@ -49,17 +49,16 @@ struct Parked {
     #[serde(default, skip_serializing_if = "is_zero")]
     tries: u8,
 }
+impl Parked {
+    /// The body as it came.
+    fn raw(&self) -> Cow<'_, [u8]> {
+        let bytes = self.bytes.as_ref().and_then(|b| BASE64.decode(b).ok());
+        bytes.map_or(Cow::Borrowed(self.body.as_bytes()), Cow::Owned)
+    }
+}
 fn is_zero(n: &u8) -> bool {
     *n == 0
 }
-impl Parked {
-    /// The body just as it came.
-    fn raw(&self) -> Cow<'_, [u8]> {
-        let whole = self.bytes.as_ref().and_then(|b| BASE64.decode(b).ok());
-        whole.map_or(Cow::Borrowed(self.body.as_bytes()), Cow::Owned)
-    }
-}
-
 /// Provider times have whole seconds; a reply may seem that much older than its ask.
 const CLOCK_GRAIN: Span = Span::secs(2);
 /// `Which` is asked at most this often per number.

@@ -2,8 +2,8 @@
 
 use super::{
     Engine,
-    dispatcher::{Done, Job},
-    gateways,
+    dispatcher::{Done, Job, gather},
+    gateways, inbox,
 };
 use crate::{core::time::Span, telemetry::metrics};
 use std::{sync::Arc, time::Duration};
@@ -27,6 +27,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
             () = tokio::time::sleep(gateways::QUIET.to_std()) => {}
         }
     }
+    let lines = inbox::Lines::open(&engine);
     let tracker = TaskTracker::new();
     let (done_tx, done_rx) = mpsc::channel::<Done>(2048);
     let permits = Arc::new(Semaphore::new(engine.settings().intents));
@@ -40,6 +41,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     drop(done_tx);
     tracker.close();
     tracker.wait().await;
+    lines.close().await;
 }
 
 async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Semaphore>, done: mpsc::Sender<Done>, tracker: TaskTracker) {
@@ -63,8 +65,8 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
                         }
                     });
                 }
-                for job in turn.jobs {
-                    start(&engine, &permits, &done, &tracker, job).await;
+                for jobs in gather(turn.jobs, engine.settings().intents) {
+                    start(&engine, &permits, &done, &tracker, jobs).await;
                 }
                 for job in engine.take_lookups() {
                     let engine = engine.clone();
@@ -94,13 +96,15 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
     }
 }
 
-async fn start(engine: &Arc<Engine>, permits: &Arc<Semaphore>, done: &mpsc::Sender<Done>, tracker: &TaskTracker, job: Job) {
-    let Ok(permit) = permits.clone().acquire_owned().await else { return };
+async fn start(engine: &Arc<Engine>, permits: &Arc<Semaphore>, done: &mpsc::Sender<Done>, tracker: &TaskTracker, jobs: Vec<Job>) {
+    let many = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+    let Ok(permit) = permits.clone().acquire_many_owned(many).await else { return };
     let (engine, done) = (engine.clone(), done.clone());
     tracker.spawn(async move {
-        let result = engine.send(job).await;
-        // The permit is held until the outcome is on its way to be recorded.
-        let _ = done.send(result).await;
+        // The permits are held until the outcomes are on their way to be recorded.
+        for result in engine.send_together(jobs).await {
+            let _ = done.send(result).await;
+        }
         drop(permit);
     });
 }

@@ -95,7 +95,10 @@ impl Courier {
         for (name, value) in &push.headers {
             request = request.header(*name, value);
         }
-        let Ok(response) = request.body(push.body.clone()).send().await else { return false };
+        // Old gateways still push GBK, and say so.
+        let gbk = push.content_type.ends_with("charset=gbk");
+        let body = if gbk { encoding_rs::GBK.encode(&push.body).0.into_owned() } else { push.body.clone().into_bytes() };
+        let Ok(response) = request.body(body).send().await else { return false };
         let status = response.status().as_u16();
         let body = crate::channel::http::body_up_to(response, ANSWER_LIMIT).await.unwrap_or_default();
         (push.taken)(status, &body)

@@ -10,10 +10,12 @@
 //! * `server`, `listener`: HTTP in; `sms`, `voice`: Aliyun's two products; `nonces`, `capture`, `dice`.
 //! * `tencent`, `huawei`, `twilio`: the other vendors at the same address, each told by its path or headers;
 //!   `taking`: what becomes of what they took; `courier`: their callbacks out.
+//! * `carrier`: three carriers that the files of `config/providers` describe.
 //! * [`ledger`]: the independent count; [`push`]: callbacks out.
-//! * [`smtp`], [`mail`]: the mail sink.
+//! * [`smtp`], [`mail`]: the mail sink; [`smpp`]: a carrier's SMSC.
 
 mod capture;
+mod carrier;
 pub mod chance;
 mod courier;
 mod dice;
@@ -26,6 +28,7 @@ pub mod people;
 pub mod push;
 mod server;
 pub mod settings;
+pub mod smpp;
 mod sms;
 pub mod smtp;
 mod taking;
@@ -34,7 +37,7 @@ mod twilio;
 mod twiml;
 mod voice;
 
-pub use settings::{Behaviour, Huawei, People, Receipts, StandinSettings, Tencent, Twilio};
+pub use settings::{Behaviour, Carrier, Huawei, People, Receipts, StandinSettings, Tencent, Twilio};
 
 use crate::channel::{WallClock, http, sign::aliyun_acs3::Key};
 use crate::core::{send::Channel, time::Span};

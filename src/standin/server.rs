@@ -2,7 +2,7 @@
 //! (`/_standin/…`) for those who count.
 
 use super::{
-    Shared, huawei,
+    Shared, carrier, huawei,
     listener::{Cut, CuttableListener},
     sms, tencent, twilio, voice,
 };
@@ -31,6 +31,8 @@ const BODY_LIMIT: usize = 2 * 1024 * 1024;
 pub(super) enum Answer {
     /// HTTP status, whole JSON body.
     Json(u16, String),
+    /// HTTP status, type, whole body.
+    Bytes(u16, &'static str, Vec<u8>),
     /// The connection closes without a reply.
     Cut,
 }
@@ -95,9 +97,11 @@ async fn handle(State(s): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>
     if let Some(capture) = &s.capture {
         capture.write(&parts, &body).await;
     }
-    let aliyuns = !(twilio::is_for(&parts) || huawei::is_for(&parts) || tencent::is_for(&parts));
+    let aliyuns = !(carrier::is_for(&parts) || twilio::is_for(&parts) || huawei::is_for(&parts) || tencent::is_for(&parts));
     let answer = if twilio::is_for(&parts) {
         twilio::handle(&s, &parts, &body).await
+    } else if carrier::is_for(&parts) {
+        carrier::handle(&s, &parts, &body).await
     } else if huawei::is_for(&parts) {
         huawei::handle(&s, &parts, &body).await
     } else if tencent::is_for(&parts) {
@@ -111,6 +115,12 @@ async fn handle(State(s): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>
             let mut response = json_response(status, body);
             // Without a charset: Tencent's SDK looks for errors in replies of just this type.
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Answer::Bytes(status, kind, body) => {
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
             response
         }
         Answer::Cut => {
@@ -144,7 +154,7 @@ async fn aliyun(s: &Shared, parts: &Parts, body: &[u8]) -> Answer {
             Answer::Json(400, error_body(s, "InvalidVersion", "Specified parameter Version is not valid."))
         }
         "SendSms" => sms::send(s, &params).await,
-        "SendBatchSms" => sms::send_batch(s, &params),
+        "SendBatchSms" => sms::send_batch(s, &params).await,
         "QuerySendDetails" => sms::query(s, &params),
         "IvrCall" => voice::ivr_call(s, &params).await,
         "SingleCallByTts" => voice::single_call(s, &params).await,

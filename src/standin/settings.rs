@@ -27,6 +27,7 @@ pub struct StandinSettings {
     pub tencent: Tencent,
     pub huawei: Huawei,
     pub twilio: Twilio,
+    pub carrier: Carrier,
 }
 impl Default for StandinSettings {
     fn default() -> Self {
@@ -44,6 +45,7 @@ impl Default for StandinSettings {
             tencent: Tencent::default(),
             huawei: Huawei::default(),
             twilio: Twilio::default(),
+            carrier: Carrier::default(),
         }
     }
 }
@@ -99,6 +101,33 @@ pub struct Twilio {
 impl Default for Twilio {
     fn default() -> Self {
         Twilio { account_sid: "ACtest".into(), auth_token: Secret::new("testsecret"), reply_callback: None }
+    }
+}
+
+/// The carriers of `config/providers/carrier-*.toml`. The JSON one is told in each request where to call back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Carrier {
+    /// JSON and voice.
+    pub app_id: String,
+    pub key: Secret,
+    /// XML.
+    pub user: String,
+    pub password: Secret,
+    /// Whole URLs, as for Aliyun.
+    pub xml_callback: Option<String>,
+    pub voice_callback: Option<String>,
+}
+impl Default for Carrier {
+    fn default() -> Self {
+        Carrier {
+            app_id: "testid".into(),
+            key: Secret::new("testsecret"),
+            user: "testid".into(),
+            password: Secret::new("testsecret"),
+            xml_callback: None,
+            voice_callback: None,
+        }
     }
 }
 

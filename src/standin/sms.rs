@@ -95,7 +95,7 @@ pub(super) async fn send(s: &Shared, p: &Params<'_>) -> Answer {
     if replies { Answer::Json(200, ok_body(s, "BizId", &biz_id)) } else { Answer::Cut }
 }
 
-pub(super) fn send_batch(s: &Shared, p: &Params<'_>) -> Answer {
+pub(super) async fn send_batch(s: &Shared, p: &Params<'_>) -> Answer {
     let (Some(phones), Some(signs), Some(template)) = (p.get("PhoneNumberJson"), p.get("SignNameJson"), p.get("TemplateCode")) else {
         return missing(s, p, &["PhoneNumberJson", "SignNameJson", "TemplateCode"]);
     };
@@ -111,6 +111,9 @@ pub(super) fn send_batch(s: &Shared, p: &Params<'_>) -> Answer {
         return business(s, "isv.INVALID_PARAMETERS", "参数异常");
     }
     let out_id = p.get("OutId").unwrap_or_default();
+    if out_id.len() >= 256 {
+        return business(s, "isv.INVALID_PARAMETERS", "参数异常");
+    }
     let biz = s.ledger.next_id();
     let biz_id = format!("9006{biz:012}^0");
     let mut checked = Vec::with_capacity(phones.len());
@@ -121,12 +124,22 @@ pub(super) fn send_batch(s: &Shared, p: &Params<'_>) -> Answer {
             Err((code, message)) => return business(s, code, message),
         }
     }
+    let first = checked.first().map(|(n, _)| n.as_ref()).unwrap_or_default();
+    let (wait, replies) = match luck(s, first) {
+        Luck::Bad(answer) => return answer,
+        Luck::Lost { taken: false } => return Answer::Cut,
+        Luck::Lost { taken: true } => (Duration::ZERO, false),
+        Luck::Good { wait } => (wait, true),
+    };
     for (number, variables) in &checked {
         if let Err(answer) = accept(s, number.as_ref(), &out_id, &template, biz, &biz_id, variables.as_ref()) {
             return answer;
         }
     }
-    Answer::Json(200, ok_body(s, "BizId", &biz_id))
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    if replies { Answer::Json(200, ok_body(s, "BizId", &biz_id)) } else { Answer::Cut }
 }
 
 /// Records the message, and arranges what the provider and the person will make of it.

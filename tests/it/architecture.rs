@@ -41,7 +41,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
 /// Rooms that never know each other: beneath the first, each is alone.
 const SIBLINGS: &[(&str, &[&str])] = &[
     ("store", &["memory", "sqlite", "redis"]),
-    ("channel", &["sms", "voice", "email", "im", "webhook", "script"]),
+    ("channel", &["sms", "voice", "email", "im", "webhook", "script", "generic"]),
     // The national form (国突) is a dialect of CAP and may read as CAP does.
     ("ingest", &["json", "cap", "sheet"]),
 ];
@@ -50,7 +50,7 @@ const SIBLINGS: &[(&str, &[&str])] = &[
 const CONCRETE: &[(&str, &[&str], &[&str])] = &[
     ("store", &["memory", "sqlite", "redis"], &["app.rs"]),
     // `[provider.NAME] kind = …` → a provider: the one list of kinds, which `app` and `check` go through.
-    ("channel", &["sms", "voice", "email", "im", "webhook", "script"], &["app.rs", "channel/settings.rs"]),
+    ("channel", &["sms", "voice", "email", "im", "webhook", "script", "generic"], &["app.rs", "channel/settings.rs"]),
 ];
 
 /// Module → what of other crates, and of std, it never touches.

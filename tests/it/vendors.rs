@@ -1,6 +1,7 @@
 //! Providers against the stand-ins that speak their side of the wire, and signatures against
 //! requests captured from independent implementations.
 
+mod aliyun_batch;
 mod aliyun_client;
 mod aliyun_push;
 mod callbacks;
@@ -9,6 +10,7 @@ mod codes;
 mod codes_reference;
 mod filing;
 mod follows;
+mod generic;
 mod kit;
 mod odd_input;
 mod others_client;
@@ -18,5 +20,6 @@ mod others_odd;
 mod others_push;
 mod routes;
 mod signatures;
+mod smpp;
 mod smtp;
 mod smtp_real;

@@ -10,8 +10,8 @@ use crate::channel::{
 };
 use crate::core::{send::Outcome, time::Span};
 use reqwest::{
-    Method, Request, Url,
-    header::{AUTHORIZATION, HOST, HeaderName, HeaderValue},
+    Body, Method, Request, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
 use serde::Deserialize;
 use std::{
@@ -23,6 +23,8 @@ use std::{
     time::Duration,
 };
 
+/// The only type a form is sent with.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Both products, SMS and voice, have this API version.
 pub const VERSION: &str = "2017-05-25";
 /// No reply we read is longer, except a page of send details (50 rows of at most 2 KiB).
@@ -124,7 +126,12 @@ impl Rpc {
     /// Sends `action` with parameters in `query` (canonical: sorted, encoded), as the official SDK
     /// does. `Err` is the outcome of a request that brought no readable reply.
     pub async fn call(&self, action: &'static str, query: &str) -> Result<Reply, Outcome> {
-        let request = self.request(action, query)?;
+        self.call_with(action, query, None).await
+    }
+
+    /// The same with parameters in a form as well, which is signed with its hash.
+    pub async fn call_with(&self, action: &'static str, query: &str, form: Option<String>) -> Result<Reply, Outcome> {
+        let request = self.request(action, query, form)?;
         let response = self.client.execute(request).await.map_err(|e| http::outcome_of(&e))?;
         let status = response.status().as_u16();
         let retry_after = response
@@ -140,7 +147,7 @@ impl Rpc {
         Ok(Reply { status, retry_after, body })
     }
 
-    fn request(&self, action: &'static str, query: &str) -> Result<Request, Outcome> {
+    fn request(&self, action: &'static str, query: &str, form: Option<String>) -> Result<Request, Outcome> {
         let (date, date_header) = self.date();
         let nonce = self.nonce();
         let signed = acs3::sign(
@@ -153,8 +160,8 @@ impl Rpc {
                 date: &date,
                 nonce: &nonce,
                 query,
-                body: b"",
-                content_type: None,
+                body: form.as_deref().unwrap_or_default().as_bytes(),
+                content_type: form.as_ref().map(|_| FORM),
                 security_token: self.security_token.as_ref().map(|(t, _)| t.as_str()),
             },
         );
@@ -167,12 +174,18 @@ impl Rpc {
         *request.timeout_mut() = Some(self.timeout);
         let headers = request.headers_mut();
         headers.reserve(10);
+        let hash = HeaderValue::from_str(&signed.content_sha256).map_err(|_| unfit("the hash of the body"))?;
         headers.insert(HOST, self.host_header.clone());
         headers.insert(HeaderName::from_static("x-acs-action"), HeaderValue::from_static(action));
         headers.insert(HeaderName::from_static("x-acs-version"), HeaderValue::from_static(VERSION));
         headers.insert(HeaderName::from_static("x-acs-date"), date_header);
         headers.insert(HeaderName::from_static("x-acs-signature-nonce"), HeaderValue::try_from(nonce).map_err(|_| unfit("the nonce"))?);
-        headers.insert(HeaderName::from_static("x-acs-content-sha256"), HeaderValue::from_static(acs3::EMPTY_SHA256));
+        headers.insert(HeaderName::from_static("x-acs-content-sha256"), hash);
+        if let Some(form) = form {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
+            *request.body_mut() = Some(Body::from(form));
+        }
+        let headers = request.headers_mut();
         if let Some((_, token)) = &self.security_token {
             headers.insert(HeaderName::from_static("x-acs-security-token"), token.clone());
         }
@@ -257,7 +270,7 @@ mod tests {
         assert_eq!(&*rpc.date().0, "1970-01-01T00:00:00Z");
         ms.store(1_698_315_752_000, Ordering::Relaxed);
         assert_eq!(&*rpc.date().0, "2023-10-26T10:22:32Z");
-        let request = rpc.request("SendSms", "A=%20%2A~").unwrap();
+        let request = rpc.request("SendSms", "A=%20%2A~", None).unwrap();
         assert_eq!(request.url().query(), Some("A=%20%2A~"));
         assert_eq!(request.headers()["host"], "127.0.0.1:1");
     }

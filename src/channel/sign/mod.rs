@@ -15,7 +15,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// A MAC of `text`, such as `mac::<Hmac<Sha256>>`.
-fn mac<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> Vec<u8> {
+pub(super) fn mac<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> Vec<u8> {
     let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(text);
     mac.finalize().into_bytes().to_vec()

@@ -2,5 +2,6 @@
 
 pub mod aliyun;
 pub mod huawei;
+pub mod smpp;
 pub mod tencent;
 pub mod twilio;

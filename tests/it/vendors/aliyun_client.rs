@@ -2,7 +2,7 @@
 
 use super::kit::{NOW, ask, closed_port, phone, provider, served, sms, sms_table, soon, standin, voice};
 use jiaoying::{
-    channel::{Address, Lookup, MessageKind, ReceiptResult},
+    channel::{Address, CallbackItem, Lookup, MessageKind, ReceiptResult},
     core::{
         phone::Phone,
         send::Outcome,
@@ -32,6 +32,39 @@ async fn an_accepted_message_reaches_the_phone_with_its_variables_and_reference(
         other => panic!("{other:?}"),
     }
     assert_eq!(s.counts()["sms"], 1);
+}
+
+/// The same account as a notice without keys.
+fn notice(endpoint: &str) -> std::sync::Arc<dyn jiaoying::channel::Provider> {
+    let table = format!(
+        "kind = 'aliyun_voice'\nendpoint = '{endpoint}'\naccess_key_id = 'testid'\naccess_key_secret = 'testsecret'\n\
+         operation = 'single_call_by_tts'\ncallback_secret = '00112233445566778899aabbccddeeff'\nrequest_timeout = '1s'\n\
+         [templates.callout]\ncode = 'TTS_1'\nvariables = {{ level = {{ max = 10 }}, digit = {{ kind = 'number', max = 1 }} }}"
+    );
+    provider("aliyun-notice", &table)
+}
+
+#[tokio::test]
+async fn a_notice_reaches_the_phone_and_nothing_about_it_is_an_answer_by_key() {
+    let s = standin(StandinSettings::default()).await;
+    let mut sent = s.subscribe();
+    let p = notice(&s.url());
+    let outcome = p.send(&ask(phone(2), "ref000000000001")).await;
+    let call = soon(sent.recv()).await.unwrap();
+    assert_eq!(outcome, Outcome::Accepted { provider_message_id: call.provider_message_id.clone() });
+    assert_eq!((call.phone.as_str(), call.template.as_str(), call.variables["digit"].as_str()), ("15400000002", "TTS_1", "1"));
+    let ended = br#"[{"status_code":"200000","out_id":"r","call_id":"c","end_time":"2021-04-28 10:03:40","duration":"10","dtmf":"1"},
+        {"call_id":"c","status_code":"300000","dtmf":"1","status_time":"2021-04-28 10:02:44","out_id":"r"}]"#;
+    let items = p.read_callback(None, ended).unwrap();
+    assert!(
+        matches!(items.as_slice(), [CallbackItem::Receipt { result: ReceiptResult::CallEnded { heard: true, .. }, keys: None, .. }]),
+        "{items:?}"
+    );
+    let dead = br#"[{"status_code":"200004","out_id":"r","call_id":"c","end_time":"2021-04-28 10:03:40"}]"#;
+    assert!(matches!(
+        &p.read_callback(None, dead).unwrap()[0],
+        CallbackItem::Receipt { result: ReceiptResult::CallEnded { heard: false, number_dead: true, .. }, .. }
+    ));
 }
 
 #[tokio::test]
@@ -221,12 +254,16 @@ async fn requests_of_every_kind_are_captured_for_the_judges() {
     assert_eq!(v.send(&ask(phone(1), "captured3")).await.class(), "accepted");
     let with_token = provider("a", &sms_table(&s.url()).replace("sign_name", "security_token = \"sts-token\"\nsign_name"));
     assert_eq!(with_token.send(&ask(phone(3), "captured4")).await.class(), "accepted");
+    let batch = provider("a", &sms_table(&s.url()).replace("sign_name", "batch = 100\nsign_name"));
+    let all = [ask(phone(4), "captured5"), ask(phone(5), "captured6")];
+    assert!(batch.send_batch(&all).await.iter().all(|o| o.class() == "accepted"));
+    assert_eq!(notice(&s.url()).send(&ask(phone(6), "captured7")).await.class(), "accepted");
 
     let mut names: Vec<String> =
         std::fs::read_dir(&capture).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    let expected =
-        ["000000_SendSms.json", "000001_SendSms.json", "000002_QuerySendDetails.json", "000003_IvrCall.json", "000004_SendSms.json"];
+    let expected = ["SendSms", "SendSms", "QuerySendDetails", "IvrCall", "SendSms", "SendBatchSms", "SingleCallByTts"];
+    let expected: Vec<String> = (0..).zip(expected).map(|(n, name)| format!("{n:06}_{name}.json")).collect();
     assert_eq!(names, expected);
     let text = std::fs::read_to_string(capture.join(&names[0])).unwrap();
     let captured: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -68,9 +68,9 @@ async fn an_account_stops_for_configuration_and_balance_alone() {
 }
 
 /// A gateway of its own, turned by hand, whose accounts are these.
-pub(super) struct Gateway {
+pub struct Gateway {
     pub engine: Arc<Engine>,
-    clock: Arc<ManualClock>,
+    pub clock: Arc<ManualClock>,
     pub memory: Arc<MemoryStore>,
     pub _standin: StandinHandle,
     /// Accepted and not yet recorded.
@@ -84,13 +84,25 @@ impl Gateway {
 
     /// The same with each account's table changed.
     pub async fn start_with(kinds: &[&str], change: impl Fn(&mut toml::Table)) -> Gateway {
-        let behaviour = Behaviour { receipts: Receipts { send: false, ..Receipts::default() }, ..Behaviour::default() };
+        let tables = |url: &str| kinds.iter().map(|k| (k.to_string(), table(k, url))).collect();
+        Gateway::build(Behaviour::default(), tables, change).await
+    }
+
+    /// With these accounts (name and table, for a stand-in's address), each with every template it can have.
+    pub async fn of(behaviour: Behaviour, tables: impl FnOnce(&str) -> Vec<(String, String)>) -> Gateway {
+        Gateway::build(behaviour, tables, |_| {}).await
+    }
+
+    async fn build(behaviour: Behaviour, tables: impl FnOnce(&str) -> Vec<(String, String)>, change: impl Fn(&mut toml::Table)) -> Gateway {
+        let behaviour = Behaviour { receipts: Receipts { send: false, ..Receipts::default() }, ..behaviour };
         let s = standin(StandinSettings { behaviour, ..StandinSettings::default() }).await;
         let renderer = Renderer::new(RenderOptions::default()).unwrap();
-        let with_templates = |kind: &str| {
+        let with_templates = |(kind, table): &(String, String)| {
             let channel = if kind.ends_with("voice") { Channel::Voice } else { Channel::Sms };
-            let mut t: toml::Table = table(kind, &s.url()).parse().unwrap();
-            t.insert("request_timeout".into(), "10s".into());
+            let mut t: toml::Table = table.parse().unwrap();
+            if t.contains_key("request_timeout") {
+                t.insert("request_timeout".into(), "10s".into());
+            }
             if t.contains_key("templates") {
                 let of = |k: &jiaoying::channel::MessageKind| {
                     renderer.approved_text(*k, channel, false).is_some().then(|| {
@@ -113,7 +125,7 @@ impl Gateway {
         let parts = Parts {
             store: memory.clone(),
             reports: memory.clone(),
-            providers: kinds.iter().map(|k| with_templates(k)).collect::<Vec<Arc<dyn Provider>>>(),
+            providers: tables(&s.url()).iter().map(with_templates).collect::<Vec<Arc<dyn Provider>>>(),
             renderer: Renderer::new(RenderOptions::default()).unwrap(),
             policy: parse_policy(include_str!("../../../config/policy.toml")).unwrap(),
             issuers: Vec::new(),
@@ -166,7 +178,7 @@ impl Gateway {
             self.run(hold).await;
         }
     }
-    async fn callback(&mut self, account: &str, body: String) {
+    pub async fn callback(&mut self, account: &str, body: String) {
         self.engine.park_callback(account, Some("application/json"), body.as_bytes()).await.unwrap();
         self.run(true).await;
     }

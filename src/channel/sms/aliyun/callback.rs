@@ -1,7 +1,7 @@
 //! SmsReport (receipts) and SmsUp (replies), which may come to one address and are told apart by
 //! what they hold.
 
-use super::errors;
+use super::{batch, errors};
 use crate::channel::{
     CallbackItem, ReceiptResult,
     aliyun::callback::{Item, items},
@@ -28,8 +28,12 @@ fn one(i: &Item) -> Option<CallbackItem> {
 }
 
 fn receipt(i: &Item) -> Option<CallbackItem> {
-    let reference = i.text("out_id");
-    let provider_message_id = i.text("biz_id");
+    let (mut reference, mut provider_message_id) = (i.text("out_id"), i.text("biz_id"));
+    if let Some(batch) = reference.as_deref().and_then(batch::lead) {
+        // The batch and the number together name the message.
+        provider_message_id = Some(batch::id(batch, &i.text("phone_number")?));
+        reference = None;
+    }
     if reference.is_none() && provider_message_id.is_none() {
         return None;
     }

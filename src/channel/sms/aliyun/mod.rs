@@ -1,6 +1,7 @@
-//! Aliyun SMS (Dysmsapi 2017-05-25): SendSms out, SmsReport and SmsUp in, QuerySendDetails to find
+//! Aliyun SMS (Dysmsapi 2017-05-25): SendSms (or SendBatchSms) out, SmsReport and SmsUp in, QuerySendDetails to find
 //! out what became of a request whose reply never came.
 
+mod batch;
 mod callback;
 pub mod errors;
 mod request;
@@ -71,6 +72,41 @@ impl Provider for AliyunSms {
             Ok(reply) => reply.outcome(|e| e.biz_id.as_deref().map(str::to_string), errors::classify),
             Err(outcome) => outcome,
         }
+    }
+
+    fn batch(&self) -> usize {
+        usize::from(self.settings.batch)
+    }
+    fn batch_key(&self, r: &SendRequest) -> Option<String> {
+        let chosen = template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &r.message).ok()?;
+        // One bad element fails the whole batch: what is not sure to fit goes alone.
+        let fits = batch::phone(r).is_some() && template::check(chosen, &r.message).is_ok();
+        (self.settings.batch > 1 && fits).then(|| chosen.code.clone())
+    }
+    async fn send_batch(&self, requests: &[SendRequest]) -> Vec<Outcome> {
+        let chosen =
+            requests.first().map(|r| template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &r.message));
+        let outcomes = match (chosen, requests) {
+            (Some(Ok(template)), [_, _, ..]) => {
+                batch::send(&self.rpc, requests, &self.settings.sign_name, template, self.settings.extend_code.as_deref()).await
+            }
+            _ => None,
+        };
+        match outcomes {
+            Some(outcomes) => outcomes,
+            // Nothing was taken: one element is at fault, and alone each tells for itself.
+            None => {
+                let mut outcomes = Vec::with_capacity(requests.len());
+                for r in requests {
+                    outcomes.push(self.send(r).await);
+                }
+                outcomes
+            }
+        }
+    }
+    /// Receipts of a batch carry the batch's OutId: they are found by what [`batch`] makes of it and the number.
+    fn echoes_reference(&self) -> bool {
+        self.settings.batch <= 1
     }
 
     async fn lookup(&self, reference: &str, to: &Address, sent: Time) -> Lookup {

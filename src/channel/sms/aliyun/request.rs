@@ -1,6 +1,6 @@
 //! SendSms and QuerySendDetails: building the query in its canonical order and reading the pages.
 
-use super::errors;
+use super::{batch, errors};
 use crate::channel::{
     Lookup, ProviderTemplate, ReceiptResult, SendRequest,
     aliyun::{Rpc, rpc::Envelope},
@@ -72,6 +72,15 @@ struct Detail {
     status: serde_json::Value,
     #[serde(rename = "ErrCode", default)]
     code: Option<String>,
+    #[serde(rename = "SendDate", default)]
+    date: Option<String>,
+}
+impl Detail {
+    /// Whether it was sent within minutes of `sent`; without a date that is not known, and not denied.
+    fn left_about(&self, sent: Time) -> bool {
+        let date = self.date.as_ref().and_then(|d| d.parse::<jiff::civil::DateTime>().ok()).and_then(Time::from_beijing);
+        date.is_none_or(|at| (at.0 - sent.0).abs() <= Span::mins(10).0)
+    }
 }
 
 /// Looks for our reference among what the provider sent to the number on the day it left; a request
@@ -91,8 +100,14 @@ pub(super) async fn find(rpc: &Rpc, reference: &str, phone: &str, sent: Time) ->
                 Err(why) => return Lookup::Unanswered(why),
             };
             let rows = details.list.items.len();
-            if let Some(d) = details.list.items.into_iter().find(|d| d.out_id.as_deref() == Some(reference)) {
-                return Lookup::Found { provider_message_id: None, result: status_of(&d) };
+            for d in &details.list.items {
+                let out_id = d.out_id.as_deref().unwrap_or_default();
+                if out_id == reference {
+                    return Lookup::Found { provider_message_id: None, result: status_of(d) };
+                }
+                if let Some(provider_message_id) = batch::holding(out_id, reference, phone).filter(|_| d.left_about(sent)) {
+                    return Lookup::Found { provider_message_id: Some(provider_message_id), result: status_of(d) };
+                }
             }
             if rows < PAGE {
                 break;

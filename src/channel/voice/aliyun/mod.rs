@@ -1,4 +1,5 @@
-//! Aliyun voice (Dyvmsapi 2017-05-25): IvrCall, which plays the warning and waits for a key, and the
+//! Aliyun voice (Dyvmsapi 2017-05-25): IvrCall, which plays the warning and waits for a key, or
+//! SingleCallByTts, a notice that takes none (hearing it is no answer), and the
 //! VoiceReport and VoiceCallReport pushes. There is no query by our reference: a call of unknown
 //! fate is only told by its report.
 
@@ -7,7 +8,7 @@ pub mod errors;
 mod request;
 mod settings;
 
-pub use settings::{MenuKey, Settings};
+pub use settings::{MenuKey, Operation, Settings};
 
 use crate::channel::{
     AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
@@ -69,8 +70,11 @@ impl Provider for AliyunVoice {
             Ok(t) => t,
             Err(detail) => return Outcome::PermanentContent { detail },
         };
-        let query = request::ivr_call(r, phone, &self.settings, template);
-        match self.rpc.call("IvrCall", &query).await {
+        let (action, query) = match self.settings.operation {
+            Operation::IvrCall => ("IvrCall", request::ivr_call(r, phone, &self.settings, template)),
+            Operation::SingleCallByTts => ("SingleCallByTts", request::single_call(r, phone, &self.settings, template)),
+        };
+        match self.rpc.call(action, &query).await {
             Ok(reply) => reply.outcome(|e| e.call_id.as_deref().map(str::to_string), errors::classify),
             Err(outcome) => outcome,
         }
@@ -81,7 +85,17 @@ impl Provider for AliyunVoice {
     }
 
     fn read_callback(&self, _content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {
-        callback::read(body)
+        let mut items = callback::read(body)?;
+        if self.settings.operation == Operation::SingleCallByTts {
+            // Nobody was asked for a key, so what looks like one answers nothing.
+            items.retain(|i| !matches!(i, CallbackItem::Key { .. }));
+            for item in &mut items {
+                if let CallbackItem::Receipt { keys, .. } = item {
+                    *keys = None;
+                }
+            }
+        }
+        Ok(items)
     }
     fn callback_reply(&self, ok: bool) -> CallbackReply {
         aliyun::callback::reply(ok)

@@ -1,4 +1,4 @@
-//! IvrCall: building the query in its canonical order.
+//! IvrCall and SingleCallByTts: building the query in its canonical order.
 
 use super::settings::Settings;
 use crate::channel::{ProviderTemplate, SendRequest, sign::aliyun_acs3::encode_into, template::json_of_strings};
@@ -52,6 +52,30 @@ pub(super) fn ivr_call(r: &SendRequest, phone: &str, s: &Settings, template: &Pr
             query.push('&');
         }
         encode_into(key, &mut query);
+        query.push('=');
+        encode_into(value, &mut query);
+    }
+    query
+}
+
+/// The query of SingleCallByTts, keys in canonical order. Volume and speed stay the provider's own.
+pub(super) fn single_call(r: &SendRequest, phone: &str, s: &Settings, template: &ProviderTemplate) -> String {
+    let mut pairs = vec![("CalledNumber", phone.to_string())];
+    if !s.called_show_numbers.is_empty() {
+        pairs.push(("CalledShowNumber", show_number(&s.called_show_numbers, &r.reference)));
+    }
+    pairs.push(("OutId", r.reference.clone()));
+    pairs.push(("PlayTimes", s.play_times.to_string()));
+    pairs.push(("TtsCode", template.code.clone()));
+    if !r.message.variables.is_empty() {
+        pairs.push(("TtsParam", json(r.message.variables.iter().map(|(n, v)| (n.as_str(), v.as_str())))));
+    }
+    let mut query = String::with_capacity(512);
+    for (key, value) in &pairs {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.push_str(key);
         query.push('=');
         encode_into(value, &mut query);
     }
@@ -131,6 +155,24 @@ mod tests {
         }
         let q = ivr_call(&request(MessageKind::End, "ref"), "15400000001", &s, &t);
         assert!(q.contains("MenuKeyMap.1.Key=9") && !q.contains("MenuKeyMap.2."));
+    }
+
+    #[test]
+    fn a_notice_has_no_menu_and_its_query_is_canonical() {
+        let mut s = settings();
+        s.operation = crate::channel::voice::aliyun::Operation::SingleCallByTts;
+        assert!(s.faults().join(" ").contains("takes no keys"));
+        s.menu.clear();
+        s.menus.clear();
+        s.bye_code = None;
+        assert_eq!(s.faults(), Vec::<String>::new());
+        let t = ProviderTemplate { code: "TTS_1".into(), ..Default::default() };
+        let q = single_call(&request(MessageKind::Callout, "ref"), "15400000001", &s, &t);
+        assert_eq!(canonical_query(&q), q);
+        assert!(q.contains("TtsCode=TTS_1") && q.contains("TtsParam=%7B") && q.contains("OutId=ref") && !q.contains("MenuKeyMap"), "{q}");
+        s.called_show_numbers.clear();
+        assert_eq!(s.faults(), Vec::<String>::new());
+        assert!(!single_call(&request(MessageKind::Callout, "ref"), "15400000001", &s, &t).contains("CalledShowNumber"));
     }
 
     #[test]

@@ -24,6 +24,15 @@ pub struct MenuKey {
     pub tts_params: BTreeMap<String, String>,
 }
 
+/// Which call is placed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    #[default]
+    IvrCall,
+    SingleCallByTts,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -38,15 +47,22 @@ pub struct Settings {
     /// With temporary (STS) credentials.
     #[serde(default)]
     pub security_token: Option<Secret>,
+    /// `ivr_call`: the announcement waits for a key. `single_call_by_tts`: a notice without keys; hearing it is never
+    /// an answer, so whoever is called must answer another way.
+    #[serde(default)]
+    pub operation: Operation,
     /// Bought numbers the call comes from; each attempt takes one of them by its reference, so that
     /// a redial comes from another number than one that was blocked.
+    /// A notice without any comes from Aliyun's shared numbers.
+    #[serde(default)]
     pub called_show_numbers: Vec<String>,
     /// StartCode by kind of message. The words "press 1" must be inside the approved template.
     pub templates: TemplateSet,
     /// Templates for drills; when given, a drill uses no other.
     #[serde(default)]
     pub drill_templates: Option<TemplateSet>,
-    /// 1 确认, 2 重听, 3 转值班员, 4 代理接办, as the approved announcement says them.
+    /// 1 确认, 2 重听, 3 转值班员, 4 代理接办, as the approved announcement says them. None with a notice.
+    #[serde(default)]
     pub menu: Vec<MenuKey>,
     /// Another menu for some kinds of message.
     #[serde(default)]
@@ -91,13 +107,16 @@ impl Settings {
         for (key, empty) in [
             ("access_key_id", self.access_key_id.trim().is_empty()),
             ("access_key_secret", self.access_key_secret.is_empty()),
-            ("called_show_numbers", self.called_show_numbers.is_empty()),
+            ("called_show_numbers", self.called_show_numbers.is_empty() && self.operation == Operation::IvrCall),
             ("templates", self.templates.0.is_empty()),
-            ("menu", self.menu.is_empty()),
+            ("menu", self.menu.is_empty() && self.operation == Operation::IvrCall),
         ] {
             if empty {
                 faults.push(format!("{key}: is empty"));
             }
+        }
+        if self.operation == Operation::SingleCallByTts && (!self.menu.is_empty() || !self.menus.is_empty() || self.bye_code.is_some()) {
+            faults.push("menu, menus, bye_code: a notice (single_call_by_tts) takes no keys; leave them out".into());
         }
         if self.called_show_numbers.iter().any(|n| n.is_empty() || !n.bytes().all(|b| b.is_ascii_digit())) {
             faults.push("called_show_numbers: each must be digits only".into());
