@@ -8,7 +8,7 @@ use jiaoying::{
         outline_file::parse_outlines,
         planner::{Lookup, resolve},
     },
-    ingest::{SourceFormat, digest, read, sheet, write_cap},
+    ingest::{SourceFormat, adapt, digest, read, sheet, write_cap},
     sample,
 };
 use std::{
@@ -26,10 +26,12 @@ pub struct Target {
     pub check: fn() -> Check,
 }
 
-pub const TARGETS: &[Target; 7] = &[
+pub const TARGETS: &[Target; 9] = &[
     Target { name: "cap", seeds: |dirs| cap_seeds(dirs), check: || warning(SourceFormat::Xml) },
     Target { name: "national", seeds: |dirs| with_files(vec![NATIONAL.into()], dirs, &["xml"]), check: || warning(SourceFormat::Xml) },
     Target { name: "json", seeds: |dirs| with_files(vec![JSON.into()], dirs, &["json"]), check: || warning(SourceFormat::Json) },
+    Target { name: "adapters", seeds: |dirs| body_seeds(dirs), check: bodies },
+    Target { name: "mapping", seeds: |dirs| with_files(mapping_seeds(), dirs, &["toml"]), check: mapping },
     Target { name: "csv", seeds: |dirs| with_files(vec![people_csv().into()], dirs, &["csv"]), check: || people("people.csv") },
     Target { name: "xlsx", seeds: |dirs| with_files(vec![people_xlsx()], dirs, &["xlsx"]), check: || people("people.xlsx") },
     Target { name: "xlsx-parts", seeds: |_| vec![part(&people_xlsx(), SHEET), part(&people_xlsx(), STRINGS)], check: people_parts },
@@ -84,6 +86,26 @@ fn with_files(mut seeds: Vec<Vec<u8>>, dirs: &[PathBuf], endings: &[&str]) -> Ve
     seeds
 }
 
+/// Every CAP sample with its name, of any size.
+pub fn cap_files() -> Vec<(String, Vec<u8>)> {
+    fn all(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                all(&path, out);
+            } else if path.extension().is_some_and(|e| e == "xml" || e == "cap")
+                && let Ok(bytes) = std::fs::read(&path)
+            {
+                out.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), bytes));
+            }
+        }
+    }
+    let mut out = Vec::new();
+    all(&shared("cap-samples"), &mut out);
+    out
+}
+
 fn cap_seeds(dirs: &[PathBuf]) -> Vec<Vec<u8>> {
     let mut seeds = vec![CAP.into()];
     walk(&shared("cap-samples"), &["xml", "cap", "txt"], &mut seeds);
@@ -112,6 +134,53 @@ fn warning(format: SourceFormat) -> Check {
         let third = read(SourceFormat::Xml, None, write_cap(&again.content).as_bytes(), "fuzz").expect("it was read before").content;
         assert_eq!(digest(&third), digest(&again.content), "\n{again:#?}\n{third:#?}");
         true
+    })
+}
+
+fn body_seeds(dirs: &[PathBuf]) -> Vec<Vec<u8>> {
+    let endings = ["json", "xml", "js"];
+    let mut seeds = vec![JSON.into(), NATIONAL.into()];
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/ingest/adapters"), &endings, &mut seeds);
+    walk(&shared("cn-alarm-samples"), &endings, &mut seeds);
+    with_files(seeds, dirs, &endings)
+}
+
+fn mapping_seeds() -> Vec<Vec<u8>> {
+    adapt::SHIPPED.iter().map(|(_, text)| text.as_bytes().to_vec()).collect()
+}
+
+/// A body through every shipped mapping; what is taken can be written and read again.
+fn bodies() -> Check {
+    let shipped: Vec<_> = adapt::SHIPPED.iter().map(|(name, text)| adapt::parse(name, text).expect("a shipped mapping")).collect();
+    Box::new(move |body| {
+        let items = shipped.iter().filter_map(|m| adapt::read(m, None, body, "fuzz").ok()).flat_map(|a| a.items);
+        let mut taken = false;
+        for item in items {
+            if let adapt::Came::Taken(parsed) = item.came {
+                taken = true;
+                let text = write_cap(&parsed.content);
+                read(SourceFormat::Xml, None, text.as_bytes(), "fuzz")
+                    .unwrap_or_else(|e| panic!("adapted, written and refused: {e}\n{text}"));
+            }
+        }
+        taken
+    })
+}
+
+/// A mapping file; one that is taken reads every body of the samples.
+fn mapping() -> Check {
+    let bodies = body_seeds(&[]);
+    Box::new(move |text| match adapt::parse("fuzz", &String::from_utf8_lossy(text)) {
+        Ok(m) => {
+            for body in &bodies {
+                let _ = adapt::read(&m, None, body, "fuzz");
+            }
+            true
+        }
+        Err(faults) => {
+            assert!(!faults.is_empty(), "refused without a word");
+            false
+        }
     })
 }
 
