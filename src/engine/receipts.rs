@@ -361,11 +361,13 @@ fn attempt_counts(line: &Line, c: &Callout, m: &Member, asked: Time, at: Time) -
     let Some(a) = c.attempt(m.attempt.n) else { return false };
     let reached = a.state == AttemptState::Sending || a.state.reached_out();
     let left = a.by_line && a.state != AttemptState::Failed && !line.waiting.iter().any(|w| w.ask.attempt == m.attempt);
+    // An ask stands among the waiting until its flight is over.
+    let flight = line.flight_of(m.attempt).map(|f| f.at);
     let sent = match (reached, left) {
         (true, true) => a.sent.map(|s| s.min(asked)),
-        (true, false) => a.sent,
+        (true, false) => a.sent.map(|s| flight.map_or(s, |left| s.min(left))),
         (false, true) => Some(asked),
-        (false, false) => line.flight_of(m.attempt).map(|f| f.at),
+        (false, false) => flight,
     };
     sent.is_some_and(|s| s <= at + CLOCK_GRAIN)
 }

@@ -12,6 +12,10 @@ pub enum LineNews {
     Sending {
         provider: String,
         digit: Option<u8>,
+        /// When it left: the letter may take its time, and a reply may come before it. Older gateways
+        /// did not say it; then it counts from when the letter is read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Time>,
     },
     Outcome {
         outcome: Outcome,

@@ -188,10 +188,11 @@ impl Work<'_> {
     pub(super) fn line_news(&mut self, n: u16, news: &LineNews) {
         let Some(a) = self.state.attempt(n).cloned() else { return };
         match news {
-            LineNews::Sending { provider, digit } => {
+            LineNews::Sending { provider, digit, at } => {
                 // One that was to be withdrawn may have left at the same moment: what is, is.
                 if a.state == AttemptState::Queued || a.recalling {
-                    self.did(Entry::Sending { n, at: self.now, provider: provider.clone(), digit: *digit });
+                    let at = at.map_or(self.now, |left| left.min(self.now));
+                    self.did(Entry::Sending { n, at, provider: provider.clone(), digit: *digit });
                 }
             }
             LineNews::Outcome { outcome } => self.line_outcome(n, &a, outcome),

@@ -174,7 +174,7 @@ impl Night1 {
             && let Some(i) = self.state.attempts.iter().position(|a| a.by_line && a.state == AttemptState::Queued)
         {
             let n = i as u16 + 1;
-            self.event(Event::Line { n, news: LineNews::Sending { provider: "line".into(), digit: Some(1) } });
+            self.event(Event::Line { n, news: LineNews::Sending { provider: "line".into(), digit: Some(1), at: None } });
             let news = match self.state.attempts[i].channel {
                 Channel::Voice => LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false },
                 _ => LineNews::Outcome { outcome: Outcome::Accepted { provider_message_id: format!("b{n}") } },
@@ -230,7 +230,7 @@ fn delivery_a_lifted_receiver_and_another_key_are_no_answer() {
     n.after(Span::secs(31));
     n.event(Event::Receipt { n: 1, delivered: true, outcome: "DELIVERED".into(), number_dead: false }).is(CalloutState::Calling);
     let call = n.last_call(0);
-    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None } });
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     for keys in ["2", "9", "12", "#", ""] {
         let at = n.now;
         n.event(Event::Line { n: call, news: LineNews::Keys { keys: keys.into(), at } }).is(CalloutState::Calling);
@@ -244,7 +244,7 @@ fn the_asked_key_answers_even_after_the_call_was_given_up() {
     let mut n = Night1::new();
     n.after(Span::secs(31));
     let call = n.last_call(0);
-    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None } });
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     n.event(Event::Line { n: call, news: LineNews::Finished { ok: false, outcome: "no report".into(), number_dead: false } });
     let at = n.now;
     n.event(Event::Line { n: call, news: LineNews::Keys { keys: "1".into(), at } }).is(CalloutState::Answered);
@@ -364,7 +364,7 @@ fn silence_goes_redial_second_number_deputy_township_task_county_and_round_again
     n.after(Span::secs(31));
     let call = n.last_call(0);
     assert_eq!(n.state.attempt(call).unwrap().number, 0);
-    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "v".into(), digit: None } });
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "v".into(), digit: None, at: None } });
     n.event(Event::Line { n: call, news: LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false } });
     n.after(Span::secs(91));
     let second = n.last_call(0);
@@ -653,7 +653,7 @@ fn a_call_whose_end_nobody_reports_stays_unknown_and_its_person_is_told_the_end(
     let line = |news| Event::Line { n: call, news };
     let mut state = before;
     for news in [
-        LineNews::Sending { provider: "voice".into(), digit: None },
+        LineNews::Sending { provider: "voice".into(), digit: None, at: None },
         LineNews::Outcome { outcome: Outcome::Accepted { provider_message_id: "b".into() } },
         LineNews::GivenUp { why: "no report of the call's end".into() },
     ] {
@@ -673,7 +673,7 @@ fn what_was_taken_back_but_left_all_the_same_counts_and_the_end_waits_for_it() {
     let call = n.last_call(0);
     n.event(Event::End { reason: ClosedReason::Cancelled });
     assert_eq!(n.sent(AskKind::End), 0, "the line has not said whether it was in time");
-    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None } });
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Sending);
     assert_eq!(n.sent(AskKind::End), 0, "it rings");
     n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false } });
@@ -686,7 +686,7 @@ fn a_request_that_did_not_leave_is_not_sent_after_the_end() {
     n.lines_work = false;
     n.after(Span::secs(31));
     let call = n.last_call(0);
-    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None } });
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     n.event(Event::End { reason: ClosedReason::Cancelled });
     let until = n.now + Span::secs(30);
     n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled".into() } });
@@ -713,11 +713,24 @@ fn a_gathered_message_of_unknown_fate_goes_again_once_for_red() {
     n.after(Span::mins(5) + Span::secs(1));
     let deputy = n.contact(Relation::Deputy);
     let sms = n.state.attempts.iter().position(|a| a.contact == deputy && a.channel == Channel::Sms).unwrap() as u16 + 1;
-    n.event(Event::Line { n: sms, news: LineNews::Sending { provider: "sms".into(), digit: Some(1) } });
+    n.event(Event::Line { n: sms, news: LineNews::Sending { provider: "sms".into(), digit: Some(1), at: None } });
     n.event(Event::Line { n: sms, news: LineNews::Outcome { outcome: Outcome::Unknown { detail: "timeout".into() } } });
     n.event(Event::Line { n: sms, news: LineNews::GivenUp { why: "awaited in vain".into() } });
     n.event(Event::Line { n: sms, news: LineNews::GivenUp { why: "doubled".into() } });
     assert_eq!(n.state.attempts.iter().filter(|a| a.repeats == Some(sms)).count(), 1);
+}
+
+#[test]
+fn an_attempt_left_when_its_line_sent_it_however_late_the_letter_comes() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::mins(5) + Span::secs(1));
+    let deputy = n.contact(Relation::Deputy);
+    let sms = n.state.attempts.iter().position(|a| a.contact == deputy && a.channel == Channel::Sms).unwrap() as u16 + 1;
+    let left = n.now;
+    n.after(Span::secs(10));
+    n.event(Event::Line { n: sms, news: LineNews::Sending { provider: "sms".into(), digit: Some(1), at: Some(left) } });
+    assert_eq!(n.state.attempt(sms).unwrap().sent, Some(left));
 }
 
 #[test]
@@ -737,7 +750,7 @@ fn what_is_on_its_way_when_an_update_comes_is_awaited_by_the_older_callout_and_b
     n.lines_work = false;
     n.after(Span::secs(31));
     let call = n.last_call(0);
-    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None } });
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     let successor = Successor { id: CalloutId::new(WarningId(2), 0), inherits: true };
     n.event(Event::Supersede { successor });
     let s = open_carried(n.ctx(), successor.id, &n.state, &n.entry, n.now, n.now);

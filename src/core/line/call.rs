@@ -157,7 +157,7 @@ impl Work {
             looked_up: 0,
         };
         self.did(LineEntry::Left { flight, digit: d.digit });
-        self.tell(&d.members, &LineNews::Sending { provider: provider.to_string(), digit: d.digit });
+        self.tell(&d.members, &LineNews::Sending { provider: provider.to_string(), digit: d.digit, at: Some(self.now) });
         self.digit = d.digit;
     }
 
@@ -168,7 +168,7 @@ impl Work {
             return;
         }
         self.did(LineEntry::Left { flight: flight.clone(), digit });
-        self.tell(&flight.members, &LineNews::Sending { provider: flight.provider.clone(), digit });
+        self.tell(&flight.members, &LineNews::Sending { provider: flight.provider.clone(), digit, at: Some(flight.at) });
     }
 
     pub(super) fn hold(&mut self, lead: AttemptId, until: Time, why: &str) {

@@ -110,6 +110,15 @@ fn one_call_is_in_flight_whoever_asks_and_the_next_has_no_clock_of_its_own() {
 }
 
 #[test]
+fn the_news_of_a_departure_says_when_it_left_not_when_the_letter_is_read() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    let left = n.now;
+    n.departs();
+    assert!(matches!(n.hears(attempt(1, 1)), Some(LineNews::Sending { at: Some(at), .. }) if *at == left), "{:?}", n.news);
+}
+
+#[test]
 fn what_rises_to_one_contact_is_gathered_with_its_count_and_later_rises_wait_three_minutes() {
     let mut n = Number::new();
     for ordinal in 1..=3 {
