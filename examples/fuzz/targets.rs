@@ -7,6 +7,7 @@ use jiaoying::{
         outline::Outlines,
         outline_file::parse_outlines,
         planner::{Lookup, resolve},
+        warning::MessageType,
     },
     ingest::{SourceFormat, adapt, digest, read, sheet, write_cap},
     sample,
@@ -158,6 +159,10 @@ fn bodies() -> Check {
         for item in items {
             if let adapt::Came::Taken(parsed) = item.came {
                 taken = true;
+                // An end that only the headline tells names nobody; CAP has no form for that.
+                if parsed.content.message_type == MessageType::Cancel && parsed.content.references.is_empty() {
+                    continue;
+                }
                 let text = write_cap(&parsed.content);
                 read(SourceFormat::Xml, None, text.as_bytes(), "fuzz")
                     .unwrap_or_else(|e| panic!("adapted, written and refused: {e}\n{text}"));

@@ -18,6 +18,8 @@ const MAX_UNPACKED: u64 = 256 << 20;
 const MAX_PARTS: usize = 2_000;
 /// Characters of all cells together: shared strings repeat for free in the file, but not here.
 const MAX_TEXT: usize = 128 << 20;
+/// Items a part may say it has: no list of a sheet of [`MAX_ROWS`] comes near it.
+const MAX_COUNT: u64 = 4_000_000;
 /// Cells that merged regions may fill, so that nested regions cannot multiply.
 const MAX_FILLED: usize = 2_000_000;
 
@@ -32,11 +34,76 @@ fn measure(name: &str, bytes: &[u8], limit: u64) -> Result<(), SheetFault> {
     let mut left = limit;
     for i in 0..archive.len() {
         let part = archive.by_index(i).map_err(broken)?;
-        let size = std::io::copy(&mut part.take(left.saturating_add(1)), &mut std::io::sink())
+        let mut counts = Counts::default();
+        let size = std::io::copy(&mut part.take(left.saturating_add(1)), &mut counts)
             .map_err(|_| SheetFault::file(name, "文件已损坏（解压失败）；请重新导出"))?;
         left = left.checked_sub(size).ok_or_else(|| too_big(name))?;
+        if counts.largest > size.min(MAX_COUNT) {
+            return Err(SheetFault::file(name, "文件已损坏（其中的计数与内容不符）；请在表格软件中打开并另存后再导入"));
+        }
     }
     Ok(())
+}
+
+/// Finds the largest number that a part states in an attribute `count` or `uniqueCount`: the parser reserves memory by
+/// it before it has read one item, and a memory that cannot be had ends the process, not the import.
+#[derive(Default)]
+struct Counts {
+    at: At,
+    number: u64,
+    largest: u64,
+}
+#[derive(Clone, Copy, Default)]
+enum At {
+    /// So many letters of the name's end have come.
+    Name(usize),
+    Equals,
+    Quote,
+    Digits,
+    #[default]
+    Elsewhere,
+}
+/// The end of both names.
+const NAME: &[u8] = b"ount";
+
+impl Counts {
+    fn take(&mut self, byte: u8) {
+        self.at = match (self.at, byte) {
+            // Every other byte of UTF-16.
+            (at, 0) => at,
+            (At::Name(n), b) if NAME.get(n) == Some(&b) => At::Name(n + 1),
+            (At::Name(n), b'=') if n == NAME.len() => At::Quote,
+            (At::Name(n), b) if n == NAME.len() && b.is_ascii_whitespace() => At::Equals,
+            (At::Equals, b) if b.is_ascii_whitespace() => At::Equals,
+            (At::Equals, b'=') => At::Quote,
+            (At::Quote, b) if b.is_ascii_whitespace() => At::Quote,
+            (At::Quote, b'"' | b'\'') => {
+                self.number = 0;
+                At::Digits
+            }
+            (At::Digits, b'0'..=b'9') => {
+                self.number = self.number.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+                self.largest = self.largest.max(self.number);
+                At::Digits
+            }
+            // A digit written as a reference.
+            (At::Digits, b'&') => {
+                self.largest = u64::MAX;
+                At::Elsewhere
+            }
+            (_, b'o') => At::Name(1),
+            _ => At::Elsewhere,
+        };
+    }
+}
+impl std::io::Write for Counts {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        bytes.iter().for_each(|b| self.take(*b));
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn too_big(name: &str) -> SheetFault {
@@ -155,6 +222,33 @@ mod tests {
         assert!(bytes.len() < 20_000);
         assert!(measure("x.xlsx", &bytes, 20_000).unwrap_err().message.contains("解压后超过"));
         assert!(measure("x.xlsx", &bytes, 1 << 20).is_ok());
+    }
+
+    #[test]
+    fn a_part_that_states_a_count_it_cannot_have_is_refused_before_memory_is_reserved_for_it() {
+        use std::io::Write;
+        let largest = |xml: &str| {
+            let mut counts = Counts::default();
+            // In two writes, wherever the border falls.
+            let (a, b) = xml.as_bytes().split_at(xml.len() / 2);
+            counts.write_all(a).unwrap();
+            counts.write_all(b).unwrap();
+            counts.largest
+        };
+        assert_eq!(largest(r#"<sst count="3" uniqueCount = '12'>"#), 12);
+        assert_eq!(largest("<sst uniqueCount=\"11000000000000000\"/>"), 11_000_000_000_000_000);
+        assert_eq!(largest("<sst uniqueCount='1&#48;'/>"), u64::MAX);
+        assert_eq!(largest("<t>amount 77 oount</t>"), 0);
+        let utf16: Vec<u8> = "<sst count=\"99\"/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut counts = Counts::default();
+        counts.write_all(&utf16).unwrap();
+        assert_eq!(counts.largest, 99);
+
+        let mut to = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        to.start_file("xl/sharedStrings.xml", zip::write::SimpleFileOptions::default()).unwrap();
+        to.write_all(b"<sst uniqueCount='11000000000000000'></sst>").unwrap();
+        let bytes = to.finish().unwrap().into_inner();
+        assert!(read("x.xlsx", &bytes).unwrap_err()[0].message.contains("计数与内容不符"));
     }
 
     #[test]
