@@ -269,6 +269,15 @@ pub trait Provider: Send + Sync {
     }
     /// Looks up what became of a request whose reply never came. `sent` is when it left.
     async fn lookup(&self, request_reference: &str, to: &Address, sent: Time) -> Lookup;
+    /// Whether [`Provider::lookup`] asks something. A question about what was never sent then tells whether the provider
+    /// answers, and costs nothing.
+    fn has_lookup(&self) -> bool {
+        true
+    }
+    /// Whether it tells later what became of a message it took.
+    fn reports_receipts(&self) -> bool {
+        true
+    }
     /// Reads a callback body. Pure; faults are told in plain words and the raw body is kept anyway.
     fn read_callback(&self, content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String>;
     /// What this provider wants to hear after a callback was kept (`ok`) or could not be.

@@ -41,6 +41,9 @@ impl Config {
             if table.kind().is_none() {
                 fault(&key("kind"), format!("say which adapter this account is for: {}", crate::channel::settings::KINDS.join(", ")));
             }
+            if table.0.contains_key("weight") && table.weight().is_none() {
+                fault(&key("weight"), format!("is not a whole number of 0 to {}", super::WEIGHT_MOST));
+            }
             if !is_short_name(account) {
                 fault(
                     &format!("provider.{account}"),

@@ -41,7 +41,10 @@ impl Environment {
     }
 }
 
-/// One provider account as written: `kind` and `callback_secret` are common to all, the rest is
+/// The greatest weight of an account.
+pub const WEIGHT_MOST: u32 = 1000;
+
+/// One provider account as written: `kind`, `weight` and `callback_secret` are common to all, the rest is
 /// the adapter's. Secrets in it are resolved to plain strings at load; `Debug` shows keys only.
 #[derive(Clone, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
@@ -61,6 +64,12 @@ impl ProviderTable {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
         self.0.insert("file_text".into(), toml::Value::String(text));
         Ok(())
+    }
+    /// Its part of its channel's traffic against the other accounts'; `None` where none is written or it is no number of 0 to
+    /// [`WEIGHT_MOST`].
+    pub fn weight(&self) -> Option<u32> {
+        let written = self.0.get("weight").and_then(toml::Value::as_integer)?;
+        u32::try_from(written).ok().filter(|w| *w <= WEIGHT_MOST)
     }
     /// The last part of `/callbacks/{account}/{secret}`.
     pub fn callback_secret(&self) -> Option<&str> {

@@ -119,6 +119,7 @@ impl WarningState {
             lookups: clocks.lookup,
             sending_timeout: doors.sending_timeout,
             not_before: None,
+            patience: None,
         };
         Some((phone, LineLetter::Ask(ask)))
     }

@@ -75,7 +75,7 @@ impl Around {
     fn feedback(&self) -> Option<&FeedbackRule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
     }
-    pub fn ctx(&self, engine: &Engine) -> Ctx<'_> {
+    pub fn ctx<'a>(&'a self, engine: &'a Engine) -> Ctx<'a> {
         Ctx {
             warning: self.warning.id,
             drill: self.warning.drill,
@@ -86,6 +86,7 @@ impl Around {
             clocks: &self.warning.policy.clocks,
             night: self.warning.policy.night,
             channels: engine.channels,
+            routes: engine.accounts.routes(),
             sending_timeout: engine.settings.sending_timeout,
         }
     }

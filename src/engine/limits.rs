@@ -3,13 +3,15 @@
 //! live ([`Accounts::share_among`]); rates may start afresh with a process, the limits per callee number are
 //! durable and live in the line (`core::line`).
 
+use super::choosing::State;
 use crate::{
     channel::{CalleeLimit, Provider},
     core::{
         ids::AttemptId,
         line::CalleeRule,
         phone::Phone,
-        send::{Channel, Outcome},
+        route::{Route, pace::Pace},
+        send::Channel,
         time::{Span, Time},
     },
 };
@@ -21,7 +23,7 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     num::NonZeroU32,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
@@ -42,9 +44,6 @@ impl GovernorClock for EngineClock {
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, EngineClock, NoOpMiddleware<Nanos>>;
 
-/// A stopped account is tried again after this long; an operator may be quicker.
-const STOPPED_FOR: Span = Span::secs(30);
-
 /// See [`Account::depth`].
 const FORGOTTEN: Span = Span::secs(30);
 
@@ -62,7 +61,11 @@ pub struct Account {
     looked: AtomicI64,
     /// How many were told to come later since the last that was let through.
     behind: AtomicU32,
-    stopped: Mutex<Option<(Time, String)>>,
+    /// Its part of its channel's traffic against the others'; 0: only when nothing else is left.
+    pub(super) weight: u32,
+    /// How it stands, and what its traffic says of it.
+    pub(super) state: Mutex<State>,
+    pub(super) pace: Mutex<Pace>,
     /// Attempts that were to leave and found no slot, and when they were last seen to wait.
     waiting: Mutex<HashMap<AttemptId, Time>>,
 }
@@ -86,7 +89,7 @@ impl Drop for InFlight {
 }
 
 impl Account {
-    fn new(provider: Arc<dyn Provider>, clock: EngineClock) -> Account {
+    fn new(provider: Arc<dyn Provider>, weight: u32, clock: EngineClock) -> Account {
         let l = provider.limits();
         let callee_rules = l.per_callee.iter().map(|CalleeLimit { count, window }| CalleeRule { count: *count, window: *window }).collect();
         Account {
@@ -99,7 +102,9 @@ impl Account {
             calls: Mutex::new(HashMap::new()),
             looked: AtomicI64::new(0),
             behind: AtomicU32::new(0),
-            stopped: Mutex::new(None),
+            weight,
+            state: Mutex::default(),
+            pace: Mutex::default(),
             waiting: Mutex::new(HashMap::new()),
         }
     }
@@ -118,6 +123,12 @@ impl Account {
             Err(_) => drop(waiting.insert(attempt, now)),
         }
         slot
+    }
+
+    /// Sends no faster than this from now on.
+    pub(super) fn pace_is(&self, pace: Pace) {
+        let fresh = limiter(pace.of(self.provider.limits().per_second), self.gateways.load(Ordering::Relaxed), &self.clock);
+        *self.limiter.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
     /// How many attempts wait for this account. One not seen for half a minute was withdrawn, or is
@@ -184,26 +195,6 @@ impl Account {
         self.looked.store(now.0, Ordering::Relaxed);
         self.calls().iter().map(|(lead, c)| (*lead, c.phone.clone())).collect()
     }
-
-    /// Learns from an outcome. Answers true when the account has just gone down or come up.
-    pub fn learn(&self, outcome: &Outcome, now: Time) -> bool {
-        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        match outcome {
-            Outcome::Config { detail } | Outcome::Balance { detail } => {
-                let news = stopped.is_none();
-                *stopped = Some((now + STOPPED_FOR, format!("{}: {detail}", outcome.class())));
-                news
-            }
-            Outcome::Accepted { .. } => stopped.take().is_some(),
-            _ => false,
-        }
-    }
-
-    /// Why it is stopped; `None` when it may be used (again).
-    pub fn stopped(&self, now: Time) -> Option<String> {
-        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        stopped.as_ref().filter(|(until, _)| *until > now).map(|(_, why)| why.clone())
-    }
 }
 
 /// The account's rate, shared by so many gateways.
@@ -221,22 +212,38 @@ fn limiter(per_second: u32, gateways: u32, clock: &EngineClock) -> Limiter {
     RateLimiter::direct_with_clock(quota, clock.clone())
 }
 
-/// All accounts, in the order of preference within a channel.
+/// All accounts; which of a channel carries an attempt is chosen in `choosing`.
 pub struct Accounts {
     all: Vec<Arc<Account>>,
+    /// The same as callouts see them.
+    pub(super) routes: Vec<Route>,
+    /// This gateway's name on the board.
+    pub(super) me: String,
 }
 impl Accounts {
     pub fn new(providers: Vec<Arc<dyn Provider>>, now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
+        Accounts::weighted(providers, &BTreeMap::new(), "", now)
+    }
+    /// The same with the weights that were configured (1 where none was), for the gateway of this name.
+    pub fn weighted(
+        providers: Vec<Arc<dyn Provider>>,
+        weights: &BTreeMap<String, u32>,
+        me: &str,
+        now: Arc<dyn Fn() -> Time + Send + Sync>,
+    ) -> Accounts {
         let clock = EngineClock(now);
-        Accounts { all: providers.into_iter().map(|p| Arc::new(Account::new(p, clock.clone()))).collect() }
+        let route = |p: &Arc<dyn Provider>| Route { account: p.account().into(), channel: p.channel(), receipts: p.reports_receipts() };
+        let routes = providers.iter().map(route).collect();
+        let weight = |p: &Arc<dyn Provider>| weights.get(p.account()).copied().unwrap_or(1);
+        let all = providers.into_iter().map(|p| Arc::new(Account::new(p.clone(), weight(&p), clock.clone()))).collect();
+        Accounts { all, routes, me: me.to_string() }
     }
     /// So many gateways live: each takes its part of every account.
     pub fn share_among(&self, gateways: usize) {
         let n = u32::try_from(gateways).unwrap_or(u32::MAX).max(1);
         for a in &self.all {
             if a.gateways.swap(n, Ordering::Relaxed) != n {
-                let fresh = limiter(a.provider.limits().per_second, n, &a.clock);
-                *a.limiter.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+                a.pace_is(*a.pace.lock().unwrap_or_else(PoisonError::into_inner));
             }
         }
     }
@@ -249,13 +256,6 @@ impl Accounts {
     pub fn has(&self, channel: Channel) -> bool {
         self.all.iter().any(|a| a.provider.channel() == channel)
     }
-    /// The account to use for a channel: the first that is not stopped; with all stopped, the first,
-    /// because a send that fails loudly is better than none.
-    pub fn choose(&self, channel: Channel, now: Time) -> Option<&Arc<Account>> {
-        let mut of_channel = self.all.iter().filter(|a| a.provider.channel() == channel);
-        let first = of_channel.clone().next();
-        of_channel.find(|a| a.stopped(now).is_none()).or(first)
-    }
 }
 
 #[cfg(test)]
@@ -263,7 +263,10 @@ mod tests {
     use super::*;
     use crate::{
         channel::{AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, SendRequest},
-        core::ids::{CalloutId, WarningId},
+        core::{
+            ids::{CalloutId, WarningId},
+            send::Outcome,
+        },
     };
 
     struct Voice(AccountLimits);

@@ -5,7 +5,7 @@
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `choosing` (which of them), `board` (how they stand), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -13,7 +13,9 @@ mod answers;
 mod apply;
 pub mod archiving;
 mod audit;
+mod board;
 mod cache;
+mod choosing;
 pub mod dispatcher;
 mod duty;
 mod ending;
@@ -192,6 +194,9 @@ pub struct Settings {
     pub gateway: String,
     /// Where the borders of divisions run, as far as they were given.
     pub outlines: Arc<Outlines>,
+    /// By account: its part of its channel's traffic against the others'; 1 where none is given, 0 only when nothing else
+    /// is left.
+    pub weights: BTreeMap<String, u32>,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -212,6 +217,7 @@ impl Default for Settings {
             key: [0; 32],
             gateway: "gateway".into(),
             outlines: Arc::default(),
+            weights: BTreeMap::new(),
         }
     }
 }
@@ -242,6 +248,9 @@ pub struct Engine {
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
     announcing: tokio::sync::Mutex<()>,
+    /// One writer of the accounts' board at a time here.
+    boarding: tokio::sync::Mutex<()>,
+    probes: board::Probes,
     gateways: gateways::Gateways,
 }
 
@@ -249,7 +258,9 @@ impl Engine {
     /// Loads the directory from the store; everything else is given.
     pub async fn new(parts: Parts) -> Result<Engine, StoreError> {
         let clock = parts.store.clone();
-        let accounts = limits::Accounts::new(parts.providers, Arc::new(move || clock.now()));
+        let settings = &parts.settings;
+        let accounts =
+            limits::Accounts::weighted(parts.providers, &settings.weights, &settings.gateway, Arc::new(move || clock.now()));
         let engine = Engine {
             channels: Engine::channels_of(&accounts),
             references: reference::References::new(&parts.settings.key),
@@ -265,8 +276,11 @@ impl Engine {
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
             announcing: tokio::sync::Mutex::default(),
+            boarding: tokio::sync::Mutex::default(),
+            probes: board::Probes::default(),
         };
         engine.reload_directory().await?;
+        engine.follow_board().await?;
         Ok(engine)
     }
 
@@ -376,13 +390,18 @@ impl Engine {
         self.accounts.share_among(gateways);
     }
 
+    /// Raises the pace of accounts no provider complained about for a while.
+    pub fn ease_accounts(&self) {
+        self.accounts.ease(self.store.now());
+    }
+
     /// Tells the metrics how the accounts stand, used or not.
     pub fn measure_accounts(&self) {
         let now = self.store.now();
         let mut depth: BTreeMap<&'static str, u64> = BTreeMap::new();
         for a in self.accounts.all() {
             let channel = a.provider.channel().as_str();
-            metrics::provider_up(channel, a.name(), a.stopped(now).is_none());
+            metrics::provider_up(channel, a.name(), a.works());
             *depth.entry(channel).or_default() += a.depth(now);
         }
         depth.into_iter().for_each(|(channel, n)| metrics::queue_depth(channel, n));
@@ -400,12 +419,11 @@ impl Engine {
 
     /// Accounts: name, whether it is up, why not.
     pub fn providers(&self) -> Vec<(String, bool, String)> {
-        let now = self.store.now();
         self.accounts
             .all()
             .iter()
             .map(|a| {
-                let stopped = a.stopped(now);
+                let stopped = a.stopped();
                 (a.name().to_string(), stopped.is_none(), stopped.unwrap_or_default())
             })
             .collect()

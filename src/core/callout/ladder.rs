@@ -289,6 +289,7 @@ impl Work<'_> {
             lookups: self.ctx.clocks.lookup,
             sending_timeout: self.ctx.sending_timeout,
             not_before,
+            patience: self.state.patience(kind, self.now),
         };
         self.effects.line.push((phone, LineLetter::Ask(ask)));
     }

@@ -26,6 +26,25 @@ impl Work<'_> {
         }
     }
 
+    /// Waiting for the number's limits would be a silent gap: an ask is given up and the next rung is taken now. The last
+    /// rung comes again by its own clock; what is no ask waits.
+    pub(super) fn outlasted(&mut self, n: u16, until: Time, why: &str) {
+        let Some(a) = self.state.attempt(n).filter(|a| a.state == AttemptState::Queued).cloned() else { return };
+        if self.state.patience(a.kind, self.now).is_none_or(|t| until <= t) {
+            return self.defer(n, until, why);
+        }
+        if a.by_line {
+            self.did(Entry::Deferred { n, until, why: why.to_string() });
+            self.withdraw(n, &a);
+        } else {
+            self.fail(n, why);
+        }
+        let next = self.state.rung.map_or(0, |r| usize::from(r) + 1);
+        if next < self.ctx.ladder.rungs.len() && self.state.next_rung.is_some_and(|t| t > self.now) {
+            self.hasten(why);
+        }
+    }
+
     pub(super) fn unsendable(&mut self, n: u16, why: &str) {
         if self.state.attempt(n).is_some_and(|a| a.state == AttemptState::Queued) {
             self.fail(n, why);
@@ -61,7 +80,7 @@ impl Work<'_> {
                 provider_id: Some(provider_message_id.clone()),
             }),
             Outcome::Throttled { after, detail, .. } if goes_again => {
-                let until = self.now + after.unwrap_or(self.backoff(&a));
+                let until = self.again_at(&a, after.unwrap_or(self.backoff(&a)));
                 if self.state.next_rung.is_some_and(|t| until > t) && a.kind.asks() {
                     self.fail(n, &format!("throttled: {detail}"));
                 } else {
@@ -69,7 +88,7 @@ impl Work<'_> {
                 }
             }
             Outcome::Retryable { detail } if goes_again => {
-                let until = self.now + self.backoff(&a);
+                let until = self.again_at(&a, self.backoff(&a));
                 self.did(Entry::Deferred { n, until, why: format!("retryable: {detail}") });
             }
             Outcome::Throttled { detail, .. } => self.fail(n, &format!("throttled: {detail}")),
@@ -79,9 +98,9 @@ impl Work<'_> {
                 self.number_dead(&a, detail);
             }
             Outcome::PermanentContent { detail } => self.fail(n, &format!("permanent_content: {detail}")),
-            // The account is stopped: the next one takes it, or this one when it is mended.
+            // The account is stopped: the next one takes it at once, or this one when it is mended.
             Outcome::Config { detail } | Outcome::Balance { detail } if goes_again => {
-                let until = self.now + self.backoff(&a);
+                let until = self.again_at(&a, self.backoff(&a));
                 self.did(Entry::Deferred { n, until, why: format!("{}: {detail}", outcome.class()) });
             }
             Outcome::Config { detail } => self.fail(n, &format!("config: {detail}")),
@@ -97,6 +116,13 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    /// When what surely was not sent goes again: at once where another account works that has not failed it yet.
+    fn again_at(&self, a: &Attempt, wait: Span) -> Time {
+        let mut failed: Vec<&str> = a.failed_by.iter().map(String::as_str).collect();
+        failed.extend(a.provider.as_deref());
+        if self.ctx.routes.another(a.channel, &failed) { self.now } else { self.now + wait }
     }
 
     /// 2 s, 4 s, 8 s … up to a minute, spread by a hash so that a crowd does not come back at once.
@@ -196,7 +222,10 @@ impl Work<'_> {
                 }
             }
             LineNews::Outcome { outcome } => self.line_outcome(n, &a, outcome),
-            LineNews::Deferred { until, why } => match a.state {
+            LineNews::Deferred { until, why, quota: true } if a.state == AttemptState::Queued && self.wanted(&a) => {
+                self.outlasted(n, *until, why);
+            }
+            LineNews::Deferred { until, why, .. } => match a.state {
                 AttemptState::Queued | AttemptState::Sending | AttemptState::Unknown if self.wanted(&a) => {
                     self.did(Entry::Deferred { n, until: *until, why: why.clone() });
                 }

@@ -249,6 +249,9 @@ pub struct Attempt {
     /// It repeats this attempt, whose fate stayed unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<u16>,
+    /// Accounts that failed it since it last waited: it goes by another first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_by: Vec<String>,
 }
 
 /// Which message an attempt carries; see [`crate::core::callout`] for when.

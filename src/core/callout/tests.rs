@@ -15,6 +15,7 @@ use crate::core::{
     phone::Phone,
     plan::{PlanEntry, PlanPerson, PlanPost},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
+    route::Routes,
     send::{Channel, Outcome},
     time::{Span, Time},
 };
@@ -123,6 +124,7 @@ impl Night1 {
             clocks: &self.clocks,
             night: Night::default(),
             channels: Channels { sms: true, voice: true, email: false },
+            routes: Routes::default(),
             sending_timeout: Span::secs(15),
         }
     }
@@ -689,7 +691,7 @@ fn a_request_that_did_not_leave_is_not_sent_after_the_end() {
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     n.event(Event::End { reason: ClosedReason::Cancelled });
     let until = n.now + Span::secs(30);
-    n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled".into() } });
+    n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled".into(), quota: false } });
     assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Withdrawn);
     let withdrawn = |(_, l): &(Phone, LineLetter)| matches!(l, LineLetter::Withdraw { .. });
     assert!(n.last.as_ref().unwrap().effects.line.iter().any(withdrawn), "its line must forget it");
