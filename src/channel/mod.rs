@@ -65,9 +65,11 @@ pub enum MessageKind {
     Ended,
     /// A task that nobody claims, to the shift leader; gathered, with a count.
     Decide,
+    /// A test of the account (点名) to a number of the office's own; always marked as a drill.
+    Canary,
 }
 impl MessageKind {
-    pub const ALL: [MessageKind; 11] = [
+    pub const ALL: [MessageKind; 12] = [
         MessageKind::Callout,
         MessageKind::Chase,
         MessageKind::Deputy,
@@ -79,6 +81,7 @@ impl MessageKind {
         MessageKind::Which,
         MessageKind::Ended,
         MessageKind::Decide,
+        MessageKind::Canary,
     ];
     pub fn as_str(self) -> &'static str {
         match self {
@@ -93,6 +96,7 @@ impl MessageKind {
             MessageKind::Which => "which",
             MessageKind::Ended => "ended",
             MessageKind::Decide => "decide",
+            MessageKind::Canary => "canary",
         }
     }
 }

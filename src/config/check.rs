@@ -36,6 +36,7 @@ impl Config {
         }
         self.check_keys_differ(&mut fault);
         super::sources::check(self, &mut fault);
+        super::canary::check(self, &mut fault);
         for (account, table) in &self.providers {
             let key = |k: &str| format!("provider.{account}.{k}");
             if table.kind().is_none() {

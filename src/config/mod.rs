@@ -6,6 +6,7 @@
 //! about warnings.
 
 mod access;
+mod canary;
 mod check;
 mod fault;
 mod read;
@@ -14,6 +15,7 @@ mod sections;
 mod sources;
 
 pub use access::{HazardRight, Issuer, MappingFile, Role, Token};
+pub use canary::Canary;
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
 pub use sections::{Archive, Clock, Divisions, Engine, Link, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
@@ -101,6 +103,7 @@ pub struct Config {
     /// By account name, in order.
     #[serde(rename = "provider")]
     pub providers: BTreeMap<String, ProviderTable>,
+    pub canary: Canary,
     pub messages: Messages,
     pub engine: Engine,
     pub log: Log,

@@ -120,6 +120,7 @@ impl WarningState {
             sending_timeout: doors.sending_timeout,
             not_before: None,
             patience: None,
+            never: None,
         };
         Some((phone, LineLetter::Ask(ask)))
     }

@@ -259,6 +259,9 @@ impl Engine {
                 Entry::Sending { n: 1, .. } if s.state.id.ordinal == 0 && s.state.carried_from.is_none() => {
                     metrics::first_attempt(self.store.now() - s.state.start);
                 }
+                Entry::Hedged { n, way } => {
+                    metrics::hedged(s.state.attempt(*n).map_or("", |a| a.channel.as_str()), way.as_str());
+                }
                 Entry::Climbed { rung, .. } if *rung > 0 => {
                     let planned = around.rung_time(*rung, &s.state);
                     metrics::escalated(self.store.now() - planned.min(self.store.now()));

@@ -14,6 +14,7 @@ use crate::{
         ids::{AttemptId, CalloutId, MAX_ORDINAL, WarningId},
         phone::Phone,
         route::{
+            canary::Canary,
             pace::Pace,
             standing::{Board, Happened, News, Order, PROBE_EVERY, Standing, Turned},
         },
@@ -23,7 +24,7 @@ use crate::{
     telemetry::metrics,
 };
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering};
 
 /// Conflicts that are decided anew before the caller is told.
 const TRIES: usize = 20;
@@ -54,7 +55,8 @@ pub struct AccountView {
     pub slowed: bool,
     pub why: String,
     pub standing: Standing,
-    pub callee_rules: usize,
+    /// Where test calls are made by it.
+    pub canary: Option<Canary>,
 }
 
 /// What an operator may order.
@@ -67,8 +69,12 @@ pub enum Wanted {
 }
 
 impl Accounts {
-    /// Takes over how the accounts stand.
+    /// Takes over how the accounts stand, unless something newer is known.
     fn install(&self, board: &Board) {
+        // Readings of the same moment may come in any order.
+        if self.known.fetch_max(board.n, Ordering::Relaxed) > board.n {
+            return;
+        }
         for a in self.all() {
             let standing = board.of(a.name());
             let mut s = a.state();
@@ -108,7 +114,6 @@ impl Engine {
     /// # Errors
     /// The store cannot be read.
     pub async fn follow_board(&self) -> Result<(), StoreError> {
-        let _turn = self.boarding.lock().await;
         match self.board().await {
             Ok((board, _)) => self.accounts.install(&board),
             // It stays as it was here; the newer gateway sees to the board.
@@ -143,7 +148,6 @@ impl Engine {
 
     /// Changes the board, durably, and tells everybody once of accounts that went down or came up. `by`: the operator.
     async fn change_board(&self, by: &str, what: Vec<(String, Happened)>) -> Result<Vec<(String, Turned)>, StoreError> {
-        let _turn = self.boarding.lock().await;
         for _ in 0..TRIES {
             let (mut board, record) = self.board().await?;
             let now = self.store.now();
@@ -186,6 +190,7 @@ impl Engine {
         if entries.is_empty() {
             return (all, None);
         }
+        board.n += 1;
         let due = board.due(|name| self.accounts.named(name).is_some(), now);
         let head = record.map_or(Head::NONE, |r| r.head);
         let mut commit = Commit::new(key(), head, to_json(board), to_json(&entries), due, Lane::URGENT, now);
@@ -209,7 +214,6 @@ impl Engine {
 
     /// The board came due: a breaker's time is over, a pin ends, an idle account is asked.
     pub(super) async fn work_board(&self, claim: Claim) -> Result<(), StoreError> {
-        let _turn = self.boarding.lock().await;
         let now = self.store.now();
         let mut board: Board = match &claim.record {
             Some(r) => read_whole(&claim.key, &r.body)?,
@@ -301,7 +305,7 @@ impl Engine {
             up: a.works(),
             slowed: !a.pace().is_full(),
             why: a.stopped().unwrap_or_else(|| standing.why.clone()),
-            callee_rules: a.callee_rules.len(),
+            canary: self.canaries.of(a.name()),
             standing,
         }
     }

@@ -38,6 +38,8 @@ pub(super) struct Wish<'a> {
     pub channel: Channel,
     pub seed: AttemptId,
     pub failed_by: &'a [String],
+    /// Not by this one, whatever is left.
+    pub never: Option<&'a str>,
     pub kind: MessageKind,
     pub drill: bool,
 }
@@ -177,7 +179,8 @@ impl Accounts {
     /// The accounts that may carry it, the best first: those that have a template for it where any has, the stopped ones
     /// only where nothing else is left.
     pub(super) fn candidates(&self, wish: &Wish<'_>, now: Time) -> Vec<Candidate> {
-        let of_channel: Vec<&Arc<Account>> = self.all().iter().filter(|a| a.provider.channel() == wish.channel).collect();
+        let may = |a: &&Arc<Account>| a.provider.channel() == wish.channel && wish.never != Some(a.name());
+        let of_channel: Vec<&Arc<Account>> = self.all().iter().filter(may).collect();
         let knows = |a: &&Arc<Account>| a.provider.knows_wording(wish.kind, wish.drill, "");
         let able: Vec<&Arc<Account>> = of_channel.iter().copied().filter(knows).collect();
         let able = if able.is_empty() { of_channel } else { able };
@@ -199,7 +202,7 @@ impl Accounts {
 
     /// The accounts' names in order of choice for an attempt, as [`Accounts::candidates`] has them.
     pub fn in_order(&self, channel: Channel, attempt: AttemptId, failed_by: &[String], now: Time) -> Vec<String> {
-        let wish = Wish { channel, seed: attempt, failed_by, kind: MessageKind::Callout, drill: false };
+        let wish = Wish { channel, seed: attempt, failed_by, never: None, kind: MessageKind::Callout, drill: false };
         self.candidates(&wish, now).iter().map(|c| c.account.name().to_string()).collect()
     }
 

@@ -32,13 +32,15 @@ pub enum JobFor {
     Callout(CalloutId, u16),
     /// A call or gathered message of a number's line.
     Line(Phone, AttemptId),
+    /// A test call or message (点名).
+    Canary(AttemptId),
 }
 impl JobFor {
     /// The attempt whose reference the provider echoes.
     pub(super) fn attempt(&self) -> AttemptId {
         match self {
             JobFor::Callout(callout, n) => AttemptId { callout: *callout, n: *n },
-            JobFor::Line(_, lead) => *lead,
+            JobFor::Line(_, lead) | JobFor::Canary(lead) => *lead,
         }
     }
 }
@@ -199,6 +201,7 @@ impl Engine {
         let mut events = Vec::with_capacity(done.len());
         let mut lines = Vec::new();
         let mut learned = Vec::new();
+        let mut canaries = Vec::new();
         for d in done {
             let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
             metrics::attempt(channel.as_str(), &provider, d.outcome.class(), Span::ms((d.seconds * 1000.0) as i64));
@@ -208,6 +211,7 @@ impl Engine {
                 learned.push((provider, happened));
             }
             match d.whose {
+                JobFor::Canary(attempt) => canaries.push((attempt, d.outcome, d.account.provider.reports_receipts())),
                 JobFor::Callout(id, n) => events.push((id, Event::Outcome { n, outcome: d.outcome })),
                 JobFor::Line(phone, lead) => {
                     if !matches!(d.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
@@ -221,7 +225,8 @@ impl Engine {
         let lines = lines.iter().map(|(phone, event)| self.apply_line(phone, event, WriteLane::Red));
         let (messages, lines, board) =
             future::join3(self.apply_many(events), future::try_join_all(lines), self.write_learned(learned)).await;
-        lines.and(messages).and(board)
+        lines.and(messages).and(board)?;
+        self.canary_outcomes(canaries).await
     }
 
     /// One event each for many callouts, in one batch; those that lost a race again one by one.
@@ -310,6 +315,8 @@ impl Engine {
             }
         };
         match job.whose {
+            // Nobody looks one up: it is rung again.
+            JobFor::Canary(_) => {}
             JobFor::Callout(id, n) => {
                 let event = Event::LookedUp { n, found: found.is_some(), provider_id: found.flatten() };
                 self.apply_callout(id, &event, WriteLane::Red).await?;

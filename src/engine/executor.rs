@@ -145,7 +145,7 @@ impl Engine {
             Key::Line(_) => self.work_line(claim, &mut jobs).await,
             Key::Place(..) => self.work_place(claim).await,
             Key::Callback(_) => self.work_callback(claim).await,
-            Key::Named(_) => self.work_named(claim).await,
+            Key::Named(_) => self.work_named(claim, &mut jobs).await,
         };
         match worked {
             Err(e @ (StoreError::Corrupt(_) | StoreError::Newer(_))) => self.leave(&key, nonce, &e).await,
@@ -309,7 +309,7 @@ impl Engine {
         let id = AttemptId { callout: hand.id, n };
         let (level, drill) = (hand.around.entry().level, hand.around.warning.drill);
         let state = &hand.stepped.state;
-        let wish = Wish { channel: a.channel, seed: id, failed_by: &a.failed_by, kind: message_kind(a.kind), drill };
+        let wish = Wish { channel: a.channel, seed: id, failed_by: &a.failed_by, never: state.never_by(a), kind: message_kind(a.kind), drill };
         let candidates = self.accounts.candidates(&wish, now);
         if candidates.is_empty() {
             return Err(NotNow::Never(format!("no account for {}", a.channel)));

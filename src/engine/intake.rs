@@ -3,6 +3,7 @@
 use super::{
     ActError, Engine, Issuer, PostError, PostReply,
     apply::{WarningChange, from_json, to_json},
+    dispatcher::Job,
     ending::end_letter,
     newer::read_whole,
     rows,
@@ -417,10 +418,13 @@ impl Engine {
         Err(StoreError::Unavailable(format!("too many events of {name} at once")))
     }
 
-    /// The accounts' board has a clock; other named records have none, and a letter to one would be a mistake of ours.
-    pub(super) async fn work_named(&self, claim: crate::store::Claim) -> Result<(), StoreError> {
+    /// The accounts' board and the canaries' roll have a clock; other named records have none, and a letter to one would be a mistake of ours.
+    pub(super) async fn work_named(&self, claim: crate::store::Claim, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
         if claim.key == super::board::key() {
             return self.work_board(claim).await;
+        }
+        if claim.key == super::canary::key() {
+            return self.work_canaries(claim, jobs).await;
         }
         tracing::error!(key = %claim.key, "a named record came due");
         let until = self.store.now() + Span::mins(10);

@@ -27,7 +27,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicI64, AtomicU32, Ordering},
+        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -219,6 +219,8 @@ pub struct Accounts {
     pub(super) routes: Vec<Route>,
     /// This gateway's name on the board.
     pub(super) me: String,
+    /// The newest board that was taken over.
+    pub(super) known: AtomicU64,
 }
 impl Accounts {
     pub fn new(providers: Vec<Arc<dyn Provider>>, now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
@@ -236,7 +238,7 @@ impl Accounts {
         let routes = providers.iter().map(route).collect();
         let weight = |p: &Arc<dyn Provider>| weights.get(p.account()).copied().unwrap_or(1);
         let all = providers.into_iter().map(|p| Arc::new(Account::new(p.clone(), weight(&p), clock.clone()))).collect();
-        Accounts { all, routes, me: me.to_string() }
+        Accounts { all, routes, me: me.to_string(), known: AtomicU64::new(0) }
     }
     /// So many gateways live: each takes its part of every account.
     pub fn share_among(&self, gateways: usize) {

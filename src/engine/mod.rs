@@ -5,7 +5,7 @@
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `choosing` (which of them), `board` (how they stand), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `choosing` (which of them), `board` (how they stand), `canary` (点名), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -13,7 +13,8 @@ mod answers;
 mod apply;
 pub mod archiving;
 mod audit;
-mod board;
+pub mod board;
+pub mod canary;
 mod cache;
 mod choosing;
 pub mod dispatcher;
@@ -194,6 +195,8 @@ pub struct Settings {
     pub gateway: String,
     /// Where the borders of divisions run, as far as they were given.
     pub outlines: Arc<Outlines>,
+    /// Whom test calls and messages ring, where any do.
+    pub canaries: Option<canary::Canaries>,
     /// By account: its part of its channel's traffic against the others'; 1 where none is given, 0 only when nothing else
     /// is left.
     pub weights: BTreeMap<String, u32>,
@@ -217,6 +220,7 @@ impl Default for Settings {
             key: [0; 32],
             gateway: "gateway".into(),
             outlines: Arc::default(),
+            canaries: None,
             weights: BTreeMap::new(),
         }
     }
@@ -248,9 +252,8 @@ pub struct Engine {
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
     announcing: tokio::sync::Mutex<()>,
-    /// One writer of the accounts' board at a time here.
-    boarding: tokio::sync::Mutex<()>,
     probes: board::Probes,
+    canaries: canary::Seen,
     gateways: gateways::Gateways,
 }
 
@@ -276,8 +279,8 @@ impl Engine {
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
             announcing: tokio::sync::Mutex::default(),
-            boarding: tokio::sync::Mutex::default(),
             probes: board::Probes::default(),
+            canaries: canary::Seen::default(),
         };
         engine.reload_directory().await?;
         engine.follow_board().await?;

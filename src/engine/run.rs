@@ -189,6 +189,9 @@ async fn tend_accounts(engine: Arc<Engine>, stop: CancellationToken) {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
         engine.ease_accounts();
+        if let Err(e) = engine.follow_canaries().await {
+            tracing::warn!(error = %e, "the canaries' roll could not be read");
+        }
         if engine.store().shared()
             && let Err(e) = engine.follow_board().await
         {

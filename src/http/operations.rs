@@ -63,6 +63,11 @@ pub enum Id {
     ListPosts,
     ImportDirectory,
     StartDrill,
+    ListProviders,
+    PinProvider,
+    UnpinProvider,
+    DisableProvider,
+    EnableProvider,
     AnswerPage,
     Answer,
     AnswerFeedback,
@@ -351,6 +356,43 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Start a drill: real phones ring, marked everywhere, counted apart",
         body: &[("application/json", "Warning")],
         success: &[(202, "Receipt")],
+        ..POST
+    },
+    Operation {
+        id: Id::ListProviders,
+        path: "/api/v1/providers",
+        summary: "Provider accounts: state, weight, health, why and since when, what operators ordered, the last test calls",
+        success: &[(200, "ProviderPage")],
+        refusals: &[],
+        ..GET
+    },
+    Operation {
+        id: Id::PinProvider,
+        path: "/api/v1/providers/{account}/pin",
+        summary: "Send everything of its channel by this account, whatever weights and health say; `until` ends it by itself",
+        body: &[("application/json", "Pin")],
+        success: &[(200, "Provider")],
+        ..POST
+    },
+    Operation {
+        id: Id::UnpinProvider,
+        path: "/api/v1/providers/{account}/unpin",
+        summary: "Let weights and health choose again",
+        success: &[(200, "Provider")],
+        ..POST
+    },
+    Operation {
+        id: Id::DisableProvider,
+        path: "/api/v1/providers/{account}/disable",
+        summary: "Send nothing more by this account; 409 for the last one of a channel",
+        success: &[(200, "Provider")],
+        ..POST
+    },
+    Operation {
+        id: Id::EnableProvider,
+        path: "/api/v1/providers/{account}/enable",
+        summary: "Send by this account again",
+        success: &[(200, "Provider")],
         ..POST
     },
     Operation {

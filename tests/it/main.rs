@@ -7,6 +7,7 @@ mod http;
 mod ingest;
 mod migrate;
 mod people;
+mod route;
 mod rules;
 mod simulate;
 mod smoke;

@@ -87,7 +87,7 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
                 k.calls = *calls;
             }
         }
-        Entry::Queued { contact, channel, kind, number, by_line, not_before, repeats } => c.attempts.push(Attempt {
+        Entry::Queued { contact, channel, kind, number, by_line, not_before, repeats, hedges } => c.attempts.push(Attempt {
             contact: *contact,
             channel: *channel,
             kind: *kind,
@@ -107,8 +107,15 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
             digit: None,
             recalling: false,
             repeats: *repeats,
+            hedges: *hedges,
+            hedged: false,
             failed_by: Vec::new(),
         }),
+        Entry::Hedged { n, .. } => {
+            if let Some(a) = attempt_mut(c, *n) {
+                a.hedged = true;
+            }
+        }
         Entry::Sending { n, at, provider, digit } => {
             if let Some(a) = attempt_mut(c, *n) {
                 a.state = AttemptState::Sending;

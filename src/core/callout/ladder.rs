@@ -10,6 +10,14 @@ use crate::core::{
     time::Time,
 };
 
+/// What an ask is besides the first of its kind.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Again {
+    pub not_before: Option<Time>,
+    pub repeats: Option<u16>,
+    pub hedges: Option<u16>,
+}
+
 impl Work<'_> {
     pub(super) fn open(&mut self, id: CalloutId, start: Time) {
         let entry = self.ctx.entry;
@@ -238,7 +246,7 @@ impl Work<'_> {
         }
         let Some(number) = self.number(contact, Channel::Sms, 0) else { return };
         if self.state.contacts[usize::from(contact)].relation == Relation::Holder {
-            self.did(Entry::Queued { contact, channel: Channel::Sms, kind, number, by_line: false, not_before: None, repeats: None });
+            self.did(Entry::Queued { contact, channel: Channel::Sms, kind, number, by_line: false, not_before: None, repeats: None, hedges: None });
         } else {
             self.queue_by_line(contact, Channel::Sms, kind, number);
         }
@@ -247,32 +255,25 @@ impl Work<'_> {
     pub(super) fn queue_email(&mut self, contact: u8, kind: AskKind) {
         let person = self.state.contacts[usize::from(contact)].person;
         if self.ctx.channels.email && self.ctx.person(person).is_some_and(|p| p.email.is_some()) {
-            self.did(Entry::Queued { contact, channel: Channel::Email, kind, number: 0, by_line: false, not_before: None, repeats: None });
+            self.did(Entry::Queued { contact, channel: Channel::Email, kind, number: 0, by_line: false, not_before: None, repeats: None, hedges: None });
         }
     }
 
     /// Hands an ask to the number's line, which gathers and keeps one call in flight per number.
     pub(super) fn queue_by_line(&mut self, contact: u8, channel: Channel, kind: AskKind, number: u8) {
-        self.queue_by_line_later(contact, channel, kind, number, None, None);
+        self.queue_by_line_as(contact, channel, kind, number, Again::default());
     }
 
-    /// The same, not before a time, or as the repetition of an attempt whose fate stayed unknown.
-    pub(super) fn queue_by_line_later(
-        &mut self,
-        contact: u8,
-        channel: Channel,
-        kind: AskKind,
-        number: u8,
-        not_before: Option<Time>,
-        repeats: Option<u16>,
-    ) {
+    /// The same, not before a time, or as the repetition of an attempt whose fate stayed unknown, or beside one.
+    pub(super) fn queue_by_line_as(&mut self, contact: u8, channel: Channel, kind: AskKind, number: u8, again: Again) {
+        let Again { not_before, repeats, hedges } = again;
         if self.is_full() {
             return;
         }
         let k = &self.state.contacts[usize::from(contact)];
         let (relation, recipient) = (k.relation, k.id);
         let Some(phone) = self.ctx.person(k.person).and_then(|p| p.phones.get(usize::from(number))).cloned() else { return };
-        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before, repeats });
+        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before, repeats, hedges });
         let n = self.state.attempts.len() as u16;
         let ask = LineAsk {
             attempt: self.attempt_id(n),
@@ -290,6 +291,7 @@ impl Work<'_> {
             sending_timeout: self.ctx.sending_timeout,
             not_before,
             patience: self.state.patience(kind, self.now),
+            never: hedges.filter(|_| channel == Channel::Sms).and_then(|h| self.state.attempt(h)?.provider.clone()),
         };
         self.effects.line.push((phone, LineLetter::Ask(ask)));
     }

@@ -1,7 +1,7 @@
 //! Attempts: from queued to what came of them. Providers are not idempotent, so a request of
 //! unknown fate is looked up or awaited, never blindly sent again.
 
-use super::{entry::Entry, event::LineNews, state::*, step::Work};
+use super::{entry::Entry, event::LineNews, ladder::Again, state::*, step::Work};
 use crate::core::{
     ids::RecipientId,
     line::LineLetter,
@@ -122,6 +122,7 @@ impl Work<'_> {
     fn again_at(&self, a: &Attempt, wait: Span) -> Time {
         let mut failed: Vec<&str> = a.failed_by.iter().map(String::as_str).collect();
         failed.extend(a.provider.as_deref());
+        failed.extend(self.state.never_by(a));
         if self.ctx.routes.another(a.channel, &failed) { self.now } else { self.now + wait }
     }
 
@@ -207,6 +208,7 @@ impl Work<'_> {
                 by_line: false,
                 not_before: None,
                 repeats: Some(n),
+                hedges: None,
             });
         }
     }
@@ -263,7 +265,7 @@ impl Work<'_> {
         }
         self.did(Entry::GivenUp { n, why: why.to_string() });
         if a.channel == Channel::Sms && a.repeats.is_none() && self.ctx.resends_unknown() && self.wanted(a) {
-            self.queue_by_line_later(a.contact, a.channel, a.kind, a.number, None, Some(n));
+            self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { repeats: Some(n), ..Again::default() });
         }
     }
 
@@ -272,7 +274,7 @@ impl Work<'_> {
         let is_end = |b: &&Attempt| b.contact == a.contact && b.channel == Channel::Voice && b.kind == AskKind::End;
         if is_end(&a) && self.state.attempts.iter().filter(is_end).count() < 2 {
             let later = self.now + self.ctx.clocks.gather;
-            self.queue_by_line_later(a.contact, a.channel, a.kind, a.number, Some(later), None);
+            self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { not_before: Some(later), ..Again::default() });
         }
     }
 
@@ -338,6 +340,7 @@ impl Work<'_> {
                     by_line: false,
                     not_before: None,
                     repeats: Some(n),
+                    hedges: None,
                 });
             }
         }

@@ -201,6 +201,7 @@ impl Work<'_> {
             self.deadline();
             self.climb_due();
             self.call_due();
+            self.hedge_due();
         } else {
             self.feedback_clock();
         }
@@ -217,6 +218,11 @@ impl Callout {
             match a.state {
                 AttemptState::Queued if !a.by_line => at(a.not_before.unwrap_or(a.queued)),
                 AttemptState::Sending if !a.by_line => at(a.sent.unwrap_or(a.queued) + ctx.sending_timeout),
+                AttemptState::Accepted => {
+                    if let Some(t) = self.hedge_at(a, ctx) {
+                        at(t);
+                    }
+                }
                 AttemptState::Unknown if self.can_be_looked_up(a) => {
                     if let (Some(sent), Some(after)) = (a.sent, ctx.clocks.lookup.get(usize::from(a.lookups))) {
                         at(sent + *after);

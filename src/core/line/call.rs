@@ -40,6 +40,8 @@ pub struct Departure {
     pub failed_by: Vec<String>,
     /// How long the most impatient of them may wait for the number's limits.
     pub patience: Option<Time>,
+    /// The account beside whose message one of them goes.
+    pub never: Option<String>,
 }
 
 fn group_of(ask: &LineAsk) -> Group {
@@ -88,10 +90,11 @@ impl Line {
             let members: Vec<Member> = self.waiting.iter().filter(going).map(|x| member(&x.ask)).collect();
             let failed_by = self.waiting.iter().filter(going).flat_map(|x| x.failed_by.iter().cloned()).collect();
             let patience = self.waiting.iter().filter(going).filter_map(|x| x.ask.patience).min();
+            let never = self.waiting.iter().filter(going).find_map(|x| x.ask.never.clone());
             let Some(lead) = members.first().map(|m| m.attempt) else { continue };
             let asks = group.channel == Channel::Sms && group.kind.asks();
             let digit = asks.then(|| self.digit_for(&lead.callout, None, members[0].contact, now));
-            out.push(Departure { lead, group, members, digit, failed_by, patience });
+            out.push(Departure { lead, group, members, digit, failed_by, patience, never });
         }
         out
     }

@@ -64,6 +64,9 @@ pub struct LineAsk {
     /// [`crate::core::callout::state::Callout::patience`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<Time>,
+    /// It goes beside a message of this account, so it goes by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub never: Option<String>,
 }
 
 /// Letters to a line.

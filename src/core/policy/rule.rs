@@ -312,7 +312,7 @@ impl Policy {
         [&mut c.claim_lapses, &mut c.gather, &mut c.call_timeout, &mut c.voice_unknown, &mut c.sweep, &mut c.retry]
             .into_iter()
             .for_each(scale);
-        c.lookup.iter_mut().for_each(scale);
+        c.lookup.iter_mut().chain(&mut c.hedge).for_each(scale);
         p
     }
 }

@@ -8,6 +8,7 @@
 
 use super::{ids::AttemptId, send::Channel, time::Time};
 
+pub mod canary;
 pub mod figures;
 pub mod pace;
 pub mod standing;

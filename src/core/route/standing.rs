@@ -285,6 +285,8 @@ impl Standing {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Board {
+    /// How often it was changed.
+    pub n: u64,
     pub accounts: BTreeMap<String, Standing>,
 }
 

@@ -3,6 +3,7 @@
 pub mod callouts;
 pub mod directory;
 pub mod post;
+pub mod providers;
 pub mod tasks;
 pub mod warnings;
 

@@ -1,0 +1,5 @@
+//! Which account carries an attempt: a real gateway over a store in memory, accounts that do as they are told, a clock
+//! that is turned by hand.
+
+mod dies;
+mod house;
