@@ -16,6 +16,7 @@ use jiaoying::{
     },
     engine::{
         Engine, Issuer, Parts, Settings,
+        canary::Canaries,
         dispatcher::{Done, Job},
     },
     render::{RenderOptions, Renderer},
@@ -142,6 +143,7 @@ pub struct House {
     pub spies: BTreeMap<&'static str, Arc<Spy>>,
     pub policy: Policy,
     weights: BTreeMap<String, u32>,
+    canaries: Option<Canaries>,
     gateway: u32,
     going: BTreeMap<(Time, usize), (Done, Option<jiaoying::engine::limits::InFlight>)>,
     /// What left, by account, in order.
@@ -154,15 +156,24 @@ pub fn start() -> Time {
 
 impl House {
     pub fn new(directory: Directory, spies: Vec<Spy>, weights: &[(&str, u32)], change: impl FnOnce(&mut Policy)) -> House {
+        House::with(directory, spies, weights, change, None)
+    }
+    pub fn with(
+        directory: Directory,
+        spies: Vec<Spy>,
+        weights: &[(&str, u32)],
+        change: impl FnOnce(&mut Policy),
+        canaries: Option<Canaries>,
+    ) -> House {
         let clock = Arc::new(ManualClock::new(start()));
         let memory = Arc::new(MemoryStore::new(clock.clone() as Arc<dyn Clock>));
         let spies: BTreeMap<&'static str, Arc<Spy>> = spies.into_iter().map(|s| (s.name, Arc::new(s))).collect();
         let mut policy = shipped_policy();
         change(&mut policy);
         let weights: BTreeMap<String, u32> = weights.iter().map(|(n, w)| (n.to_string(), *w)).collect();
-        let engine = Self::engine(&memory, &spies, &policy, &weights, 0);
+        let engine = Self::engine(&memory, &spies, &policy, &weights, &canaries, 0);
         assert!(now(engine.replace_directory(0, directory)).unwrap());
-        House { engine, clock, memory, spies, policy, weights, gateway: 0, going: BTreeMap::new(), left: Vec::new() }
+        House { engine, clock, memory, spies, policy, weights, canaries, gateway: 0, going: BTreeMap::new(), left: Vec::new() }
     }
 
     fn engine(
@@ -170,6 +181,7 @@ impl House {
         spies: &BTreeMap<&'static str, Arc<Spy>>,
         policy: &Policy,
         weights: &BTreeMap<String, u32>,
+        canaries: &Option<Canaries>,
         n: u32,
     ) -> Arc<Engine> {
         let parts = Parts {
@@ -179,7 +191,13 @@ impl House {
             renderer: Renderer::new(RenderOptions::default()).unwrap(),
             policy: policy.clone(),
             issuers: Vec::new(),
-            settings: Settings { key: [7; 32], weights: weights.clone(), gateway: format!("gateway-{n}"), ..Settings::default() },
+            settings: Settings {
+                key: [7; 32],
+                weights: weights.clone(),
+                canaries: canaries.clone(),
+                gateway: format!("gateway-{n}"),
+                ..Settings::default()
+            },
         };
         Arc::new(now(Engine::new(parts)).unwrap())
     }
@@ -188,7 +206,7 @@ impl House {
     pub fn restart(&mut self) {
         self.gateway += 1;
         self.going.clear();
-        self.engine = Self::engine(&self.memory, &self.spies, &self.policy, &self.weights, self.gateway);
+        self.engine = Self::engine(&self.memory, &self.spies, &self.policy, &self.weights, &self.canaries, self.gateway);
     }
 
     pub fn warn(&mut self, identifier: &str, level: Level, areas: &[&str]) -> WarningId {
@@ -258,6 +276,10 @@ impl House {
     pub fn callouts(&self, warning: WarningId) -> Vec<Callout> {
         let all = now(self.memory.callouts(Some(warning), &CalloutFilter::default(), None, usize::MAX)).unwrap();
         all.iter().map(|(r, _)| serde_json::from_slice(&r.body).unwrap()).collect()
+    }
+
+    pub fn clock_is_after(&self, time: Time) -> bool {
+        self.clock.now() > time
     }
 
     /// Events of these kinds that everybody was told.

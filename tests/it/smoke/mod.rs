@@ -3,7 +3,7 @@
 mod duty;
 mod kin;
 mod paths;
-mod stage;
+pub mod stage;
 mod updates;
 mod warnings;
 
