@@ -19,6 +19,7 @@ pub use secret::Secret;
 pub use sections::{Archive, Clock, Divisions, Engine, Link, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
 pub use sources::{FolderSource, PullSource, Sources};
 
+use crate::core::forecast::Assumptions;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -94,6 +95,8 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderTable>,
     pub messages: Messages,
     pub engine: Engine,
+    /// What forecasts assume of people and calls.
+    pub forecast: Assumptions,
     pub log: Log,
     pub clock: Clock,
     /// Where each key was given.

@@ -5,7 +5,7 @@
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `waiting` (who waits for them), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `waiting` (who waits for them), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -19,6 +19,7 @@ mod duty;
 mod ending;
 mod executor;
 mod facts;
+pub mod forecast;
 pub mod gateways;
 pub mod inbox;
 mod intake;
@@ -48,12 +49,14 @@ use crate::{
         },
         directory::Directory,
         division::Division,
+        forecast::Assumptions,
         hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
         outline::Outlines,
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
         policy::Policy,
+        send::Channel,
         time::{Span, Time},
         warning::{FieldError, Finding},
         warning_life::WarningState,
@@ -193,6 +196,8 @@ pub struct Settings {
     pub gateway: String,
     /// Where the borders of divisions run, as far as they were given.
     pub outlines: Arc<Outlines>,
+    /// What forecasts assume of people and calls.
+    pub assumptions: Assumptions,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -213,6 +218,7 @@ impl Default for Settings {
             key: [0; 32],
             gateway: "gateway".into(),
             outlines: Arc::default(),
+            assumptions: Assumptions::default(),
         }
     }
 }
@@ -244,6 +250,7 @@ pub struct Engine {
     lookups: dispatcher::Lookups,
     announcing: tokio::sync::Mutex<()>,
     gateways: gateways::Gateways,
+    forecasts: forecast::Kept,
 }
 
 impl Engine {
@@ -266,6 +273,7 @@ impl Engine {
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
             announcing: tokio::sync::Mutex::default(),
+            forecasts: forecast::Kept::default(),
         };
         engine.reload_directory().await?;
         Ok(engine)
@@ -380,13 +388,20 @@ impl Engine {
     /// Tells the metrics how the accounts stand, used or not.
     pub fn measure_accounts(&self) {
         let now = self.store.now();
-        let mut depth: BTreeMap<&'static str, u64> = BTreeMap::new();
         for a in self.accounts.all() {
-            let channel = a.provider.channel().as_str();
-            metrics::provider_up(channel, a.name(), a.stopped(now).is_none());
-            *depth.entry(channel).or_default() += a.depth(now);
+            metrics::provider_up(a.provider.channel().as_str(), a.name(), a.stopped(now).is_none());
         }
-        depth.into_iter().for_each(|(channel, n)| metrics::queue_depth(channel, n));
+        self.waiting().into_iter().for_each(|(channel, n)| metrics::queue_depth(channel.as_str(), n));
+    }
+
+    /// How many attempts wait for a slot here, by channel.
+    pub fn waiting(&self) -> BTreeMap<Channel, u64> {
+        let now = self.store.now();
+        let mut depth = BTreeMap::new();
+        for a in self.accounts.all() {
+            *depth.entry(a.provider.channel()).or_default() += a.depth(now);
+        }
+        depth
     }
 
     /// What had to be filed (报备) for each account, and how it stands.

@@ -35,6 +35,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     for _ in 0..2 {
         tracker.spawn(executor(engine.clone(), stop.clone(), permits.clone(), done_tx.clone(), tracker.clone()));
     }
+    tracker.spawn(find_ringing(engine.clone()));
     tracker.spawn(conservation(engine.clone(), stop.clone()));
     tracker.spawn(follow_directory(engine.clone(), stop.clone()));
     tracker.spawn(heartbeat(engine.clone(), stop.clone()));
@@ -118,6 +119,13 @@ async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>) {
             // The intents stand in the store: without an outcome they become unknown by the clock.
             tracing::error!(error = %e, "outcomes could not be recorded");
         }
+    }
+}
+
+/// Not waited for: with a million open callouts it takes its time, and nobody's call waits for it.
+async fn find_ringing(engine: Arc<Engine>) {
+    if let Err(e) = engine.find_ringing().await {
+        tracing::warn!(error = %e, "calls of an earlier run could not be found; for a while more lines may be used than there are");
     }
 }
 

@@ -6,6 +6,7 @@ mod archive;
 mod http;
 mod ingest;
 mod migrate;
+mod pacing;
 mod people;
 mod rules;
 mod simulate;

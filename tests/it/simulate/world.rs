@@ -46,6 +46,8 @@ pub struct Make {
     pub policy: Policy,
     pub email: bool,
     pub callee_limits: bool,
+    /// Calls at once.
+    pub lines: u32,
     pub interleave: bool,
     pub bug: Option<Bug>,
 }
@@ -131,12 +133,12 @@ impl World {
 fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> {
     let limits = || if make.callee_limits { callee_limits() } else { vec![] };
     let mut providers: Vec<Arc<dyn Provider>> = vec![
-        Script::new("sms-a", Channel::Sms, limits(), carrier, make.bug),
-        Script::new("sms-b", Channel::Sms, limits(), carrier, make.bug),
-        Script::new("voice-a", Channel::Voice, limits(), carrier, make.bug),
+        Script::new("sms-a", Channel::Sms, limits(), carrier, make.bug, make.lines),
+        Script::new("sms-b", Channel::Sms, limits(), carrier, make.bug, make.lines),
+        Script::new("voice-a", Channel::Voice, limits(), carrier, make.bug, make.lines),
     ];
     if make.email {
-        providers.push(Script::new("mail-a", Channel::Email, vec![], carrier, make.bug));
+        providers.push(Script::new("mail-a", Channel::Email, vec![], carrier, make.bug, make.lines));
     }
     let parts = Parts {
         store: store.clone(),
