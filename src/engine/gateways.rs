@@ -13,8 +13,9 @@ use std::{fmt, sync::Arc};
 pub const BEAT: Span = Span::secs(2);
 /// A gateway that has not said so for this long is gone.
 pub const LAPSE: Span = Span::secs(10);
-/// A new gateway sends nothing for so long: two beats of the others, so that what a provider grants an account is
-/// shared out anew before it takes its part.
+/// What a gateway has heard of the others holds for so long: two beats. Only for so long does it take its part of
+/// what a provider grants an account, and for so long a new gateway waits before it takes any, so that the parts of all
+/// are never more than the whole, whoever comes, goes, stands still or is cut off.
 pub const QUIET: Span = Span::secs(4);
 /// Others may say so at the same moment; each takes its turn.
 const TRIES: usize = 10;

@@ -1,7 +1,7 @@
 //! Provider accounts as the gateway sees them: rate (governor), requests and calls in flight, and
-//! whether one is stopped. What a provider grants an account is shared out evenly among the gateways that
-//! live ([`Accounts::share_among`]); rates may start afresh with a process, the limits per callee number are
-//! durable and live in the line (`core::line`).
+//! whether one is stopped. What a provider grants an account is shared out among the gateways that live
+//! ([`Accounts::share_among`]), so that all together never take more; rates may start afresh with a process, the
+//! limits per callee number are durable and live in the line (`core::line`).
 
 use crate::{
     channel::{CalleeLimit, Provider},
@@ -45,6 +45,9 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, EngineClock, NoOpMiddleware<
 /// A stopped account is tried again after this long; an operator may be quicker.
 const STOPPED_FOR: Span = Span::secs(30);
 
+/// Whoever does not know its part asks again after this; it is told every two seconds.
+const UNHEARD: Span = Span::ms(500);
+
 /// See [`Account::depth`].
 const FORGOTTEN: Span = Span::secs(30);
 
@@ -54,8 +57,8 @@ pub struct Account {
     pub callee_rules: Vec<CalleeRule>,
     limiter: RwLock<Limiter>,
     clock: EngineClock,
-    /// How many gateways share the account.
-    gateways: AtomicU32,
+    /// This gateway's part of the account.
+    part: RwLock<Part>,
     in_flight: AtomicU32,
     calls: Mutex<HashMap<AttemptId, Ringing>>,
     /// When they were last looked at.
@@ -65,6 +68,28 @@ pub struct Account {
     stopped: Mutex<Option<(Time, String)>>,
     /// Attempts that were to leave and found no slot, and when they were last seen to wait.
     waiting: Mutex<HashMap<AttemptId, Time>>,
+}
+
+/// A gateway's part of what a provider grants an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How many gateways share it; at least 1.
+    pub gateways: u32,
+    /// Which of them this one is, from 0: where something cannot be divided, the first have one more.
+    pub rank: u32,
+    /// Holds no longer than this: who has not heard of the others for so long (it was stopped, or cut off) takes
+    /// nothing, because they have shared its part out among themselves.
+    pub until: Time,
+}
+impl Part {
+    /// The whole, for a gateway that is alone with its store.
+    pub const WHOLE: Part = Part { gateways: 1, rank: 0, until: Time(i64::MAX) };
+
+    /// This gateway's part of what there is for all: together exactly so much, so one's part may be nothing.
+    fn of(self, all: u32) -> u32 {
+        let n = self.gateways.max(1);
+        all / n + u32::from(self.rank < all % n)
+    }
 }
 
 /// See [`Account::calls_to_look_at`].
@@ -90,11 +115,11 @@ impl Account {
         let l = provider.limits();
         let callee_rules = l.per_callee.iter().map(|CalleeLimit { count, window }| CalleeRule { count: *count, window: *window }).collect();
         Account {
-            limiter: RwLock::new(limiter(l.per_second, 1, &clock)),
+            limiter: RwLock::new(limiter(l.per_second, Part::WHOLE, &clock)),
             callee_rules,
             provider,
             clock,
-            gateways: AtomicU32::new(1),
+            part: RwLock::new(Part::WHOLE),
             in_flight: AtomicU32::new(0),
             calls: Mutex::new(HashMap::new()),
             looked: AtomicI64::new(0),
@@ -129,6 +154,9 @@ impl Account {
     }
 
     fn take(self: &Arc<Self>, now: Time) -> Result<InFlight, Span> {
+        if now >= self.part().until {
+            return Err(UNHEARD);
+        }
         if self.in_flight.load(Ordering::Relaxed) >= self.share(self.provider.limits().in_flight) {
             return Err(Span::ms(20));
         }
@@ -147,15 +175,19 @@ impl Account {
                 // and lower lanes have their turn.
                 let place = self.behind.fetch_add(1, Ordering::Relaxed);
                 let wait: Duration = not_until.earliest_possible().duration_since(self.clock.now()).into();
-                let turn = i64::from(place) * 1000 / i64::from(self.share(self.provider.limits().per_second));
+                let turn = i64::from(place) * 1000 / i64::from(self.share(self.provider.limits().per_second).max(1));
                 Err(Span::ms((wait.as_millis() as i64).max(1) + turn.min(5_000)))
             }
         }
     }
 
+    fn part(&self) -> Part {
+        *self.part.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// This gateway's part of what the account grants to all.
     fn share(&self, of_all: u32) -> u32 {
-        (of_all / self.gateways.load(Ordering::Relaxed).max(1)).max(1)
+        self.part().of(of_all)
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<AttemptId, Ringing>> {
@@ -178,7 +210,7 @@ impl Account {
     /// then, however many wait for a line.
     pub fn calls_to_look_at(&self, now: Time) -> Vec<(AttemptId, Phone)> {
         let looked = self.looked.load(Ordering::Relaxed);
-        if self.gateways.load(Ordering::Relaxed) < 2 || now < Time(looked) + LOOK_AGAIN {
+        if self.part().gateways < 2 || now < Time(looked) + LOOK_AGAIN {
             return Vec::new();
         }
         self.looked.store(now.0, Ordering::Relaxed);
@@ -206,11 +238,11 @@ impl Account {
     }
 }
 
-/// The account's rate, shared by so many gateways.
-fn limiter(per_second: u32, gateways: u32, clock: &EngineClock) -> Limiter {
-    let gateways = gateways.max(1);
+/// A part of the account's rate.
+fn limiter(per_second: u32, part: Part, clock: &EngineClock) -> Limiter {
+    let gateways = part.gateways.max(1);
     let quota = if per_second >= gateways {
-        let rate = NonZeroU32::new(per_second / gateways).unwrap_or(NonZeroU32::MIN);
+        let rate = NonZeroU32::new(part.of(per_second)).unwrap_or(NonZeroU32::MIN);
         // A tenth of a second's worth at once: providers count by the second, bursts hurt.
         Quota::per_second(rate).allow_burst(NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN))
     } else {
@@ -230,12 +262,12 @@ impl Accounts {
         let clock = EngineClock(now);
         Accounts { all: providers.into_iter().map(|p| Arc::new(Account::new(p, clock.clone()))).collect() }
     }
-    /// So many gateways live: each takes its part of every account.
-    pub fn share_among(&self, gateways: usize) {
-        let n = u32::try_from(gateways).unwrap_or(u32::MAX).max(1);
+    /// From now on this gateway takes this part of every account.
+    pub fn share_among(&self, part: Part) {
         for a in &self.all {
-            if a.gateways.swap(n, Ordering::Relaxed) != n {
-                let fresh = limiter(a.provider.limits().per_second, n, &a.clock);
+            let before = std::mem::replace(&mut *a.part.write().unwrap_or_else(PoisonError::into_inner), part);
+            if (before.gateways, before.rank) != (part.gateways, part.rank) {
+                let fresh = limiter(a.provider.limits().per_second, part, &a.clock);
                 *a.limiter.write().unwrap_or_else(PoisonError::into_inner) = fresh;
             }
         }
@@ -314,16 +346,49 @@ mod tests {
         let all = accounts(900, 1000);
         assert_eq!(burst(&all.all[0]), 90, "a tenth of a second's worth");
         let all = accounts(900, 1000);
-        all.share_among(3);
+        all.share_among(part(3, 0));
         assert_eq!(burst(&all.all[0]), 30);
-        all.share_among(2000);
+        all.share_among(part(2000, 1999));
         assert_eq!(burst(&all.all[0]), 1, "less than one a second each, yet not none");
+    }
+
+    fn part(gateways: u32, rank: u32) -> Part {
+        Part { gateways, rank, until: Time(i64::MAX) }
+    }
+
+    #[test]
+    fn all_parts_together_are_the_whole_and_never_more() {
+        for all in [0, 1, 2, 7, 100, 256, u32::MAX] {
+            for n in 1..=8 {
+                let sum: u64 = (0..n).map(|rank| u64::from(part(n, rank).of(all))).sum();
+                assert_eq!(sum, u64::from(all), "{all} among {n}");
+            }
+        }
+        // One call at a time is one call at a time, however many gateways there are.
+        let taken = |rank| {
+            let all = accounts(10_000, 1);
+            all.share_among(part(3, rank));
+            let a = &all.all[0];
+            let first = a.slot(attempt(1), NOW).is_ok();
+            a.call_began(attempt(1), &Phone::parse("15400000001").unwrap(), NOW + Span::mins(2));
+            usize::from(first) + usize::from(a.slot(attempt(2), NOW).is_ok())
+        };
+        assert_eq!([0, 1, 2].map(taken), [1, 0, 0]);
+    }
+
+    #[test]
+    fn who_has_not_heard_of_the_others_takes_nothing_until_it_has() {
+        let all = accounts(900, 1000);
+        all.share_among(Part { until: NOW, ..part(2, 0) });
+        assert_eq!(burst(&all.all[0]), 0);
+        all.share_among(Part { until: NOW + Span::ms(1), ..part(2, 0) });
+        assert_eq!(burst(&all.all[0]), 45);
     }
 
     #[test]
     fn calls_hold_their_lines_until_they_are_over_or_their_time_is() {
         let all = accounts(10_000, 4);
-        all.share_among(2);
+        all.share_among(part(2, 0));
         let a = &all.all[0];
         let phone = Phone::parse("15400000001").unwrap();
         a.call_began(attempt(1), &phone, NOW + Span::mins(2));
