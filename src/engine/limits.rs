@@ -268,6 +268,8 @@ impl Accounts {
             let before = std::mem::replace(&mut *a.part.write().unwrap_or_else(PoisonError::into_inner), part);
             if (before.gateways, before.rank) != (part.gateways, part.rank) {
                 let fresh = limiter(a.provider.limits().per_second, part, &a.clock);
+                // What may leave at once has left by the old part, maybe this very moment.
+                while fresh.check().is_ok() {}
                 *a.limiter.write().unwrap_or_else(PoisonError::into_inner) = fresh;
             }
         }
@@ -290,8 +292,9 @@ impl Accounts {
     }
 }
 
+/// An account without a provider, for tests of this and of who shares it.
 #[cfg(test)]
-mod tests {
+pub(super) mod testing {
     use super::*;
     use crate::{
         channel::{AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, SendRequest},
@@ -327,12 +330,28 @@ mod tests {
         }
     }
 
-    fn accounts(per_second: u32, concurrent_calls: u32) -> Accounts {
+    pub fn with(per_second: u32, concurrent_calls: u32, now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
         let limits = AccountLimits { per_second, in_flight: 1000, concurrent_calls, per_callee: Vec::new() };
-        Accounts::new(vec![Arc::new(Voice(limits))], Arc::new(|| Time(1_000_000)))
+        Accounts::new(vec![Arc::new(Voice(limits))], now)
     }
-    fn attempt(n: u16) -> AttemptId {
+    pub fn accounts(per_second: u32, now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
+        with(per_second, 1_000, now)
+    }
+    pub fn attempt(n: u16) -> AttemptId {
         AttemptId { callout: CalloutId::new(WarningId(1), 0), n }
+    }
+    /// How many requests leave at this very moment.
+    pub fn burst(all: &Accounts, now: Time) -> usize {
+        (0..1000).map_while(|n| all.all[0].slot(attempt(n), now).ok()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{testing::attempt, *};
+
+    fn accounts(per_second: u32, concurrent_calls: u32) -> Accounts {
+        testing::with(per_second, concurrent_calls, Arc::new(|| NOW))
     }
     const NOW: Time = Time(1_000_000);
 

@@ -371,14 +371,13 @@ impl Engine {
         self.store.changed().await;
     }
 
-    /// These gateways live, which holds until `until`: this one takes its part of what providers grant.
-    pub fn share_accounts(&self, live: &[gateways::GatewayId], until: Time) {
-        let me = self.gateways.me();
-        let rank = live.iter().position(|g| g == me);
-        // One that is not among them yet makes them one more.
-        let gateways = live.len() + usize::from(rank.is_none());
-        let few = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        self.accounts.share_among(limits::Part { gateways: few(gateways), rank: few(rank.unwrap_or(live.len())), until });
+    /// Tells the other gateways that this one lives, and takes its part of what providers grant.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be told or the others could not be asked: the part that was taken before lapses.
+    pub async fn say_alive(&self) -> Result<(), StoreError> {
+        self.accounts.share_among(self.gateways.take_part().await?);
+        Ok(())
     }
 
     /// Tells the metrics how the accounts stand, used or not.

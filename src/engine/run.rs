@@ -142,27 +142,16 @@ async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
     }
 }
 
-/// Tells the others, and takes this gateway's part of every account. Whether they were told.
+/// Tells the others, and takes this gateway's part of every account; whether that went well.
 async fn say_alive(engine: &Engine) -> bool {
     if !engine.store().shared() {
         return true;
     }
-    // What is heard now was so when it was asked for, not when the answer came.
-    let asked = engine.now();
-    if let Err(e) = engine.gateways().beat().await {
-        tracing::warn!(error = %e, "the other gateways could not be told that this one lives");
-        return false;
+    let said = engine.say_alive().await;
+    if let Err(e) = &said {
+        tracing::warn!(error = %e, "the other gateways could not be told of this one or asked: nothing is sent until they can");
     }
-    match engine.gateways().live().await {
-        Ok(live) => {
-            engine.share_accounts(&live, asked + gateways::QUIET);
-            true
-        }
-        Err(e) => {
-            tracing::warn!(error = %e, "who else lives could not be asked: nothing is sent until it is known");
-            false
-        }
-    }
+    said.is_ok()
 }
 
 /// Waits until the others have taken smaller parts of every account.

@@ -171,15 +171,17 @@ impl Archived {
     async fn read_spent(&self, what: &[Spent]) -> Result<Vec<Option<Entity>>, StoreError> {
         let keys: Vec<Key> = what.iter().map(|s| s.key.clone()).collect();
         let records = self.live.store.load(&keys).await?;
-        let reads = what.iter().zip(records).map(|(s, record)| async move {
-            let mut journal = self.live.reports.journal(&s.key).await?;
-            journal.retain(|r| r.n <= s.row);
-            let named = journal.last().is_some_and(|r| (r.n, r.head) == (s.row, s.head));
-            let Some(record) = record.filter(|r| named && (!s.whole || r.head == s.head && r.due.is_none())) else { return Ok(None) };
-            let record = if s.whole { record } else { stub(&s.key, s.head) };
-            Ok::<_, StoreError>(Some(Entity { key: s.key.clone(), record: Some(record), face: None, journal, inbox: Vec::new() }))
-        });
+        let reads: Vec<_> = what.iter().zip(records).map(|(s, record)| self.read_one(s, record)).collect();
         stream::iter(reads).buffered(AHEAD).try_collect().await
+    }
+
+    async fn read_one(&self, s: &Spent, record: Option<Record>) -> Result<Option<Entity>, StoreError> {
+        let mut journal = self.live.reports.journal(&s.key).await?;
+        journal.retain(|r| r.n <= s.row);
+        let named = journal.last().is_some_and(|r| (r.n, r.head) == (s.row, s.head));
+        let Some(record) = record.filter(|r| named && (!s.whole || r.head == s.head && r.due.is_none())) else { return Ok(None) };
+        let record = if s.whole { record } else { stub(&s.key, s.head) };
+        Ok(Some(Entity { key: s.key.clone(), record: Some(record), face: None, journal, inbox: Vec::new() }))
     }
 
     /// Writes copies and reads them back; the digest of what stands on the shelf then.
@@ -187,7 +189,7 @@ impl Archived {
         let _one = self.carrying.lock().await;
         let mut batch = Vec::new();
         for e in entities {
-            batch.extend(if leaves_whole(&e.key) == Some(true) { self.as_it_stood(e).await? } else { self.rows_of(e).await? });
+            batch.extend(if leaves_whole(&e.key) == Some(true) { self.as_it_stood(e).await? } else { self.rows_of(e).await?.into_iter().collect() });
         }
         let lane = WriteLane::Planning;
         if !batch.is_empty() && self.shelf.commit(lane, batch).await?.iter().any(|c| *c != Committed::Done) {

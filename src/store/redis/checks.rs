@@ -15,8 +15,7 @@ use std::collections::BTreeMap;
 /// `Unavailable` with every fault of every primary at once.
 pub(super) async fn check(link: &Link) -> Result<Confirm, StoreError> {
     let mut faults = Vec::new();
-    let mut ask = cmd("INFO");
-    for (address, info) in link.each_primary(&ask).await? {
+    for (address, info) in link.each_primary(&cmd("INFO")).await? {
         let info = reply::text(info?)?;
         let mut tell = |fault: String| faults.push(format!("{address}: {fault}"));
         server(link, &info, &mut tell);
