@@ -6,6 +6,7 @@
 //! Time comes in as [`time::Time`]; chance comes in as a hash of the thing it is for.
 
 pub mod callout;
+pub mod coverage;
 pub mod directory;
 pub mod directory_diff;
 pub mod directory_docs;
@@ -20,6 +21,7 @@ pub mod ids;
 pub mod kinship;
 pub mod line;
 pub mod message;
+pub mod numbers;
 pub mod outline;
 pub mod outline_file;
 pub mod phone;
