@@ -15,6 +15,7 @@ pub mod directory_index;
 pub mod directory_names;
 pub mod division;
 pub mod division_list;
+pub mod drill;
 pub mod duty_call;
 pub mod hazard;
 pub mod ids;

@@ -3,6 +3,7 @@
 
 use super::{
     callout::state::{Task, TaskKind},
+    drill::DrillScope,
     duty_call::DutyCall,
     hazard::Level,
     ids::{IssuerId, WarningId},
@@ -102,6 +103,9 @@ pub struct WarningState {
     pub closed_at: Option<Time>,
     /// Started by an operator as a drill: rings, marked everywhere.
     pub drill: bool,
+    /// What a drill is narrowed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill_scope: Option<Box<DrillScope>>,
     pub expires_at: Time,
     pub policy: RunningPolicy,
     pub plan: PlanHead,

@@ -97,6 +97,11 @@ impl Lookup {
         Lookup { dead, ..self }
     }
 
+    /// The same, to be handed on to the next directory's lookup.
+    pub fn dead_numbers(&self) -> Arc<DeadNumbers> {
+        self.dead.clone()
+    }
+
     /// Numbers that were proved dead; tried last.
     pub fn dead(&self) -> &DeadNumbers {
         &self.dead
