@@ -14,7 +14,7 @@ use crate::{
             self, Channels, Ctx, ForwardTo, Stepped,
             entry::Entry,
             event::{Event, LineNews},
-            state::Callout,
+            state::{AttemptState, Callout},
         },
         duty_call::DutyCall,
         ids::{AttemptId, CalloutId, WarningId},
@@ -22,7 +22,8 @@ use crate::{
         phone::Phone,
         place::PlaceLetter,
         plan::{CHUNK, PlanChunk, PlanEntry},
-        policy::{At, FeedbackRule, Ladder},
+        policy::{FeedbackRule, Ladder},
+        priority::Priority,
         send::Channel,
         time::Time,
         warning_life::WarningState,
@@ -67,11 +68,7 @@ impl Around {
     }
     /// When a rung was due by the clock alone.
     fn rung_time(&self, rung: u8, c: &Callout) -> Time {
-        match self.ladder().rungs.get(usize::from(rung)).map(|r| r.at) {
-            Some(At::Start(s)) => c.start + s,
-            Some(At::Deadline(s)) => c.due_at + s,
-            None => c.due_at,
-        }
+        self.ladder().rungs.get(usize::from(rung)).map_or(c.due_at, |r| r.at.time(c.start, c.due_at))
     }
     fn feedback(&self) -> Option<&FeedbackRule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
@@ -92,6 +89,11 @@ impl Around {
     }
     pub fn lane(&self) -> Lane {
         Lane::of(self.entry().level, self.warning.drill)
+    }
+    /// Whose turn it is where slots are scarce.
+    pub fn priority(&self, c: &Callout) -> Priority {
+        let tier = self.entry().posts.first().map(|p| p.tier);
+        Priority::of(self.entry().level, self.warning.drill, tier, c.id.ordinal, Some(c.due_at))
     }
 }
 
@@ -251,7 +253,7 @@ impl Engine {
         Ok(self.store.load(&[Key::Callout(id)]).await?.into_iter().next().flatten().is_some())
     }
 
-    /// Metrics of what was just made durable.
+    /// Metrics of what was just made durable; who waits for no slot any more is struck out.
     pub(super) fn noted(&self, around: &Around, s: &Stepped) {
         if around.warning.drill {
             // A drill's figures are its own.
@@ -259,6 +261,9 @@ impl Engine {
         }
         for e in &s.entries {
             match e {
+                Entry::AttemptIs { n, state: AttemptState::Withdrawn | AttemptState::Failed, .. } => {
+                    self.accounts.forget(AttemptId { callout: s.state.id, n: *n });
+                }
                 Entry::Answered { via, at, .. } => metrics::answered(via.as_str(), *at - s.state.start),
                 // The first request of a warning's first person stands for the warning's way through the house.
                 Entry::Sending { n: 1, .. } if s.state.id.ordinal == 0 && s.state.carried_from.is_none() => {
@@ -321,6 +326,7 @@ impl Engine {
             }
             let commit = self.line_commit(phone, record.as_ref(), &stepped, now, Vec::new());
             if matches!(self.store.commit(lane, vec![commit]).await?.first(), Some(Committed::Done)) {
+                self.stop_waiting(&stepped.entries);
                 return Ok(stepped);
             }
         }

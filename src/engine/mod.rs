@@ -5,7 +5,8 @@
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `archiving` (closed warnings leave the store), `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
+//! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -36,6 +37,7 @@ pub mod readiness;
 pub mod reference;
 mod rows;
 pub mod run;
+mod waiting;
 mod warning;
 
 pub use crate::channel::CallbackRequest;

@@ -5,14 +5,15 @@
 //! area that cannot be read, a role nobody knows, a hazard without a rule become findings.
 //!
 //! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places · `rows`
-//! holds the policy's row · `people` gathers posts into persons and writes the entries · [`survey`] asks every post
-//! of the territory for coverage.
+//! holds the policy's row · `near` measures how far places are from the hazard · `people` gathers posts into persons
+//! and writes the entries · [`survey`] asks every post of the territory for coverage.
 
 pub mod area;
 mod drawn;
 mod expiry;
 pub mod lookup;
 mod names;
+mod near;
 mod people;
 mod rows;
 mod shape;

@@ -1,7 +1,7 @@
 //! Posts gathered into persons: one entry each, however many posts; then the entries written in the
 //! order of calling, cut into chunks.
 
-use super::{PlanInput, PlanOutput, area::strength, lookup::tier_of, rows::Way};
+use super::{PlanInput, PlanOutput, area::strength, lookup::tier_of, near::Nearness, rows::Way};
 use crate::core::{
     directory::{Place, Tier},
     division::DivisionLevel,
@@ -9,6 +9,7 @@ use crate::core::{
     ids::RecipientId,
     plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson, PlanPost},
     policy::AnswerRule,
+    priority::calling_rank,
     warning::Finding,
 };
 use std::{
@@ -49,21 +50,11 @@ pub struct Picks {
 const PEOPLE_A_CHUNK: usize = 60_000;
 
 /// One person's picks, and where he stands in the order of calling: red first, those who must answer
-/// first, then from the point upwards, neighbours side by side.
+/// first, then from the point upwards, nearest to the hazard first, neighbours side by side.
 struct Draft<'a> {
-    key: (Reverse<u8>, bool, u8, &'a Place, RecipientId),
+    key: (Reverse<u8>, bool, u8, u32, &'a Place, RecipientId),
     picks: Range<usize>,
     level: Level,
-}
-
-fn calling_rank(tier: Tier) -> u8 {
-    match tier {
-        Tier::Village | Tier::Point => 0,
-        Tier::Township => 1,
-        Tier::DutyDesk => 2,
-        Tier::County => 3,
-        Tier::City => 4,
-    }
 }
 
 /// Turns picks into the plan's chunks and counts.
@@ -125,6 +116,7 @@ fn sort_by_person(all: &mut Picks) {
 
 fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
     let mut out = Vec::new();
+    let mut near = Nearness::new(input.content, input.directory, input.lookup);
     let mut start = 0;
     for group in all.picks.chunk_by(|a, b| a.recipient == b.recipient) {
         let picks = start..start + group.len();
@@ -132,7 +124,9 @@ fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
         let Some(first) = group.first() else { continue };
         let (Some(post), Some(way)) = (input.directory.posts.get(first.post), all.ways.get(first.way)) else { continue };
         let level = group.iter().filter_map(|p| all.ways.get(p.way).map(|w| w.level)).max_by_key(|l| strength(*l)).unwrap_or(way.level);
-        let key = (Reverse(strength(level)), !way.way.answer, calling_rank(tier_of(post)), &post.place, first.recipient);
+        // Somebody with posts at several places is as near as the nearest.
+        let distance = group.iter().filter_map(|p| input.directory.posts.get(p.post)).map(|p| near.of(&p.place)).min().unwrap_or(0);
+        let key = (Reverse(strength(level)), !way.way.answer, calling_rank(tier_of(post)), distance, &post.place, first.recipient);
         out.push(Draft { key, picks, level });
     }
     out
