@@ -2,7 +2,7 @@
 //! ten is gone. For sharing what is counted per account, and for whoever needs a second witness; no
 //! decision about a person rests on it.
 
-use super::limits::Part;
+use super::part::Part;
 use crate::{
     core::time::{Span, Time},
     store::{Doc, Store, StoreError, transfer::GATEWAYS},
@@ -116,6 +116,7 @@ fn lives(doc: &Doc, now: Time) -> bool {
 mod tests {
     use super::*;
     use crate::{
+        core::send::Channel,
         engine::limits::{Accounts, testing},
         store::{clock::ManualClock, memory::MemoryStore},
     };
@@ -161,7 +162,7 @@ mod tests {
         fn new(store: &Arc<MemoryStore>, name: &str, per_second: u32) -> Taking {
             let clock = store.clone();
             let gateways = Gateways::new(store.clone(), GatewayId(name.into()));
-            let accounts = testing::accounts(per_second, Arc::new(move || clock.now()));
+            let accounts = testing::with(Channel::Sms, per_second, 1_000, Arc::new(move || clock.now()));
             accounts.share_among(now(gateways.take_part()));
             let at = store.now();
             Taking { gateways, accounts, from: at + QUIET, beats: at + BEAT, stopped: false }
@@ -173,7 +174,7 @@ mod tests {
                 return 0;
             }
             // What it was about to do when it was stopped comes first.
-            let leave = if at < self.from { 0 } else { testing::burst(&self.accounts, at) };
+            let leave = if at < self.from { 0 } else { testing::burst(&self.accounts.all()[0], at) };
             if at >= self.beats {
                 self.accounts.share_among(now(self.gateways.take_part()));
                 self.beats = at + BEAT;

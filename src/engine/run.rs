@@ -26,6 +26,9 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
             () = make_room(&engine) => {}
         }
     }
+    if let Err(e) = engine.arm_schedules().await {
+        tracing::error!(error = %e, "the drills' schedules could not be given their clocks; they are at the next start");
+    }
     let lines = inbox::Lines::open(&engine);
     let tracker = TaskTracker::new();
     let (done_tx, done_rx) = mpsc::channel::<Done>(2048);
