@@ -54,6 +54,7 @@ use crate::{
         directory::Directory,
         division::Division,
         drill::schedule::DrillSchedule,
+        forecast::Assumptions,
         hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
         numbers::DeadNumbers,
@@ -61,6 +62,7 @@ use crate::{
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
         policy::Policy,
+        rehearsal::Prices,
         time::{Span, Time},
         warning::{FieldError, Finding},
         warning_life::WarningState,
@@ -207,6 +209,9 @@ pub struct Settings {
     pub drills: Vec<DrillSchedule>,
     /// By when the directory must be confirmed each year.
     pub filing: Option<FilingDate>,
+    /// What messages and calls cost, and how people are taken to answer: for rehearsals.
+    pub prices: Prices,
+    pub assumptions: Assumptions,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -229,6 +234,8 @@ impl Default for Settings {
             outlines: Arc::default(),
             drills: Vec::new(),
             filing: None,
+            prices: Prices::default(),
+            assumptions: Assumptions::default(),
         }
     }
 }
