@@ -37,7 +37,7 @@ pub struct Readiness {
     pub capacity: Capacity,
     pub assumptions: Assumptions,
     pub prices: Prices,
-    sending_timeout: Span,
+    pub sending_timeout: Span,
 }
 impl Readiness {
     pub fn coverage(&self, within: Option<Division>, hazard: Option<&HazardCode>, level: Option<Level>) -> Coverage {
