@@ -187,6 +187,9 @@ fn check_issuer(issuer: &Issuer, fault: &mut impl FnMut(&str, String)) {
     if issuer.divisions.is_empty() {
         fault(&key("divisions"), "is empty: every warning of this issuer would be refused; name the divisions it may warn".into());
     }
+    if issuer.mapping.is_some() && issuer.xmldsig.as_ref().is_some_and(|x| x.required) {
+        fault(&key("xmldsig.required"), "cannot be with `mapping`: what a mapping reads bears no signature that is checked".into());
+    }
     if issuer.rate == 0 {
         fault(&key("rate"), "is 0; say how many warnings a minute it may post".into());
     }

@@ -13,7 +13,7 @@ mod secret;
 mod sections;
 mod sources;
 
-pub use access::{HazardRight, Issuer, MappingFile, Role, Token};
+pub use access::{HazardRight, Issuer, MappingFile, PinnedKey, Role, Token, XmlSignature};
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
 pub use sections::{Archive, Clock, Coverage, Divisions, Engine, Link, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
@@ -155,6 +155,9 @@ impl Config {
         for issuer in &mut self.issuers {
             if let Some(Err(why)) = issuer.mapping.as_mut().map(MappingFile::load) {
                 found.push((format!("issuer[{}].mapping", issuer.id), why));
+            }
+            if let Some(Err(why)) = issuer.xmldsig.as_mut().map(XmlSignature::load) {
+                found.push((format!("issuer[{}].xmldsig.keys", issuer.id), why));
             }
         }
         for (account, table) in &mut self.providers {

@@ -268,3 +268,18 @@ fn sources_name_an_issuer_an_address_and_a_folder_that_can_work() {
         faults(issuer, &[])
     );
 }
+
+#[test]
+fn the_keys_of_xml_signatures_are_files_or_pem_and_stand_beside_no_mapping_that_could_not_check_them() {
+    let issuer =
+        |more: &str| format!("[[issuer]]\nid = \"a\"\nname = \"甲\"\nkey = \"0123456789abcdef0123456789\"\ndivisions = [\"14\"]\n{more}\n");
+    let pem = "-----BEGIN PUBLIC KEY-----\\nAAAA\\n-----END PUBLIC KEY-----";
+    let config = Config::from_text("c.toml", &issuer(&format!("xmldsig = {{ keys = [\"{pem}\"] }}")), &Environment::default()).unwrap();
+    let set = config.issuers[0].xmldsig.as_ref().unwrap();
+    assert!(set.keys[0].text.starts_with("-----BEGIN PUBLIC KEY-----\n") && !set.required);
+    let told = |more: &str| faults(&issuer(more), &[]).join("\n");
+    assert!(told("xmldsig = { keys = [\"nowhere/a.pem\"] }").contains("`issuer[a].xmldsig.keys`: nowhere/a.pem cannot be read"));
+    let both = format!("mapping = \"flash-flood\"\nxmldsig = {{ keys = [\"{pem}\"], required = true }}");
+    assert!(told(&both).contains("`issuer[a].xmldsig.required`: cannot be with `mapping`"), "{}", told(&both));
+    assert!(told("xmldsig = { key = [] }").contains("xmldsig"));
+}

@@ -86,6 +86,19 @@ pub struct Relations {
     /// References that named nothing known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<String>,
+    /// Older stages of the same event that this narrower one takes the place of only in [`Relations::within`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<WarningId>,
+    /// What this message's own areas were read as, where `parts` is not empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<super::division::Division>,
+}
+
+impl Relations {
+    /// Where this message may take the older one's place: empty for all of it.
+    pub fn limits(&self, older: WarningId) -> &[super::division::Division] {
+        if self.parts.contains(&older) { &self.within } else { &[] }
+    }
 }
 
 /// The state of a warning.

@@ -14,7 +14,7 @@ use crate::{
         division::Division,
         drill::DrillScope,
         hazard::Level,
-        ids::{MAX_WARNING, WarningId},
+        ids::{MAX_WARNING, WarningId, is_national_identifier},
         planner::{self, default_expiry},
         policy::RunningPolicy,
         time::{Span, Time},
@@ -56,15 +56,15 @@ impl Engine {
             return self.known(i, &digest, findings).await;
         }
         let mut relations = Relations::default();
+        // A national identifier is one warning whoever relays it, under whatever name; another one is its sender's own.
+        let same = |i: &&Identity| i.issuer != issuer.id.0 || is_national_identifier(&content.identifier);
         if content.message_type != MessageType::Cancel
-            && let Some(other) = known.iter().find(|i| i.issuer != issuer.id.0)
+            && let Some(other) = known.iter().find(same)
         {
             relations.continues = Some(other.warning);
             relations.joined = true;
-            findings.push(Finding::new(
-                "joined_event",
-                format!("同一编号已由 {} 发布（{}），并入该事件，不重复叫应", other.issuer, other.warning),
-            ));
+            let who = if other.issuer == issuer.id.0 { &other.sender } else { &other.issuer };
+            findings.push(Finding::new("joined_event", format!("同一编号已由 {who} 发布（{}），并入该事件，不重复叫应", other.warning)));
         }
         if content.sent > self.store.now() + FUTURE {
             let ahead = format!("发布时间 {} 晚于当前时间，请发布单位核对时钟", content.sent.rfc3339());
@@ -175,10 +175,13 @@ impl Engine {
                 if target.id == w.id || target.drill != w.drill {
                     continue;
                 }
-                let Some(within) = self.may_bind(w, &target) else {
+                let Some(mut within) = self.may_bind(w, &target) else {
                     w.findings.push(Finding::new("not_bound", format!("{} 无权变更或解除 {}（{}）", w.issuer, target.id, target.issuer)));
                     continue;
                 };
+                if within.is_empty() {
+                    within = w.relations.limits(target.id).to_vec();
+                }
                 let cancel = w.content.message_type == MessageType::Cancel;
                 if w.relations.joined && !cancel {
                     // The other half of it ends what it updates; ending the other half would leave its people to nobody.

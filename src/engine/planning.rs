@@ -174,6 +174,11 @@ impl Engine {
     async fn continue_callout(&self, around: &Around, old: CalloutId, id: CalloutId, now: Time) -> Result<Stepped, StoreError> {
         let fresh = || callout::open(around.ctx(self), id, around.start(), now);
         let Some(before) = self.around(old).await? else { return Ok(fresh()) };
+        // A narrower stage leaves alone whom the older one also calls for places outside it (the walk of its end does too).
+        let within = around.warning.relations.limits(before.warning.id);
+        if !within.is_empty() && !before.entry().posts.iter().all(|p| within.iter().any(|d| d.contains(p.place.division))) {
+            return Ok(fresh());
+        }
         let told_only = !around.warning.policy.ladders[usize::from(around.entry().ladder)].ladder.answer;
         let raised = around.entry().level.rank() > before.entry().level.rank();
         let was_told_only = !before.warning.policy.ladders[usize::from(before.entry().ladder)].ladder.answer;

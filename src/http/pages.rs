@@ -44,6 +44,8 @@ pub struct WarningPart {
     pub sent: String,
     pub onset: Option<String>,
     pub expires: Option<String>,
+    /// Not for the public: the page says so to those called.
+    pub restricted: bool,
 }
 
 /// Whom a page is for.
