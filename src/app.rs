@@ -313,6 +313,9 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         gateway: gateway_name()?,
         outlines: Arc::new(outlines(config).map_err(AppError::Faults)?),
         assumptions: config.forecast,
+        drills: config.drills.clone(),
+        filing: config.coverage.filing(),
+        prices: config.cost,
         ..engine::Settings::default()
     };
     let issuers = config

@@ -6,6 +6,7 @@
 //! Time comes in as [`time::Time`]; chance comes in as a hash of the thing it is for.
 
 pub mod callout;
+pub mod coverage;
 pub mod directory;
 pub mod directory_diff;
 pub mod directory_docs;
@@ -14,6 +15,7 @@ pub mod directory_index;
 pub mod directory_names;
 pub mod division;
 pub mod division_list;
+pub mod drill;
 pub mod duty_call;
 pub mod forecast;
 pub mod hazard;
@@ -21,6 +23,7 @@ pub mod ids;
 pub mod kinship;
 pub mod line;
 pub mod message;
+pub mod numbers;
 pub mod outline;
 pub mod outline_file;
 pub mod phone;
@@ -29,6 +32,7 @@ pub mod plan;
 pub mod planner;
 pub mod policy;
 pub mod priority;
+pub mod rehearsal;
 pub mod role;
 pub mod send;
 pub mod speech;

@@ -3,6 +3,7 @@
 
 use super::{
     CalloutParts, Engine,
+    drills::drill_closed,
     newer::{is_whole, read_whole},
     rows,
     warning::WarningLetter,
@@ -184,6 +185,7 @@ impl Engine {
             let letter = PlaceLetter::Answered { callout: s.state.id, by, rule: *rule };
             c.send.push(Envelope { to: place_key(place), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
         }
+        c.send.extend(self.number_news(around, s, now));
         for n in &s.effects.tasks {
             if let Some(task) = s.state.tasks.get(usize::from(*n).wrapping_sub(1)) {
                 let row = rows::callout_task(&s.state, entry, &around.chunk, task);
@@ -253,6 +255,10 @@ impl Engine {
 
     /// Metrics of what was just made durable; who waits for no slot any more is struck out.
     pub(super) fn noted(&self, around: &Around, s: &Stepped) {
+        if around.warning.drill {
+            // A drill's figures are its own.
+            return;
+        }
         for e in &s.entries {
             match e {
                 Entry::AttemptIs { n, state: AttemptState::Withdrawn | AttemptState::Failed, .. } => {
@@ -376,6 +382,9 @@ impl Engine {
         c.feed = c.tasks.iter().map(|t| rows::task_feed(t, now)).collect();
         c.feed.extend(change.announce.iter().map(|kind| rows::warning_feed(kind, w, now)));
         c.blobs = change.blobs.clone();
+        if w.drill && change.announce.contains(&"warning.closed") {
+            c.send.push(drill_closed(w.id, now));
+        }
         c
     }
 }

@@ -1,6 +1,6 @@
 //! The forecast while a warning runs: from what is really queued, over all warnings, and from the accounts as they stand.
 
-use super::{Engine, apply::from_json};
+use super::{Engine, apply::from_json, limits::reserved_lines};
 use crate::{
     core::{
         callout::state::Callout,
@@ -11,6 +11,7 @@ use crate::{
         ids::{CalloutId, WarningId},
         plan::CHUNK,
         policy::{NamedLadder, Night},
+        send::Channel,
         time::{Span, Time},
         warning_life::{WarningPhase, WarningState},
     },
@@ -105,9 +106,24 @@ impl Engine {
         Ok(Some(made))
     }
 
-    /// What the accounts in use grant to calls of this level: what is kept for red is not for others.
+    /// What the accounts that work grant to calls and messages of this level, to all gateways together: what is kept
+    /// for red is not for others.
     pub fn capacity(&self, level: Level) -> Capacity {
-        self.accounts.capacity(self.store.now(), level)
+        let now = self.store.now();
+        let mut c = Capacity::default();
+        for a in self.accounts.all().iter().filter(|a| a.stopped(now).is_none()) {
+            let l = a.provider.limits();
+            match a.provider.channel() {
+                Channel::Sms => c.sms_per_second = c.sms_per_second.saturating_add(l.per_second),
+                Channel::Voice => {
+                    let kept = if level == Level::Red { 0 } else { reserved_lines(l.concurrent_calls) };
+                    c.lines = c.lines.saturating_add(l.concurrent_calls - kept);
+                    c.calls_per_second = c.calls_per_second.saturating_add(l.per_second);
+                }
+                Channel::Email | Channel::Im => {}
+            }
+        }
+        c
     }
 
     async fn queue_of(&self, warning: Arc<WarningState>, now: Time) -> Result<Queue, StoreError> {
@@ -170,7 +186,7 @@ impl Engine {
             }
         }
         let level = warnings.first().map_or(Level::Red, |w| if w.drill { Level::Blue } else { w.content.level });
-        let capacity = self.accounts.capacity(now, level);
+        let capacity = self.capacity(level);
         let assumptions = self.settings.assumptions;
         let night = warnings.first().map_or_else(Night::default, |w| w.policy.night);
         let made = forecast(Input { now, night, ladders: &ladders, subjects: &subjects, others: &others, capacity, assumptions });

@@ -5,7 +5,8 @@
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `waiting` (who waits for them), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
+//! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -15,6 +16,7 @@ pub mod archiving;
 mod audit;
 mod cache;
 pub mod dispatcher;
+pub mod drills;
 mod duty;
 mod ending;
 mod executor;
@@ -27,9 +29,12 @@ mod kin;
 pub mod limits;
 mod lines;
 mod newer;
+pub mod numbers;
+pub mod part;
 mod places;
 mod planning;
 mod provider_ids;
+pub mod readiness;
 mod receipts;
 pub mod reference;
 mod rows;
@@ -47,15 +52,19 @@ use crate::{
             Channels,
             state::{Callout, Via},
         },
+        coverage::FilingDate,
         directory::Directory,
         division::Division,
+        drill::schedule::DrillSchedule,
         forecast::Assumptions,
         hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
+        numbers::DeadNumbers,
         outline::Outlines,
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
         policy::Policy,
+        rehearsal::Prices,
         send::Channel,
         time::{Span, Time},
         warning::{FieldError, Finding},
@@ -67,7 +76,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 /// A bureau that may post, as configured.
@@ -103,6 +112,9 @@ pub enum PostError {
     Forbidden(String),
     #[error("{}", .0.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldError>),
+    /// A drill that must not start now.
+    #[error("{0}")]
+    NotNow(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -196,6 +208,12 @@ pub struct Settings {
     pub gateway: String,
     /// Where the borders of divisions run, as far as they were given.
     pub outlines: Arc<Outlines>,
+    /// Drills that start by themselves.
+    pub drills: Vec<DrillSchedule>,
+    /// By when the directory must be confirmed each year.
+    pub filing: Option<FilingDate>,
+    /// What messages and calls cost, for rehearsals.
+    pub prices: Prices,
     /// What forecasts assume of people and calls.
     pub assumptions: Assumptions,
 }
@@ -218,6 +236,9 @@ impl Default for Settings {
             key: [0; 32],
             gateway: "gateway".into(),
             outlines: Arc::default(),
+            drills: Vec::new(),
+            filing: None,
+            prices: Prices::default(),
             assumptions: Assumptions::default(),
         }
     }
@@ -249,6 +270,8 @@ pub struct Engine {
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
     announcing: tokio::sync::Mutex<()>,
+    /// Of the dead numbers in memory.
+    numbers_version: AtomicU64,
     gateways: gateways::Gateways,
     forecasts: forecast::Kept,
 }
@@ -274,6 +297,7 @@ impl Engine {
             lookups: dispatcher::Lookups::default(),
             announcing: tokio::sync::Mutex::default(),
             forecasts: forecast::Kept::default(),
+            numbers_version: AtomicU64::new(0),
         };
         engine.reload_directory().await?;
         Ok(engine)
@@ -301,11 +325,11 @@ impl Engine {
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
-    fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
+    pub fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
         self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// The same, after a look whether another gateway has replaced the directory since.
-    async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
+    pub async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
         self.follow_directory().await?;
         Ok(self.people())
     }
@@ -314,7 +338,7 @@ impl Engine {
         if self.store.docs_version(DIRECTORY).await? != self.directory().version {
             self.reload_directory().await?;
         }
-        Ok(())
+        self.follow_numbers().await
     }
     /// The directory now in force.
     pub fn directory(&self) -> Arc<Directory> {
@@ -328,12 +352,13 @@ impl Engine {
             Some((kind, id, d.body.as_slice()))
         });
         let directory = Directory::from_docs(version, rows).map_err(StoreError::Corrupt)?;
-        self.install(directory);
+        let dead = self.read_numbers().await?;
+        self.install(directory, Arc::new(dead));
         Ok(())
     }
 
-    fn install(&self, directory: Directory) {
-        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()));
+    fn install(&self, directory: Directory, dead: Arc<DeadNumbers>) {
+        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()).with_numbers(dead));
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
     }
 
@@ -350,7 +375,10 @@ impl Engine {
         }
         let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
         directory.version = version;
-        self.install(directory);
+        let dead = self.people().1.dead_numbers();
+        self.install(directory, dead);
+        // A number that the clerk has changed takes its flag along.
+        self.prune_numbers().await?;
         Ok(true)
     }
 
@@ -380,9 +408,13 @@ impl Engine {
         self.store.changed().await;
     }
 
-    /// So many gateways live: this one takes its part of what providers grant.
-    pub fn share_accounts(&self, gateways: usize) {
-        self.accounts.share_among(gateways);
+    /// Tells the other gateways that this one lives, and takes its part of what providers grant.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be told or the others could not be asked: the part that was taken before lapses.
+    pub async fn say_alive(&self) -> Result<(), StoreError> {
+        self.accounts.share_among(self.gateways.take_part().await?);
+        Ok(())
     }
 
     /// Tells the metrics how the accounts stand, used or not.

@@ -37,7 +37,7 @@ impl Work<'_> {
 
     fn has_door(&self, p: &PlanPerson) -> bool {
         let c = self.ctx.channels;
-        (c.sms && p.phones.iter().any(|n| n.is_mobile())) || (c.voice && !p.phones.is_empty()) || (c.email && p.email.is_some())
+        p.phones.iter().any(|n| c.reaches(n)) || (c.email && p.email.is_some())
     }
 
     fn rung_time(&self, rung: &Rung, start: Time, due_at: Time) -> Time {

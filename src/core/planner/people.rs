@@ -64,7 +64,7 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
     drafts.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     let mut places: HashSet<&Place> = HashSet::new();
     let mut without_number = 0usize;
-    let mut writer = Writer { input, chunk: PlanChunk::default(), index: HashMap::new() };
+    let mut writer = Writer { input, chunk: PlanChunk::default(), index: HashMap::new(), known_dead: HashSet::new(), dead_last: 0 };
     for draft in &drafts {
         let picks = all.picks.get(draft.picks.clone()).unwrap_or_default();
         let Some(entry) = writer.entry(draft, picks, &all.ways) else { continue };
@@ -86,6 +86,10 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
         out.chunks.push(writer.take());
     }
     out.places = places.len();
+    if writer.dead_last > 0 {
+        let detail = format!("{}人有号码被回执证实为空号或停机，这些号码放在最后拨打，请核对名册", writer.dead_last);
+        out.findings.push(Finding::new("dead_numbers", detail));
+    }
     if without_number > 0 {
         out.findings.push(Finding::new("without_number", format!("{without_number}人没有电话号码，从代理人一级开始叫应")));
     }
@@ -134,6 +138,9 @@ struct Writer<'a> {
     chunk: PlanChunk,
     /// Only asked, never walked.
     index: HashMap<RecipientId, u16>,
+    /// People of the plan who have a number that was proved dead. Only asked, never walked.
+    known_dead: HashSet<RecipientId>,
+    dead_last: usize,
 }
 
 impl Writer<'_> {
@@ -149,7 +156,14 @@ impl Writer<'_> {
         }
         let r = self.input.directory.recipients.get(&id)?;
         let n = u16::try_from(self.chunk.people.len()).ok()?;
-        self.chunk.people.push(PlanPerson { id, name: r.name.clone(), phones: r.phones.clone(), email: r.email.clone() });
+        let mut phones = r.phones.clone();
+        if self.input.lookup.dead().order(&mut phones) && self.known_dead.insert(id) {
+            self.dead_last += 1;
+        }
+        if let Some(only) = self.input.only.filter(|o| !o.first.is_empty()) {
+            phones.sort_by_key(|p| only.first.binary_search(p).is_err());
+        }
+        self.chunk.people.push(PlanPerson { id, name: r.name.clone(), phones, email: r.email.clone() });
         self.index.insert(id, n);
         Some(n)
     }
