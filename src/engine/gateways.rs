@@ -76,7 +76,7 @@ impl Gateways {
         let from = {
             let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
             // One that comes back after so long is new to the others: they may have struck it out.
-            let from = said.filter(|(at, _)| asked - *at < LAPSE - BEAT).map_or(asked + QUIET, |(_, from)| from);
+            let from = said.filter(|(at, _)| asked + BEAT < *at + LAPSE).map_or(asked + QUIET, |(_, from)| from);
             *said = Some((asked, from));
             from
         };
