@@ -49,7 +49,7 @@ pub(super) fn run(o: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn load(name: &str) -> Result<Mapping, Vec<String>> {
+pub(super) fn load(name: &str) -> Result<Mapping, Vec<String>> {
     if !name.ends_with(".toml") {
         return adapt::shipped(name);
     }

@@ -32,6 +32,7 @@ pub mod plan;
 pub mod planner;
 pub mod policy;
 pub mod priority;
+pub mod rehearsal;
 pub mod role;
 pub mod send;
 pub mod speech;

@@ -423,7 +423,7 @@ impl Engine {
         let scope =
             DrillScope { tiers: s.tiers.clone(), channels: s.channels.clone(), schedule: Some(s.name.clone()), ..DrillScope::default() };
         let started = if s.roll_call {
-            let share = s.share.map_or(Share::Quarter, Share::OneIn);
+            let share = if s.share == 0 { Share::Quarter } else { Share::OneIn(s.share) };
             let order = RollCall { identifier, share, within: s.divisions.clone(), scope, beside_real: false };
             self.start_roll_call(&who, order).await
         } else {

@@ -55,6 +55,7 @@ use crate::{
         directory::Directory,
         division::Division,
         drill::schedule::DrillSchedule,
+        forecast::Assumptions,
         hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
         numbers::DeadNumbers,
@@ -62,6 +63,7 @@ use crate::{
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
         policy::Policy,
+        rehearsal::Prices,
         time::{Span, Time},
         warning::{FieldError, Finding},
         warning_life::WarningState,
@@ -208,6 +210,9 @@ pub struct Settings {
     pub drills: Vec<DrillSchedule>,
     /// By when the directory must be confirmed each year.
     pub filing: Option<FilingDate>,
+    /// What messages and calls cost, and how people are taken to answer: for rehearsals.
+    pub prices: Prices,
+    pub assumptions: Assumptions,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -230,6 +235,8 @@ impl Default for Settings {
             outlines: Arc::default(),
             drills: Vec::new(),
             filing: None,
+            prices: Prices::default(),
+            assumptions: Assumptions::default(),
         }
     }
 }

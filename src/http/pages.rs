@@ -24,6 +24,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("thanks.html", include_str!("../../templates/pages/thanks.html")),
     ("error.html", include_str!("../../templates/pages/error.html")),
     ("status.html", include_str!("../../templates/pages/status.html")),
+    ("coverage.html", include_str!("../../templates/pages/coverage.html")),
 ];
 
 /// What of the warning a page shows.

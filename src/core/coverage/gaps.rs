@@ -67,33 +67,29 @@ impl<'a> Look<'a> {
         let mut any = false;
         let mut numbers: Vec<&Phone> = Vec::new();
         let mut mail = false;
-        for i in &site.own {
+        let own = site.own.iter().map(|i| (i, true));
+        for (i, counts) in own.chain(site.beside.iter().map(|i| (i, false))) {
             let how = asked.get(*i as usize).copied().unwrap_or(Asked::No);
             if how == Asked::No {
                 continue;
             }
             let Some(post) = directory.posts.get(*i as usize) else { continue };
             let Some(person) = directory.recipients.get(&post.recipient) else { continue };
-            any = true;
             self.called.insert(person.id);
             let usable = self.usable(person);
+            // Of a village, its points' people are looked at where they stand: at the point.
+            if post.place == site.place {
+                self.person(at, post, person, how, usable.is_empty(), row);
+            }
+            if !counts {
+                continue;
+            }
+            any = true;
             mail |= self.has_mail(person);
-            if usable.is_empty() && !self.has_mail(person) {
-                self.note((GapKind::NoNumber, at, Some(person.id), None), row);
-            }
-            for phone in &person.phones {
-                if self.input.lookup.dead().is_dead(phone) {
-                    self.note((GapKind::DeadNumber, at, Some(person.id), Some(phone.clone())), row);
-                }
-            }
             for phone in usable {
                 if !numbers.contains(&phone) {
                     numbers.push(phone);
                 }
-            }
-            // Of a village, its points' people are looked at where they stand: at the point.
-            if how == Asked::Answer && post.place == site.place && !self.deputised(post) {
-                self.note((GapKind::NoDeputy, at, Some(person.id), None), row);
             }
         }
         if any && numbers.is_empty() && !mail {
@@ -103,6 +99,19 @@ impl<'a> Look<'a> {
             self.note((GapKind::OneNumber, at, None, None), row);
         }
         any
+    }
+
+    /// What is missing for one person who is called.
+    fn person(&mut self, at: usize, post: &Post, person: &Recipient, how: Asked, no_number: bool, row: u16) {
+        if no_number && !self.has_mail(person) {
+            self.note((GapKind::NoNumber, at, Some(person.id), None), row);
+        }
+        for phone in person.phones.iter().filter(|p| self.input.lookup.dead().is_dead(p)).cloned().collect::<Vec<_>>() {
+            self.note((GapKind::DeadNumber, at, Some(person.id), Some(phone)), row);
+        }
+        if how == Asked::Answer && !self.deputised(post) {
+            self.note((GapKind::NoDeputy, at, Some(person.id), None), row);
+        }
     }
 
     /// Numbers that some account can reach and no receipt proved dead.

@@ -14,6 +14,8 @@ pub(super) struct Site {
     pub place: Place,
     /// Indices of posts in force whose holders are in the directory; of a village, its points' too.
     pub own: Vec<u32>,
+    /// Indices of posts of others who look after the place (包保): they do not make it answered for.
+    pub beside: Vec<u32>,
     /// Indices of the same place's desks.
     pub desks: Vec<u32>,
     /// Where in the list of imagined posts this place's stand.
@@ -43,11 +45,14 @@ pub(super) fn sites(
         let in_force = lookup.posts_exactly(code).filter(|i| in_force(directory, *i, now));
         let (desks, own): (Vec<u32>, Vec<u32>) = in_force.partition(|i| directory.posts.get(*i as usize).is_some_and(|p| p.role.is_desk()));
         // A county's leader who looks after a township (包保) is not that township's own; nor is a town's man the village's.
-        let own = own.into_iter().filter(|i| directory.posts.get(*i as usize).is_some_and(|p| is_own(p, tier))).collect();
+        let (own, beside): (Vec<u32>, Vec<u32>) =
+            own.into_iter().partition(|i| directory.posts.get(*i as usize).is_some_and(|p| is_own(p, tier)));
+        let at_the_place = |i: &u32| directory.posts.get(*i as usize).is_some_and(|p| p.place.point.is_none());
+        let beside = beside.into_iter().filter(at_the_place).collect();
         let place = Place { division: code, point: None };
         let start = imagined.len();
         imagine(policy, &place, tier, &mut imagined);
-        all.push(Site { place, own, desks, imagined: start..imagined.len() });
+        all.push(Site { place, own, beside, desks, imagined: start..imagined.len() });
     }
     for point in directory.points.values().filter(|p| inside(p.division)) {
         let own: Vec<u32> = lookup.posts_of_point(&point.code).iter().copied().filter(|i| in_force(directory, *i, now)).collect();
@@ -55,7 +60,7 @@ pub(super) fn sites(
         let start = imagined.len();
         // What a point is for: a reservoir's keeper answers for a reservoir.
         imagined.push(post_of(&place, Role::new(&point.kind), Tier::Point));
-        all.push(Site { place, own, desks: Vec::new(), imagined: start..imagined.len() });
+        all.push(Site { place, own, beside: Vec::new(), desks: Vec::new(), imagined: start..imagined.len() });
     }
     (all, imagined)
 }

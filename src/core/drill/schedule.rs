@@ -22,9 +22,9 @@ pub struct DrillSchedule {
     /// A roll call: a share of all numbers, such that each is proved once a quarter. Then no hazard or level is given.
     #[serde(default)]
     pub roll_call: bool,
-    /// With `roll_call`: one in so many numbers instead of what the quarter asks for.
+    /// With `roll_call`: one in so many numbers; 0: what the quarter asks for.
     #[serde(default)]
-    pub share: Option<u16>,
+    pub share: u16,
     /// Who is called, as by a real warning of this hazard and level.
     #[serde(default)]
     pub hazard: Option<HazardCode>,
@@ -56,8 +56,8 @@ impl DrillSchedule {
         if !self.roll_call && (self.hazard.is_none() || self.level.is_none()) {
             out.push(("hazard", "say which warning is practised, by hazard and level, or set roll_call = true".to_string()));
         }
-        if self.share == Some(0) || self.share.is_some() && !self.roll_call {
-            out.push(("share", "is one in so many numbers of a roll call, 1 or more".to_string()));
+        if self.share > 0 && !self.roll_call {
+            out.push(("share", "is one in so many numbers of a roll call; set roll_call = true".to_string()));
         }
         out
     }

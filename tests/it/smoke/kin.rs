@@ -91,14 +91,14 @@ pub fn a_forecast_that_narrows_stage_by_stage_is_one_event_and_lets_nobody_outsi
         areas: areas.iter().map(|a| area(a)).collect(),
         ..red(identifier)
     };
-    let county = n.post(&stage("a", "T-12h", &["140521"]));
+    let early = n.post(&stage("a", "T-12h", &[VILLAGE, OTHER_VILLAGE]));
     n.after(Span::secs(5)).expect(CHIEF, Sms, Callout).then_reply("1");
     n.expect(WEST, Sms, Callout);
-    // The same for the whole county: the stage before it is over for everybody.
-    let nearer = n.post(&stage("b", "T-6h", &["140521"]));
+    // The same for all of it: the stage before it is over for everybody.
+    let nearer = n.post(&stage("b", "T-6h", &[VILLAGE, OTHER_VILLAGE]));
     n.after(Span::secs(5)).expect(CHIEF, Sms, Callout);
     n.expect(WEST, Sms, Callout);
-    assert_eq!(n.w.warning(county).closed_reason, Some(WarningEnd::Superseded));
+    assert_eq!(n.w.warning(early).closed_reason, Some(WarningEnd::Superseded));
     // Two hours before, for one village: there it takes its place, elsewhere the forecast stands.
     let here = n.post(&stage("c", "T-2h", &[VILLAGE]));
     n.after(Span::secs(5)).expect(CHIEF, Sms, Callout);
