@@ -6,6 +6,7 @@
 //! Time comes in as [`time::Time`]; chance comes in as a hash of the thing it is for.
 
 pub mod callout;
+pub mod digest;
 pub mod directory;
 pub mod directory_diff;
 pub mod directory_docs;

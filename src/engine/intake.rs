@@ -417,8 +417,9 @@ impl Engine {
         Err(StoreError::Unavailable(format!("too many events of {name} at once")))
     }
 
-    /// Named records have no clock of their own; a letter to one would be a mistake of ours.
+    /// Of named records the groups' digests have a clock; a letter to any other would be a mistake of ours.
     pub(super) async fn work_named(&self, claim: crate::store::Claim) -> Result<(), StoreError> {
+        let Err(claim) = self.park_digest(claim) else { return Ok(()) };
         tracing::error!(key = %claim.key, "a named record came due");
         let until = self.store.now() + Span::mins(10);
         self.store.release(&[(claim.key, claim.nonce)], until).await

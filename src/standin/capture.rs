@@ -16,6 +16,15 @@ use std::{
 /// Kept in memory for `GET /_standin/log`.
 const KEPT: usize = 1000;
 
+/// A group robot by its path: the last part of it may be a key.
+fn robot(path: &str) -> Option<&'static str> {
+    match path {
+        "/robot/send" => Some("dingtalkRobot"),
+        "/cgi-bin/webhook/send" => Some("wecomRobot"),
+        _ => path.starts_with("/open-apis/bot/v2/hook/").then_some("feishuRobot"),
+    }
+}
+
 pub struct Capture {
     dir: PathBuf,
     limit: usize,
@@ -42,6 +51,7 @@ impl Capture {
             .get("x-acs-action")
             .or_else(|| parts.headers.get("x-tc-action"))
             .map(text)
+            .or_else(|| robot(parts.uri.path()).map(str::to_string))
             // `/sms/batchSendSms/v1`, `/2010-04-01/Accounts/AC…/Messages.json`
             .or_else(|| parts.uri.path().split('/').rfind(|p| p.len() > 2).map(|p| p.trim_end_matches(".json").to_string()))
             .unwrap_or_else(|| "request".into())
