@@ -132,7 +132,7 @@ impl Digests {
             reported => f.reported,
             rate => rate(f.answered, f.expected),
             silent => f.silent,
-            overdue => f.overdue,
+            late => f.late(),
             handed_over => f.handed_over,
             unreachable => f.unreachable,
             closed => f.closed,

@@ -106,6 +106,11 @@ impl Figures {
         f
     }
 
+    /// Silent although the deadline is past, or out of reach.
+    pub fn late(&self) -> u32 {
+        self.overdue.saturating_add(self.handed_over).saturating_add(self.unreachable)
+    }
+
     /// The same without its list: what is kept to see whether anything has changed.
     pub fn sums(&self) -> Figures {
         Figures { towns: Vec::new(), more_towns: 0, ..self.clone() }

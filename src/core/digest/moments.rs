@@ -10,10 +10,13 @@ use crate::core::{
 };
 use std::collections::BTreeSet;
 
+/// After a rung's time or a deadline, until it shows in the rows who has let it pass.
+const SETTLE: Span = Span::secs(3);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
     pub at: Time,
-    /// An answer deadline: who is silent then is worth a message.
+    /// An answer deadline has just passed: who is silent is worth a message.
     pub deadline: bool,
 }
 
@@ -25,7 +28,7 @@ pub fn moments(w: &WarningState, tiers: &BTreeSet<Tier>) -> Vec<Moment> {
         let ladder = &named.ladder;
         let deadlines = ladder.deadline.iter().filter(|(tier, _)| ladder.answer && tiers.contains(tier)).map(|(_, span)| start + *span);
         let deadlines: BTreeSet<Time> = deadlines.collect();
-        all.extend(deadlines.iter().map(|at| Moment { at: *at, deadline: true }));
+        all.extend(deadlines.iter().map(|at| Moment { at: *at + SETTLE, deadline: true }));
         for rung in &ladder.rungs {
             let times: Vec<Time> = match rung.at {
                 At::Start(s) => vec![start + s],
@@ -33,7 +36,7 @@ pub fn moments(w: &WarningState, tiers: &BTreeSet<Tier>) -> Vec<Moment> {
             };
             for at in times {
                 if rung.send.contains(&Channel::Im) {
-                    all.insert(Moment { at, deadline: false });
+                    all.insert(Moment { at: at + SETTLE, deadline: false });
                 }
                 if let Some(task) = &rung.task {
                     all.insert(Moment { at: at + task.unclaimed, deadline: false });

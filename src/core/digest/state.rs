@@ -106,7 +106,7 @@ impl Told {
         let passed = |m: &&Moment| m.at > said.at && m.at <= now;
         let why = match look.ended {
             Some(_) => (look.ended != said.ended).then_some(Why::Closed),
-            None if f.silent > 0 && look.moments.iter().filter(passed).any(|m| m.deadline) => Some(Why::Overdue),
+            None if changed && f.late() > 0 && look.moments.iter().filter(passed).any(|m| m.deadline) => Some(Why::Overdue),
             None if f.unclaimed > said.figures.unclaimed => Some(Why::Unclaimed),
             None if changed && look.moments.iter().any(|m| passed(&m)) => Some(Why::Progress),
             None if changed && now >= said.at + group.every => Some(Why::Progress),

@@ -1,3 +1,5 @@
+//! A group's digest, decision by decision.
+
 use super::*;
 use crate::core::{
     callout::state::CalloutState,
@@ -18,7 +20,7 @@ fn at(s: i64) -> Time {
     START + Span::secs(s)
 }
 fn figures(answered: u32, silent: u32) -> Figures {
-    Figures { expected: answered + silent, answered, silent, ..Figures::default() }
+    Figures { expected: answered + silent, answered, silent, overdue: silent, ..Figures::default() }
 }
 fn look(answered: u32, silent: u32) -> Look {
     let moment = |s, deadline| Moment { at: at(s), deadline };
@@ -52,7 +54,8 @@ fn a_group_hears_the_beginning_then_the_silent_at_each_deadline_then_changes_the
     let told = said(300, Why::Overdue, figures(4, 5));
     assert_eq!(assess(&told, &look(4, 5), 480), (None, Some(at(600))), "a rung that changed nothing is not worth a message");
     assert_eq!(assess(&told, &look(6, 3), 480).0, Some(Why::Progress), "a rung's `im`");
-    assert_eq!(assess(&told, &look(4, 5), 600).0, Some(Why::Overdue), "another tier's deadline");
+    assert_eq!(assess(&told, &look(5, 4), 600).0, Some(Why::Overdue), "another tier's deadline");
+    assert_eq!(assess(&told, &look(4, 5), 600).0, None, "a deadline that nobody has");
     let told = said(600, Why::Overdue, figures(6, 3));
     assert_eq!(assess(&told, &look(7, 2), 700), (None, Some(at(1200))));
     assert_eq!(assess(&told, &look(7, 2), 1200).0, Some(Why::Progress), "every ten minutes, if anything has changed");

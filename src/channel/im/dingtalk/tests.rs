@@ -1,3 +1,5 @@
+//! DingTalk's robot: what its messages look like and what its codes mean.
+
 use super::{errors::classify, request};
 use crate::channel::{Message, MessageKind, exchange::Reply, im::reply, refusal::Refusal};
 use crate::core::{send::Outcome, time::Span};

@@ -1,3 +1,5 @@
+//! Feishu's robot: what its messages look like and what its codes mean.
+
 use super::{errors::classify, request};
 use crate::channel::{Message, MessageKind, exchange::Reply, im::reply, sign::feishu::sign};
 use crate::core::{send::Outcome, time::Span};
