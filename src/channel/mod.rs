@@ -125,9 +125,14 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Address {
     Phone(Phone),
-    Email { name: String, address: String },
+    Email {
+        name: String,
+        address: String,
+    },
     /// The group behind a robot; with `at_all` everybody in it is called up (@所有人).
-    Group { at_all: bool },
+    Group {
+        at_all: bool,
+    },
 }
 
 /// A robot's group: what it wants to hear, and what one message to it may hold.

@@ -314,9 +314,8 @@ impl Engine {
         let look = Look { figures: figures.clone(), moments: moments(&w, &tiers), ended, over };
         let facts = self.warning_facts(&w);
         let directory = self.directory();
-        let name = |t: &crate::core::digest::Town| {
-            directory.division_name(t.division).map_or_else(|| t.division.to_string(), str::to_string)
-        };
+        let name =
+            |t: &crate::core::digest::Town| directory.division_name(t.division).map_or_else(|| t.division.to_string(), str::to_string);
         let section = Section {
             why: Why::Progress,
             drill: w.drill,

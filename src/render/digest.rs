@@ -88,8 +88,7 @@ impl Digests {
         let why = sections.first().map_or("", |s| s.why.as_str());
         let text = made.into_iter().map(|r| r.text).collect::<Vec<_>>().join(BETWEEN);
         let variant = if count == 1 { why } else { SEVERAL }.to_string();
-        let message =
-            Message { kind: MessageKind::Digest, variant, drill, variables: Vec::new(), text, subject: Some(title), html: None };
+        let message = Message { kind: MessageKind::Digest, variant, drill, variables: Vec::new(), text, subject: Some(title), html: None };
         Ok((message, count))
     }
 
@@ -177,7 +176,7 @@ fn rate(n: u32, of: u32) -> String {
 
 fn how(ended: Option<WarningEnd>) -> &'static str {
     match ended {
-        Some(WarningEnd::Answered) => "叫应完成，全部应答",
+        Some(WarningEnd::Answered) => "叫应完成",
         Some(WarningEnd::Cancelled) => "已解除，叫应结束",
         Some(WarningEnd::Superseded) => "已由新预警代替，叫应结束",
         Some(WarningEnd::Expired) => "已到期，叫应结束",

@@ -98,7 +98,8 @@ async fn handle(State(s): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>
     if let Some(capture) = &s.capture {
         capture.write(&parts, &body).await;
     }
-    let aliyuns = !(robots::is_for(&parts) || carrier::is_for(&parts) || twilio::is_for(&parts) || huawei::is_for(&parts) || tencent::is_for(&parts));
+    let aliyuns =
+        !(robots::is_for(&parts) || carrier::is_for(&parts) || twilio::is_for(&parts) || huawei::is_for(&parts) || tencent::is_for(&parts));
     let answer = if robots::is_for(&parts) {
         robots::handle(&s, &parts, &body).await
     } else if twilio::is_for(&parts) {

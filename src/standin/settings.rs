@@ -84,10 +84,12 @@ pub struct Huawei {
     pub app_secret: Secret,
     /// Where replies go, whole URL.
     pub reply_callback: Option<String>,
+    /// Whether the customer has asked for signed pushes.
+    pub sign_pushes: bool,
 }
 impl Default for Huawei {
     fn default() -> Self {
-        Huawei { app_key: "testid".into(), app_secret: Secret::new("testsecret"), reply_callback: None }
+        Huawei { app_key: "testid".into(), app_secret: Secret::new("testsecret"), reply_callback: None, sign_pushes: false }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod aliyun_acs3;
 pub mod dingtalk;
 pub mod feishu;
+pub mod huawei_sdk;
 pub mod huawei_wsse;
 pub mod tencent_tc3;
 pub mod twilio;

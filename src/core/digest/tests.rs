@@ -1,14 +1,7 @@
 //! A group's digest, decision by decision.
 
 use super::*;
-use crate::core::{
-    callout::state::CalloutState,
-    division::Division,
-    hazard::HazardCode,
-    ids::WarningId,
-    send::Outcome,
-    time::Span,
-};
+use crate::core::{callout::state::CalloutState, division::Division, hazard::HazardCode, ids::WarningId, send::Outcome, time::Span};
 
 const START: Time = Time(1_720_426_500_000);
 const W: WarningId = WarningId(1);
@@ -203,7 +196,10 @@ fn a_group_hears_only_what_it_wants() {
 
 #[test]
 fn other_peoples_words_call_nobody_up_and_show_no_number() {
-    assert_eq!(plain_md("<at id=all></at> **急** [点](http://x) @所有人\n二"), "＜at id=all＞＜/at＞ ＊＊急＊＊ ［点］(http://x) ＠所有人 二");
+    assert_eq!(
+        plain_md("<at id=all></at> **急** [点](http://x) @所有人\n二"),
+        "＜at id=all＞＜/at＞ ＊＊急＊＊ ［点］(http://x) ＠所有人 二"
+    );
     assert_eq!(masked("请拨 13812345678 或0356-2111111，值班 138 1234 5678。"), "请拨 138******78 或035*-*****11，值班 138 **** **78。");
     assert_eq!(masked("未来3小时雨量将超100毫米，2024-07-08 16:15发布"), "未来3小时雨量将超100毫米，2024-07-08 16:15发布");
     assert_eq!(masked("12379"), "12379");

@@ -6,9 +6,7 @@ use crate::simulate::{
     world::{BUREAU, issuer, shipped_policy},
 };
 use jiaoying::{
-    channel::{
-        AccountLimits, Address, CalleeLimit, CallbackItem, CallbackReply, GroupRobot, Lookup, Message, Provider, SendRequest,
-    },
+    channel::{AccountLimits, Address, CallbackItem, CallbackReply, CalleeLimit, GroupRobot, Lookup, Message, Provider, SendRequest},
     core::{
         digest::{Digest, Group},
         directory::{Directory, Tier},

@@ -3,12 +3,7 @@
 use super::kit::Groups;
 use futures_util::FutureExt;
 use jiaoying::{
-    core::{
-        digest::Group,
-        hazard::Level,
-        send::Outcome,
-        time::Span,
-    },
+    core::{digest::Group, hazard::Level, send::Outcome, time::Span},
     store::{Reports, Store},
 };
 

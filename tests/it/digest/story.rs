@@ -64,7 +64,11 @@ async fn ten_warnings_at_once_are_told_together_and_the_newest_figures_win() {
     }
     // While the robot refuses, people answer: what it then takes has the figures of that moment.
     let before = told.len();
-    g.robots[0].will_say(jiaoying::core::send::Outcome::Throttled { after: Some(Span::mins(10)), whole_account: true, detail: String::new() });
+    g.robots[0].will_say(jiaoying::core::send::Outcome::Throttled {
+        after: Some(Span::mins(10)),
+        whole_account: true,
+        detail: String::new(),
+    });
     g.after(Span::mins(11)).await;
     let refused = g.told(0)[before].at;
     g.reply("15400000001", "1").await;

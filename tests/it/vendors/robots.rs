@@ -118,7 +118,8 @@ async fn faults_on_demand_have_their_classes() {
         }
         assert_eq!(s.groups().len(), if taken { 3 } else { 0 });
     }
-    let codes = BTreeMap::from([("dingtalk", "310000"), ("wecom", "93000"), ("feishu", "19024")].map(|(k, v)| (k.to_string(), v.to_string())));
+    let codes =
+        BTreeMap::from([("dingtalk", "310000"), ("wecom", "93000"), ("feishu", "19024")].map(|(k, v)| (k.to_string(), v.to_string())));
     let s = standin(share(Behaviour { codes, ..Behaviour::default() })).await;
     for kind in ROBOTS {
         assert_eq!(robot(kind, &s.url()).send(&digest(TEXT, false)).await.class(), "config", "{kind}");
@@ -129,7 +130,9 @@ async fn faults_on_demand_have_their_classes() {
 #[tokio::test]
 async fn what_is_too_long_or_lacks_the_keyword_does_not_leave() {
     let s = standin(StandinSettings::default()).await;
-    for (kind, at_all, bytes) in [("dingtalk_robot", false, 20_001), ("wecom_robot", false, 4_097), ("wecom_robot", true, 2_049), ("feishu_robot", false, 20_481)] {
+    for (kind, at_all, bytes) in
+        [("dingtalk_robot", false, 20_001), ("wecom_robot", false, 4_097), ("wecom_robot", true, 2_049), ("feishu_robot", false, 20_481)]
+    {
         let outcome = robot(kind, &s.url()).send(&digest(&"a".repeat(bytes), at_all)).await;
         assert_eq!(outcome.class(), "permanent_content", "{kind}");
     }

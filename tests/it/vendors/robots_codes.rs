@@ -144,7 +144,10 @@ fn no_code_of_a_robot_in_the_reference_is_missing() {
         let named: Vec<&str> = numbers.filter(|n| !["1111", "2048", "4096"].contains(n)).collect();
         assert!(named.len() >= 4, "{kind}: {named:?}");
         for n in named {
-            assert!(codes(kind).iter().any(|(_, c)| c.split(' ').next() == Some(n)), "{kind}: the reference names {n}, and no row of the table does");
+            assert!(
+                codes(kind).iter().any(|(_, c)| c.split(' ').next() == Some(n)),
+                "{kind}: the reference names {n}, and no row of the table does"
+            );
         }
         assert!(!part.contains("-1 ") || codes(kind).iter().any(|(_, c)| c.starts_with("-1 ")), "{kind}");
     }

@@ -6,7 +6,15 @@ use crate::core::{send::Outcome, time::Span};
 
 fn message(text: &str) -> Message {
     let subject = Some("叫应".into());
-    Message { kind: MessageKind::Digest, variant: String::new(), drill: false, variables: Vec::new(), text: text.into(), subject, html: None }
+    Message {
+        kind: MessageKind::Digest,
+        variant: String::new(),
+        drill: false,
+        variables: Vec::new(),
+        text: text.into(),
+        subject,
+        html: None,
+    }
 }
 fn of(status: u16, body: &str) -> Outcome {
     reply::outcome(&Reply { status, retry_after: None, body: body.into() }, "ref1", classify)

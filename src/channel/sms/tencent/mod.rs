@@ -67,7 +67,9 @@ impl Provider for TencentSms {
             Address::Phone(p) => {
                 return Outcome::PermanentNumber { detail: format!("{p} is not a mainland mobile number: it cannot receive SMS") };
             }
-            Address::Email { .. } | Address::Group { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() },
+            Address::Email { .. } | Address::Group { .. } => {
+                return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() };
+            }
         };
         let template = match template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &r.message) {
             Ok(t) => t,
