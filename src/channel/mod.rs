@@ -30,6 +30,7 @@ pub use secret::Secret;
 
 use crate::core::{
     digest::Group,
+    line::Hours,
     phone::Phone,
     send::{Channel, Outcome},
     time::{Span, Time},
@@ -161,6 +162,14 @@ pub struct SendRequest {
 pub struct CalleeLimit {
     pub count: u16,
     pub window: Span,
+    /// Only in these hours of the day: `hours = "22:00-08:00"`; then `count = 0` is none at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
+}
+impl CalleeLimit {
+    pub const fn of(count: u16, window: Span) -> CalleeLimit {
+        CalleeLimit { count, window, hours: None }
+    }
 }
 
 /// What an account may do; mirrored so that we never run into the provider's own wall.

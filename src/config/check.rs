@@ -19,6 +19,7 @@ impl Config {
             check_redis(&self.store.redis, &mut fault);
         }
         self.check_archive(&mut fault);
+        self.check_drills(&mut fault);
         self.check_ranges(&mut fault);
         let mut ids = BTreeSet::new();
         for issuer in &self.issuers {
@@ -70,6 +71,28 @@ impl Config {
                 "server.public_url",
                 format!("`{url}` is not an http(s) address without a trailing slash, such as https://warning.example.org"),
             ),
+        }
+    }
+
+    /// Drills that start by themselves, the yearly date, what things cost.
+    fn check_drills(&self, fault: &mut impl FnMut(&str, String)) {
+        let mut names = BTreeSet::new();
+        for d in &self.drills {
+            let key = |k: &str| format!("drill[{}].{k}", d.name);
+            if !names.insert(&d.name) {
+                fault(&key("name"), "is the name of another drill too; names must differ".into());
+            }
+            d.faults().into_iter().for_each(|(k, why)| fault(&key(k), why));
+        }
+        if !self.coverage.filing.is_empty()
+            && let Err(why) = self.coverage.filing.parse::<crate::core::coverage::FilingDate>()
+        {
+            fault("coverage.filing", why);
+        }
+        for (key, price) in [("cost.sms", self.cost.sms), ("cost.voice_minute", self.cost.voice_minute)] {
+            if !(0.0..=1000.0).contains(&price) {
+                fault(key, format!("{price} is no price in yuan, 0 to 1000"));
+            }
         }
     }
 
@@ -163,6 +186,9 @@ fn check_issuer(issuer: &Issuer, fault: &mut impl FnMut(&str, String)) {
     }
     if issuer.divisions.is_empty() {
         fault(&key("divisions"), "is empty: every warning of this issuer would be refused; name the divisions it may warn".into());
+    }
+    if issuer.mapping.is_some() && issuer.xmldsig.as_ref().is_some_and(|x| x.required) {
+        fault(&key("xmldsig.required"), "cannot be with `mapping`: what a mapping reads bears no signature that is checked".into());
     }
     if issuer.rate == 0 {
         fault(&key("rate"), "is 0; say how many warnings a minute it may post".into());

@@ -289,7 +289,7 @@ impl Engine {
                 self.decide(hand, &Event::Defer { n, until, why: "运营商对该号码的频次限制".into() }, now);
                 continue;
             }
-            let slot = match account.slot(AttemptId { callout: hand.id, n }, now) {
+            let slot = match account.slot(AttemptId { callout: hand.id, n }, hand.around.priority(&hand.stepped.state), now) {
                 Ok(slot) => slot,
                 Err(wait) => {
                     // Not yet: the time is given back, nothing is written, nothing sleeps.

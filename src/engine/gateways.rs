@@ -2,6 +2,7 @@
 //! ten is gone. For sharing what is counted per account, and for whoever needs a second witness; no
 //! decision about a person rests on it.
 
+use super::part::Part;
 use crate::{
     core::time::{Span, Time},
     store::{Doc, Store, StoreError, transfer::GATEWAYS},
@@ -13,8 +14,9 @@ use std::{fmt, sync::Arc};
 pub const BEAT: Span = Span::secs(2);
 /// A gateway that has not said so for this long is gone.
 pub const LAPSE: Span = Span::secs(10);
-/// A new gateway sends nothing for so long: two beats of the others, so that what a provider grants an account is
-/// shared out anew before it takes its part.
+/// What a gateway has heard of the others holds for so long: two beats. Only for so long does it take its part of
+/// what a provider grants an account, and for so long a new gateway waits before it takes any, so that the parts of all
+/// are never more than the whole, whoever comes, goes, stands still or is cut off.
 pub const QUIET: Span = Span::secs(4);
 /// Others may say so at the same moment; each takes its turn.
 const TRIES: usize = 10;
@@ -57,6 +59,22 @@ impl Gateways {
         self.change(|now| Ok(vec![Doc { id: self.me.0.clone(), body: body(now)? }])).await
     }
 
+    /// Says that this one lives, and answers its part of what is shared among all.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be said, or the store cannot be read.
+    pub async fn take_part(&self) -> Result<Part, StoreError> {
+        // What is heard now was so when it was asked for, not when the answer came.
+        let until = self.store.now() + QUIET;
+        self.beat().await?;
+        let live = self.live().await?;
+        let rank = live.iter().position(|g| *g == self.me);
+        // One that is not among them makes them one more.
+        let gateways = live.len() + usize::from(rank.is_none());
+        let few = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(Part { gateways: few(gateways), rank: few(rank.unwrap_or(live.len())), until })
+    }
+
     /// Says that this one ends.
     ///
     /// # Errors
@@ -97,7 +115,11 @@ fn lives(doc: &Doc, now: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{clock::ManualClock, memory::MemoryStore};
+    use crate::{
+        core::send::Channel,
+        engine::limits::{Accounts, testing},
+        store::{clock::ManualClock, memory::MemoryStore},
+    };
     use futures_util::FutureExt;
 
     fn now<T>(f: impl Future<Output = Result<T, StoreError>>) -> T {
@@ -125,5 +147,80 @@ mod tests {
         now(b.leave());
         now(b.leave());
         assert_eq!(names(&b), ["a"]);
+    }
+
+    /// A gateway as far as it takes part: it beats every two seconds while it runs, and takes what it can.
+    struct Taking {
+        gateways: Gateways,
+        accounts: Accounts,
+        /// From then on it takes, after it has made room for itself.
+        from: Time,
+        beats: Time,
+        stopped: bool,
+    }
+    impl Taking {
+        fn new(store: &Arc<MemoryStore>, name: &str, per_second: u32) -> Taking {
+            let clock = store.clone();
+            let gateways = Gateways::new(store.clone(), GatewayId(name.into()));
+            let accounts = testing::with(Channel::Sms, per_second, 1_000, Arc::new(move || clock.now()));
+            accounts.share_among(now(gateways.take_part()));
+            let at = store.now();
+            Taking { gateways, accounts, from: at + QUIET, beats: at + BEAT, stopped: false }
+        }
+
+        /// How many requests leave at this moment.
+        fn turn(&mut self, at: Time) -> usize {
+            if self.stopped {
+                return 0;
+            }
+            // What it was about to do when it was stopped comes first.
+            let leave = if at < self.from { 0 } else { testing::burst(&self.accounts.all()[0], at) };
+            if at >= self.beats {
+                self.accounts.share_among(now(self.gateways.take_part()));
+                self.beats = at + BEAT;
+            }
+            leave
+        }
+    }
+
+    #[test]
+    fn a_hard_rate_holds_over_all_gateways_whoever_comes_goes_stands_still_and_wakes() {
+        const RATE: u32 = 900;
+        let clock = Arc::new(ManualClock::new(Time(1_000_000)));
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        let mut all: Vec<Taking> = ["a", "b"].map(|n| Taking::new(&store, n, RATE)).into();
+        let mut left = Vec::new();
+        for ms in 0..90_000u32 {
+            let at = store.now();
+            match ms {
+                8_000 => all.push(Taking::new(&store, "0", RATE)),
+                // Stopped past its lapse, and awake again while the others have its part.
+                15_500 => all[1].stopped = true,
+                41_300 => all[1].stopped = false,
+                // Killed, and another in its place at once.
+                50_000 => {
+                    all[0].stopped = true;
+                    all.push(Taking::new(&store, "c", RATE));
+                }
+                // A soft stop.
+                70_000 => {
+                    all[2].stopped = true;
+                    now(all[2].gateways.leave());
+                }
+                _ => {}
+            }
+            left.push(all.iter_mut().map(|g| g.turn(at)).sum::<usize>());
+            clock.advance(Span::ms(1));
+        }
+        // A tenth of a second's worth may leave at once.
+        let most = RATE as usize * 11 / 10;
+        for (n, second) in left.windows(1_000).enumerate() {
+            let sum: usize = second.iter().sum();
+            assert!(sum <= most + 1, "{sum} in the second from {n} ms on");
+        }
+        let second = |from: usize| left[from..from + 1_000].iter().sum::<usize>();
+        for at in [6_000, 13_000, 28_000, 47_000, 65_000, 80_000] {
+            assert!(second(at) >= RATE as usize * 9 / 10, "nothing is left unused for long: {} in the second from {at} ms on", second(at));
+        }
     }
 }

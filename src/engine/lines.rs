@@ -11,7 +11,7 @@ use crate::{
     channel::{Address, SendRequest},
     core::{
         ids::AttemptId,
-        line::{self, Departure, Line, LineEvent, LineLetter, LineStepped},
+        line::{self, Departure, Line, LineEntry, LineEvent, LineLetter, LineStepped},
         phone::Phone,
         send::Channel,
         time::{Span, Time},
@@ -64,7 +64,7 @@ impl Engine {
                 join(&mut all, &LineEvent::Hold { lead: d.lead, until, why: "运营商对该号码的频次限制".into() }, now);
                 continue;
             }
-            let slot = match account.slot(d.lead, now) {
+            let slot = match account.slot(d.lead, d.priority, now) {
                 Ok(slot) => slot,
                 Err(after) => {
                     if d.group.channel == Channel::Voice {
@@ -100,6 +100,7 @@ impl Engine {
             return self.store.release(&[(claim.key, claim.nonce)], until).await;
         }
         let over = calls_over(&before, &all.state);
+        self.stop_waiting(&all.entries);
         let mut commit = self.line_commit(&phone, claim.record.as_ref(), &all, now, letters);
         if let (Some(wait), Some(due)) = (wait, commit.due)
             && due <= now
@@ -128,6 +129,20 @@ impl Engine {
         let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
         self.give_calls_back(&calls_over(&before, &s.state));
         Ok(())
+    }
+
+    /// What was taken back, dropped or put off waits for no slot any more.
+    pub(super) fn stop_waiting(&self, entries: &[LineEntry]) {
+        for e in entries {
+            match e {
+                LineEntry::Withdrawn { attempt } => self.accounts.forget(*attempt),
+                LineEntry::Dropped { attempts, .. } | LineEntry::Held { attempts, .. } => {
+                    attempts.iter().for_each(|a| self.accounts.forget(*a));
+                }
+                LineEntry::Left { flight, .. } => flight.members.iter().for_each(|m| self.accounts.forget(m.attempt)),
+                _ => {}
+            }
+        }
     }
 
     /// The accounts may place other calls instead of these.

@@ -5,7 +5,8 @@
 //! (ends walked), `places` (what officers add), `duty` (the shift leader), `digest` (what groups are told), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
+//! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -16,6 +17,7 @@ mod audit;
 mod cache;
 pub mod digest;
 pub mod dispatcher;
+pub mod drills;
 mod duty;
 mod ending;
 mod executor;
@@ -27,13 +29,17 @@ mod kin;
 pub mod limits;
 mod lines;
 mod newer;
+pub mod numbers;
+pub mod part;
 mod places;
 mod planning;
 mod provider_ids;
+pub mod readiness;
 mod receipts;
 pub mod reference;
 mod rows;
 pub mod run;
+mod waiting;
 mod warning;
 
 pub use crate::channel::CallbackRequest;
@@ -46,14 +52,19 @@ use crate::{
             Channels,
             state::{Callout, Via},
         },
+        coverage::FilingDate,
         directory::Directory,
         division::Division,
+        drill::schedule::DrillSchedule,
+        forecast::Assumptions,
         hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
+        numbers::DeadNumbers,
         outline::Outlines,
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
         policy::Policy,
+        rehearsal::Prices,
         time::{Span, Time},
         warning::{FieldError, Finding},
         warning_life::WarningState,
@@ -64,7 +75,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 /// A bureau that may post, as configured.
@@ -100,6 +111,9 @@ pub enum PostError {
     Forbidden(String),
     #[error("{}", .0.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldError>),
+    /// A drill that must not start now.
+    #[error("{0}")]
+    NotNow(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -193,6 +207,13 @@ pub struct Settings {
     pub gateway: String,
     /// Where the borders of divisions run, as far as they were given.
     pub outlines: Arc<Outlines>,
+    /// Drills that start by themselves.
+    pub drills: Vec<DrillSchedule>,
+    /// By when the directory must be confirmed each year.
+    pub filing: Option<FilingDate>,
+    /// What messages and calls cost, and how people are taken to answer: for rehearsals.
+    pub prices: Prices,
+    pub assumptions: Assumptions,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -213,6 +234,10 @@ impl Default for Settings {
             key: [0; 32],
             gateway: "gateway".into(),
             outlines: Arc::default(),
+            drills: Vec::new(),
+            filing: None,
+            prices: Prices::default(),
+            assumptions: Assumptions::default(),
         }
     }
 }
@@ -244,6 +269,8 @@ pub struct Engine {
     lookups: dispatcher::Lookups,
     digests: digest::Waiting,
     announcing: tokio::sync::Mutex<()>,
+    /// Of the dead numbers in memory.
+    numbers_version: AtomicU64,
     gateways: gateways::Gateways,
 }
 
@@ -268,6 +295,7 @@ impl Engine {
             lookups: dispatcher::Lookups::default(),
             digests: digest::Waiting::default(),
             announcing: tokio::sync::Mutex::default(),
+            numbers_version: AtomicU64::new(0),
         };
         engine.reload_directory().await?;
         Ok(engine)
@@ -295,11 +323,11 @@ impl Engine {
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
-    fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
+    pub fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
         self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// The same, after a look whether another gateway has replaced the directory since.
-    async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
+    pub async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
         self.follow_directory().await?;
         Ok(self.people())
     }
@@ -308,7 +336,7 @@ impl Engine {
         if self.store.docs_version(DIRECTORY).await? != self.directory().version {
             self.reload_directory().await?;
         }
-        Ok(())
+        self.follow_numbers().await
     }
     /// The directory now in force.
     pub fn directory(&self) -> Arc<Directory> {
@@ -322,12 +350,13 @@ impl Engine {
             Some((kind, id, d.body.as_slice()))
         });
         let directory = Directory::from_docs(version, rows).map_err(StoreError::Corrupt)?;
-        self.install(directory);
+        let dead = self.read_numbers().await?;
+        self.install(directory, Arc::new(dead));
         Ok(())
     }
 
-    fn install(&self, directory: Directory) {
-        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()));
+    fn install(&self, directory: Directory, dead: Arc<DeadNumbers>) {
+        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()).with_numbers(dead));
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
     }
 
@@ -344,7 +373,10 @@ impl Engine {
         }
         let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
         directory.version = version;
-        self.install(directory);
+        let dead = self.people().1.dead_numbers();
+        self.install(directory, dead);
+        // A number that the clerk has changed takes its flag along.
+        self.prune_numbers().await?;
         Ok(true)
     }
 
@@ -374,9 +406,13 @@ impl Engine {
         self.store.changed().await;
     }
 
-    /// So many gateways live: this one takes its part of what providers grant.
-    pub fn share_accounts(&self, gateways: usize) {
-        self.accounts.share_among(gateways);
+    /// Tells the other gateways that this one lives, and takes its part of what providers grant.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be told or the others could not be asked: the part that was taken before lapses.
+    pub async fn say_alive(&self) -> Result<(), StoreError> {
+        self.accounts.share_among(self.gateways.take_part().await?);
+        Ok(())
     }
 
     /// Tells the metrics how the accounts stand, used or not.

@@ -4,7 +4,7 @@
 use super::{
     ack, api,
     auth::Caller,
-    callback,
+    callback, coverage,
     error::Problem,
     events,
     operations::{Id, OPERATIONS, Operation},
@@ -57,7 +57,17 @@ fn handler(operation: &Operation) -> MethodRouter<App> {
     let method = if operation.is_read() { MethodFilter::GET } else { MethodFilter::POST };
     match operation.id {
         Id::PostWarning => on(method, api::post::post_warning),
-        Id::StartDrill => on(method, api::post::start_drill),
+        Id::StartDrill => on(method, api::drills::start),
+        Id::ListDrills => on(method, api::drills::list_drills),
+        Id::CallRoll => on(method, api::drills::call_roll),
+        Id::Roll => on(method, api::drills::roll),
+        Id::DrillReport => on(method, api::drills::report),
+        Id::Coverage => on(method, api::readiness::coverage),
+        Id::CoverageSheet => on(method, api::readiness::coverage_sheet),
+        Id::ListCalled => on(method, api::readiness::called),
+        Id::ConfirmDirectory => on(method, api::readiness::confirm),
+        Id::Rehearse => on(method, api::readiness::rehearse),
+        Id::CoveragePage => on(method, coverage::page),
         Id::ListWarnings => on(method, api::warnings::list),
         Id::GetWarning => on(method, api::warnings::get),
         Id::GetTally => on(method, api::warnings::tally),

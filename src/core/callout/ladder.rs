@@ -5,7 +5,7 @@ use crate::core::{
     ids::CalloutId,
     line::{LineAsk, LineLetter},
     plan::PlanPerson,
-    policy::{At, Rung, Who},
+    policy::{Rung, Who},
     send::Channel,
     time::Time,
 };
@@ -37,14 +37,11 @@ impl Work<'_> {
 
     fn has_door(&self, p: &PlanPerson) -> bool {
         let c = self.ctx.channels;
-        (c.sms && p.phones.iter().any(|n| n.is_mobile())) || (c.voice && !p.phones.is_empty()) || (c.email && p.email.is_some())
+        p.phones.iter().any(|n| c.reaches(n)) || (c.email && p.email.is_some())
     }
 
     fn rung_time(&self, rung: &Rung, start: Time, due_at: Time) -> Time {
-        match rung.at {
-            At::Start(s) => start + s,
-            At::Deadline(s) => due_at + s,
-        }
+        rung.at.time(start, due_at)
     }
 
     /// The deadline passed without an answer.
@@ -289,6 +286,8 @@ impl Work<'_> {
             lookups: self.ctx.clocks.lookup,
             sending_timeout: self.ctx.sending_timeout,
             not_before,
+            tier: self.ctx.entry.posts.first().map(|p| p.tier),
+            due: Some(self.state.due_at),
         };
         self.effects.line.push((phone, LineLetter::Ask(ask)));
     }

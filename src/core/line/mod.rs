@@ -16,7 +16,7 @@ mod reply;
 mod tests;
 
 pub use call::{Departure, Group};
-pub use quota::CalleeRule;
+pub use quota::{CalleeRule, Hours};
 pub use reply::{AskFacts, ReplyMeaning, reply_meaning};
 
 use super::{
@@ -24,9 +24,12 @@ use super::{
         event::LineNews,
         state::{AskKind, Relation, is_zero},
     },
+    directory::Tier,
+    duty_call::DutyCall,
     hazard::Level,
     ids::{AttemptId, CalloutId, RecipientId},
     phone::Phone,
+    priority::Priority,
     send::{Channel, Outcome},
     time::{Span, Time},
 };
@@ -59,6 +62,19 @@ pub struct LineAsk {
     pub sending_timeout: Span,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,
+    /// The callout's tier and `due_at`: whose turn it is. Older gateways did not say them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Time>,
+}
+impl LineAsk {
+    pub fn priority(&self) -> Priority {
+        if DutyCall::is_one(self.attempt) {
+            return Priority::first_of(self.level, self.drill);
+        }
+        Priority::of(self.level, self.drill, self.tier, self.attempt.callout.ordinal, self.due)
+    }
 }
 
 /// Letters to a line.

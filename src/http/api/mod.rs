@@ -2,7 +2,9 @@
 
 pub mod callouts;
 pub mod directory;
+pub mod drills;
 pub mod post;
+pub mod readiness;
 pub mod tasks;
 pub mod warnings;
 

@@ -41,6 +41,9 @@ macro_rules! serves {
                 past_its_rate_an_issuer_waits_but_red_never_does,
                 what_cannot_be_made_durable_is_not_accepted,
                 an_issuer_sees_and_cancels_its_own_warnings_only,
+                a_message_from_the_future_is_taken_in_and_the_clock_is_asked_about,
+                an_issuer_warns_only_in_its_levels,
+                cap_of_an_issuer_with_pinned_keys_must_be_signed_by_one_of_them,
             ],
             live: [
                 live_events_resume_where_they_stopped_and_end_when_the_gateway_does,

@@ -53,7 +53,7 @@ impl Script {
 
 /// Aliyun's shape of limits, roomy enough for a night.
 pub fn callee_limits() -> Vec<CalleeLimit> {
-    vec![CalleeLimit { count: 5, window: Span::mins(1) }, CalleeLimit { count: 40, window: Span::hours(1) }]
+    vec![CalleeLimit::of(5, Span::mins(1)), CalleeLimit::of(40, Span::hours(1))]
 }
 
 #[async_trait]
