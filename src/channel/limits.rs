@@ -98,17 +98,17 @@ pub fn email() -> AccountLimits {
 
 /// DingTalk robot: 20 messages a minute to its group.
 pub fn dingtalk_robot() -> AccountLimits {
-    robot(vec![CalleeLimit { count: 20, window: Span::mins(1) }])
+    robot(vec![CalleeLimit::of(20, Span::mins(1))])
 }
 
 /// WeCom robot: 20 messages a minute to its group.
 pub fn wecom_robot() -> AccountLimits {
-    robot(vec![CalleeLimit { count: 20, window: Span::mins(1) }])
+    robot(vec![CalleeLimit::of(20, Span::mins(1))])
 }
 
 /// Feishu robot: 100 messages a minute and 5 a second to its group.
 pub fn feishu_robot() -> AccountLimits {
-    robot(vec![CalleeLimit { count: 5, window: Span::secs(1) }, CalleeLimit { count: 100, window: Span::mins(1) }])
+    robot(vec![CalleeLimit::of(5, Span::secs(1)), CalleeLimit::of(100, Span::mins(1))])
 }
 
 /// A robot's callee is its group, and one message is under way at a time.

@@ -14,14 +14,15 @@ use crate::{
         callout::state::CalloutState,
         digest::{About, Digest, Figures, Look, Pace, Said, Section, Seen, Why, deadlines, moments, unclaimed_after},
         directory::Tier,
+        division::Division,
         hazard::Level,
         ids::WarningId,
-        plan::CHUNK,
+        plan::{CHUNK, PlanEntry},
         send::{Channel, Outcome},
         time::{Span, Time},
         warning_life::{WarningEnd, WarningPhase, WarningState},
     },
-    store::{Claim, Commit, Committed, Envelope, Face, Head, Key, Lane, Record, StoreError, WriteLane},
+    store::{Claim, Commit, Committed, Envelope, Head, Key, Lane, Record, StoreError, WriteLane},
     telemetry::metrics,
 };
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,22 @@ struct Ready {
     message: Message,
     at_all: bool,
     about: Vec<About>,
+}
+
+/// Somebody of a plan who is no row yet.
+struct Planned {
+    told_only: bool,
+    division: Division,
+    tier: Tier,
+    places: Vec<String>,
+}
+impl Planned {
+    fn of(w: &WarningState, e: &PlanEntry) -> Option<Planned> {
+        let first = e.posts.first()?;
+        let asks = w.policy.ladders.get(usize::from(e.ladder)).is_none_or(|l| l.ladder.answer);
+        let places = e.posts.iter().map(|p| p.place.id()).collect();
+        Some(Planned { told_only: !asks, division: first.place.division, tier: first.tier, places })
+    }
 }
 
 /// One record in hand.
@@ -338,51 +355,35 @@ impl Engine {
     async fn figures(&self, w: &WarningState, robot: &GroupRobot) -> Result<(Figures, BTreeSet<Tier>), StoreError> {
         let rows = if w.plan.cursor > 0 { self.reports.faces(w.id).await? } else { Vec::new() };
         let mut tiers: BTreeSet<Tier> = BTreeSet::new();
-        let mut planned: Vec<(Face, Vec<String>)> = Vec::new();
+        let mut planned: Vec<Planned> = Vec::new();
         if w.plan.cursor < w.plan.entries {
             // A crash may have left rows behind the cursor.
             let made: HashSet<u32> = rows.iter().map(|(id, _)| id.ordinal).collect();
             for n in w.plan.cursor / CHUNK as u32..w.plan.chunks {
                 let Some(chunk) = self.chunk(w.id, n).await? else { continue };
-                for (index, entry) in (n * CHUNK as u32..).zip(&chunk.entries) {
-                    if index < w.plan.cursor || made.contains(&index) {
-                        continue;
-                    }
-                    let asks = w.policy.ladders.get(usize::from(entry.ladder)).is_none_or(|l| l.ladder.answer);
-                    let Some(first) = entry.posts.first() else { continue };
-                    let face = Face {
-                        state: CalloutState::Queued,
-                        told_only: !asks,
-                        closed_reason: None,
-                        division: first.place.division,
-                        place: String::new(),
-                        tier: first.tier,
-                        role: String::new(),
-                        recipient: 0,
-                        answer_ms: None,
-                        on_time: false,
-                        via: None,
-                        relation: None,
-                        feedback_owed: false,
-                        places: Vec::new(),
-                    };
-                    planned.push((face, entry.posts.iter().map(|p| p.place.id()).collect()));
-                }
+                let entries = (n * CHUNK as u32..).zip(&chunk.entries);
+                let fresh = entries.filter(|(ordinal, _)| *ordinal >= w.plan.cursor && !made.contains(ordinal));
+                planned.extend(fresh.filter_map(|(_, e)| Planned::of(w, e)));
             }
         }
-        let seen = rows.iter().map(|(_, f)| (f, f.places.as_slice())).chain(planned.iter().map(|(f, places)| (f, places.as_slice())));
-        let inside = seen.filter(|(f, _)| robot.group.covers(f.division)).inspect(|(f, _)| {
-            if !f.told_only {
-                tiers.insert(f.tier);
+        let mut inside: Vec<Seen<'_>> = Vec::with_capacity(rows.len() + planned.len());
+        for (_, f) in &rows {
+            if robot.group.covers(f.division) {
+                tiers.extend((!f.told_only).then_some(f.tier));
+                inside.push(Seen { state: f.state, told_only: f.told_only, on_time: f.on_time, division: f.division, places: &f.places });
             }
-        });
-        let figures = Figures::of(inside.map(|(f, places)| Seen {
-            state: f.state,
-            told_only: f.told_only,
-            on_time: f.on_time,
-            division: f.division,
-            places,
-        }));
+        }
+        for p in planned.iter().filter(|p| robot.group.covers(p.division)) {
+            tiers.extend((!p.told_only).then_some(p.tier));
+            inside.push(Seen {
+                state: CalloutState::Queued,
+                told_only: p.told_only,
+                on_time: false,
+                division: p.division,
+                places: &p.places,
+            });
+        }
+        let figures = Figures::of(inside);
         Ok((figures, tiers))
     }
 }

@@ -170,7 +170,7 @@ impl Groups {
             Arc::new(Robot {
                 name,
                 robot,
-                limits: limits(vec![CalleeLimit { count: 20, window: Span::mins(1) }]),
+                limits: limits(vec![CalleeLimit::of(20, Span::mins(1))]),
                 clock: clock.clone(),
                 says: Mutex::default(),
                 told: Mutex::default(),
