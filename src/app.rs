@@ -329,6 +329,10 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         outlines: Arc::new(outlines(config).map_err(AppError::Faults)?),
         canaries: canaries(config),
         weights: config.providers.iter().filter_map(|(account, table)| Some((account.clone(), table.weight()?))).collect(),
+        assumptions: config.forecast,
+        drills: config.drills.clone(),
+        filing: config.coverage.filing(),
+        prices: config.cost,
         ..engine::Settings::default()
     };
     let issuers = config

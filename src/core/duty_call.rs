@@ -121,6 +121,8 @@ impl WarningState {
             not_before: None,
             patience: None,
             never: None,
+            tier: None,
+            due: None,
         };
         Some((phone, LineLetter::Ask(ask)))
     }

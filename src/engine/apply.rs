@@ -3,6 +3,7 @@
 
 use super::{
     CalloutParts, Engine,
+    drills::drill_closed,
     newer::{is_whole, read_whole},
     rows,
     warning::WarningLetter,
@@ -13,7 +14,7 @@ use crate::{
             self, Channels, Ctx, ForwardTo, Stepped,
             entry::Entry,
             event::{Event, LineNews},
-            state::Callout,
+            state::{AttemptState, Callout},
         },
         duty_call::DutyCall,
         ids::{AttemptId, CalloutId, WarningId},
@@ -21,7 +22,8 @@ use crate::{
         phone::Phone,
         place::PlaceLetter,
         plan::{CHUNK, PlanChunk, PlanEntry},
-        policy::{At, FeedbackRule, Ladder},
+        policy::{FeedbackRule, Ladder},
+        priority::Priority,
         send::Channel,
         time::Time,
         warning_life::WarningState,
@@ -66,11 +68,7 @@ impl Around {
     }
     /// When a rung was due by the clock alone.
     fn rung_time(&self, rung: u8, c: &Callout) -> Time {
-        match self.ladder().rungs.get(usize::from(rung)).map(|r| r.at) {
-            Some(At::Start(s)) => c.start + s,
-            Some(At::Deadline(s)) => c.due_at + s,
-            None => c.due_at,
-        }
+        self.ladder().rungs.get(usize::from(rung)).map_or(c.due_at, |r| r.at.time(c.start, c.due_at))
     }
     fn feedback(&self) -> Option<&FeedbackRule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
@@ -92,6 +90,11 @@ impl Around {
     }
     pub fn lane(&self) -> Lane {
         Lane::of(self.entry().level, self.warning.drill)
+    }
+    /// Whose turn it is where slots are scarce.
+    pub fn priority(&self, c: &Callout) -> Priority {
+        let tier = self.entry().posts.first().map(|p| p.tier);
+        Priority::of(self.entry().level, self.warning.drill, tier, c.id.ordinal, Some(c.due_at))
     }
 }
 
@@ -183,6 +186,7 @@ impl Engine {
             let letter = PlaceLetter::Answered { callout: s.state.id, by, rule: *rule };
             c.send.push(Envelope { to: place_key(place), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
         }
+        c.send.extend(self.number_news(around, s, now));
         for n in &s.effects.tasks {
             if let Some(task) = s.state.tasks.get(usize::from(*n).wrapping_sub(1)) {
                 let row = rows::callout_task(&s.state, entry, &around.chunk, task);
@@ -250,10 +254,17 @@ impl Engine {
         Ok(self.store.load(&[Key::Callout(id)]).await?.into_iter().next().flatten().is_some())
     }
 
-    /// Metrics of what was just made durable.
+    /// Metrics of what was just made durable; who waits for no slot any more is struck out.
     pub(super) fn noted(&self, around: &Around, s: &Stepped) {
+        if around.warning.drill {
+            // A drill's figures are its own.
+            return;
+        }
         for e in &s.entries {
             match e {
+                Entry::AttemptIs { n, state: AttemptState::Withdrawn | AttemptState::Failed, .. } => {
+                    self.accounts.forget(AttemptId { callout: s.state.id, n: *n });
+                }
                 Entry::Answered { via, at, .. } => metrics::answered(via.as_str(), *at - s.state.start),
                 // The first request of a warning's first person stands for the warning's way through the house.
                 Entry::Sending { n: 1, .. } if s.state.id.ordinal == 0 && s.state.carried_from.is_none() => {
@@ -319,6 +330,7 @@ impl Engine {
             }
             let commit = self.line_commit(phone, record.as_ref(), &stepped, now, Vec::new());
             if matches!(self.store.commit(lane, vec![commit]).await?.first(), Some(Committed::Done)) {
+                self.stop_waiting(&stepped.entries);
                 return Ok(stepped);
             }
         }
@@ -369,11 +381,15 @@ impl Engine {
         let mut c = Commit::new(Key::Warning(w.id), head, to_json(w), journal, change.due.or_else(|| w.due(now)), lane, now);
         c.consumed = consumed;
         c.send = change.send.clone();
+        c.send.extend(self.digest_letters(w, change));
         c.tasks =
             change.tasks.iter().filter_map(|n| w.tasks.get(usize::from(*n).wrapping_sub(1))).map(|t| rows::warning_task(w, t)).collect();
         c.feed = c.tasks.iter().map(|t| rows::task_feed(t, now)).collect();
         c.feed.extend(change.announce.iter().map(|kind| rows::warning_feed(kind, w, now)));
         c.blobs = change.blobs.clone();
+        if w.drill && change.announce.contains(&"warning.closed") {
+            c.send.push(drill_closed(w.id, now));
+        }
         c
     }
 }

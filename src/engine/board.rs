@@ -87,9 +87,9 @@ impl Accounts {
     /// Raises the pace of accounts nobody complained about for a while.
     pub(super) fn ease(&self, now: Time) {
         for a in self.all() {
-            let mut pace = a.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            if pace.rises(now) {
-                a.pace_is(*pace);
+            let rises = a.pace.lock().unwrap_or_else(PoisonError::into_inner).rises(now);
+            if rises {
+                a.new_gate();
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Rings the canaries (点名): the roll comes due like any other record, the gateway that has its lease rings, what comes of
+//! Rings the canaries (点名): the book comes due like any other record, the gateway that has its lease rings, what comes of
 //! it feeds the account's health, and a failure is told to the duty room once. See [`crate::core::route::canary`].
 
 use super::{
@@ -11,11 +11,13 @@ use super::{
 use crate::{
     channel::{Address, MessageKind, ReceiptResult, SendRequest},
     core::{
+        hazard::Level,
         ids::AttemptId,
         message::MessageFacts,
         phone::Phone,
+        priority::Priority,
         route::{
-            canary::{Canary, Known, Roll, Schedule},
+            canary::{Canary, Known, CanaryBook, Schedule},
             standing::Happened,
         },
         send::{Channel, Outcome},
@@ -55,6 +57,7 @@ impl Canaries {
                 let address = self.email.get(turn(self.email.len())?)?.clone();
                 Some(Address::Email { name: "点名".into(), address })
             }
+            // A group is told what is true of its area, nothing else.
             Channel::Im => None,
         }
     }
@@ -64,12 +67,12 @@ impl Canaries {
     }
 }
 
-/// The roll's record.
+/// The book's record.
 pub(super) fn key() -> Key {
     Key::Named("canary".into())
 }
 
-/// The roll as this gateway last saw it, for those who look.
+/// The book as this gateway last saw it, for those who look.
 #[derive(Default)]
 pub(super) struct Seen(Mutex<BTreeMap<String, Canary>>);
 impl Seen {
@@ -82,59 +85,59 @@ impl Seen {
 }
 
 impl Engine {
-    async fn roll(&self) -> Result<(Roll, Option<Record>), StoreError> {
+    async fn canary_book(&self) -> Result<(CanaryBook, Option<Record>), StoreError> {
         let key = key();
         let record = self.store.load(std::slice::from_ref(&key)).await?.pop().flatten();
-        let roll = record.as_ref().map(|r| read_whole(&key, &r.body)).transpose()?.unwrap_or_default();
-        Ok((roll, record))
+        let book = record.as_ref().map(|r| read_whole(&key, &r.body)).transpose()?.unwrap_or_default();
+        Ok((book, record))
     }
 
     fn canary_accounts<'a>(&'a self, canaries: &'a Canaries) -> impl Iterator<Item = &'a Arc<Account>> {
         self.accounts.all().iter().filter(|a| canaries.rings(a))
     }
 
-    fn on_roll(&self, name: &str) -> bool {
+    fn on_book(&self, name: &str) -> bool {
         match (&self.settings.canaries, self.accounts.named(name)) {
             (Some(canaries), Some(account)) => canaries.rings(account),
             _ => false,
         }
     }
 
-    /// Enters the accounts on the roll; from then on it has a clock. Also takes over what others found.
+    /// Enters the accounts on the book; from then on it has a clock. Also takes over what others found.
     ///
     /// # Errors
-    /// The roll cannot be read or written.
+    /// The book cannot be read or written.
     pub async fn follow_canaries(&self) -> Result<(), StoreError> {
         let Some(canaries) = self.settings.canaries.clone() else { return Ok(()) };
-        self.change_roll("enrolled", |roll, now| {
-            roll.enrol(self.canary_accounts(&canaries).map(|a| a.name()), &canaries.schedule, now).then(Vec::new)
+        self.change_book("enrolled", |book, now| {
+            book.enrol(self.canary_accounts(&canaries).map(|a| a.name()), &canaries.schedule, now).then(Vec::new)
         })
         .await
     }
 
-    /// Changes the roll, durably, and tells what came to be known. `None` from `change`: nothing changed.
-    async fn change_roll(&self, what: &str, change: impl Fn(&mut Roll, Time) -> Option<Vec<Known>>) -> Result<(), StoreError> {
+    /// Changes the book, durably, and tells what came to be known. `None` from `change`: nothing changed.
+    async fn change_book(&self, what: &str, change: impl Fn(&mut CanaryBook, Time) -> Option<Vec<Known>>) -> Result<(), StoreError> {
         for _ in 0..TRIES {
-            let (mut roll, record) = self.roll().await?;
+            let (mut book, record) = self.canary_book().await?;
             let now = self.store.now();
-            let Some(known) = change(&mut roll, now) else {
-                self.canaries.all().clone_from(&roll.accounts);
+            let Some(known) = change(&mut book, now) else {
+                self.canaries.all().clone_from(&book.accounts);
                 return Ok(());
             };
-            let commit = self.roll_commit(&roll, record.as_ref(), what, &known, now);
+            let commit = self.book_commit(&book, record.as_ref(), what, &known, now);
             if matches!(self.store.commit(WriteLane::Urgent, vec![commit]).await?.first(), Some(Committed::Done)) {
-                return self.canaries_known(&roll, known).await;
+                return self.canaries_known(&book, known).await;
             }
         }
-        Err(StoreError::Unavailable("the canaries' roll is changed by others faster than this could be recorded".into()))
+        Err(StoreError::Unavailable("the canaries' book is changed by others faster than this could be recorded".into()))
     }
 
-    fn roll_commit(&self, roll: &Roll, record: Option<&Record>, what: &str, known: &[Known], now: Time) -> Commit {
+    fn book_commit(&self, book: &CanaryBook, record: Option<&Record>, what: &str, known: &[Known], now: Time) -> Commit {
         let said: Vec<_> = known.iter().map(|k| json!({"account": k.account, "ok": k.ok, "why": k.why})).collect();
         let journal = to_json(&json!([{"e": what, "at": now.0, "known": said}]));
         let head = record.map_or(Head::NONE, |r| r.head);
-        let due = roll.due(|name| self.on_roll(name));
-        let mut c = Commit::new(key(), head, to_json(roll), journal, due, Lane::URGENT, now);
+        let due = book.due(|name| self.on_book(name));
+        let mut c = Commit::new(key(), head, to_json(book), journal, due, Lane::URGENT, now);
         // The first of a row of failures alarms; the first that comes through again ends it.
         for k in known.iter().filter(|k| !k.ok && k.failures == 1) {
             let channel = self.accounts.named(&k.account).map(|a| a.provider.channel());
@@ -145,8 +148,8 @@ impl Engine {
     }
 
     /// What is durable feeds the accounts' health.
-    async fn canaries_known(&self, roll: &Roll, known: Vec<Known>) -> Result<(), StoreError> {
-        self.canaries.all().clone_from(&roll.accounts);
+    async fn canaries_known(&self, book: &CanaryBook, known: Vec<Known>) -> Result<(), StoreError> {
+        self.canaries.all().clone_from(&book.accounts);
         let mut learned: Vec<(String, Happened)> = Vec::new();
         for k in known {
             if !k.ok {
@@ -159,42 +162,42 @@ impl Engine {
         self.write_learned(learned).await
     }
 
-    /// The roll came due: what was not heard of in time has failed, and whose turn it is is rung.
+    /// The book came due: what was not heard of in time has failed, and whose turn it is is rung.
     pub(super) async fn work_canaries(&self, claim: Claim, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
         let now = self.store.now();
-        let mut roll: Roll = match &claim.record {
+        let mut book: CanaryBook = match &claim.record {
             Some(r) => read_whole(&claim.key, &r.body)?,
-            None => Roll::default(),
+            None => CanaryBook::default(),
         };
-        let before = roll.clone();
-        let mut known = roll.overdue(now);
+        let before = book.clone();
+        let mut known = book.overdue(now);
         let mut leaving = Vec::new();
         if let Some(canaries) = &self.settings.canaries {
             for account in self.canary_accounts(canaries) {
-                let Some(attempt) = roll.ring(account.name(), &canaries.schedule, now) else { continue };
+                let Some(attempt) = book.ring(account.name(), &canaries.schedule, now) else { continue };
                 match self.canary_job(canaries, account, attempt, now) {
                     Ok(Some(job)) => leaving.push(job),
                     // No room: warnings go first.
                     Ok(None) => {
-                        let Some(c) = roll.accounts.get_mut(account.name()) else { continue };
+                        let Some(c) = book.accounts.get_mut(account.name()) else { continue };
                         if let Some(b) = before.accounts.get(account.name()) {
                             c.clone_from(b);
                         }
                         c.next = now + NO_ROOM;
                     }
-                    Err(why) => known.extend(roll.untried(account.name(), &why)),
+                    Err(why) => known.extend(book.untried(account.name(), &why)),
                 }
             }
         }
-        if roll == before {
-            let due = roll.due(|name| self.on_roll(name)).unwrap_or(now + Span::hours(1)).max(now + Span::secs(1));
+        if book == before {
+            let due = book.due(|name| self.on_book(name)).unwrap_or(now + Span::hours(1)).max(now + Span::secs(1));
             return self.store.release(&[(claim.key, claim.nonce)], due).await;
         }
-        let commit = self.roll_commit(&roll, claim.record.as_ref(), "rung", &known, now);
+        let commit = self.book_commit(&book, claim.record.as_ref(), "rung", &known, now);
         if matches!(self.store.commit(WriteLane::Urgent, vec![commit]).await?.first(), Some(Committed::Done)) {
             // Law 3, here too: on record before it leaves.
             jobs.extend(leaving);
-            self.canaries_known(&roll, known).await?;
+            self.canaries_known(&book, known).await?;
         }
         Ok(())
     }
@@ -206,7 +209,7 @@ impl Engine {
         let facts = MessageFacts { drill: true, sent: now, recipient: "点名".into(), ..MessageFacts::default() };
         let message = self.renderer.render_known(MessageKind::Canary, channel, &facts, &|_| false).map_err(|e| e.to_string())?;
         account.provider.check_message(&message)?;
-        let Ok(slot) = account.slot(attempt, now) else { return Ok(None) };
+        let Ok(slot) = account.slot(attempt, Priority::of(Level::Blue, true, None, 0, None), now) else { return Ok(None) };
         let request = SendRequest { reference: self.references.attempt(attempt), to, message };
         Ok(Some(Job { whose: JobFor::Canary(attempt), account: account.clone(), slot, request, by: now + self.settings.leaves_within() }))
     }
@@ -214,7 +217,7 @@ impl Engine {
     /// What providers made of canaries.
     pub(super) async fn canary_outcomes(&self, outcomes: Vec<(AttemptId, Outcome, bool)>) -> Result<(), StoreError> {
         for (attempt, outcome, receipts) in outcomes {
-            self.change_roll("outcome", |roll, _| roll.outcome(attempt, &outcome, receipts).map(|k| k.into_iter().collect())).await?;
+            self.change_book("outcome", |book, _| book.outcome(attempt, &outcome, receipts).map(|k| k.into_iter().collect())).await?;
         }
         Ok(())
     }
@@ -228,6 +231,6 @@ impl Engine {
             ReceiptResult::CallEnded { code, detail, number_dead, config, .. } => (!number_dead && !config, format!("{code} {detail}")),
             ReceiptResult::Failed { code, detail, .. } => (false, format!("{code} {detail}")),
         };
-        self.change_roll("receipt", |roll, _| roll.receipt(attempt, ok, said.trim()).map(|k| vec![k])).await
+        self.change_book("receipt", |book, _| book.receipt(attempt, ok, said.trim()).map(|k| vec![k])).await
     }
 }

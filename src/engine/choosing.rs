@@ -6,6 +6,7 @@ use crate::{
     channel::MessageKind,
     core::{
         ids::AttemptId,
+        priority::Priority,
         route::{
             self, Door, Routes, Use,
             figures::Figures,
@@ -67,19 +68,26 @@ pub(super) enum NotNow {
 #[derive(Default)]
 pub(super) struct Turns {
     waits: Option<(Span, u8)>,
+    /// Accounts where it waits for room.
+    asked: Vec<Arc<Account>>,
     unfit: Option<String>,
 }
 impl Turns {
     /// Room for this attempt at this account. Where it has room soon, the others are not asked: the weights stand.
-    pub fn slot(&mut self, c: &Candidate, attempt: AttemptId, now: Time) -> Option<InFlight> {
+    pub fn slot(&mut self, c: &Candidate, attempt: AttemptId, priority: Priority, now: Time) -> Option<InFlight> {
         if self.waits.is_some_and(|(wait, rank)| wait < SPILL || c.rank != rank) {
             return None;
         }
-        match c.account.slot(attempt, now) {
+        match c.account.slot(attempt, priority, now) {
             // Another attempt tries it already.
             Ok(_) if c.trial && !c.account.takes_trial() => None,
-            Ok(slot) => Some(slot),
+            Ok(slot) => {
+                // It waits for no other any more.
+                self.asked.drain(..).for_each(|a| a.forget(attempt));
+                Some(slot)
+            }
             Err(wait) => {
+                self.asked.push(c.account.clone());
                 self.waits = Some(self.waits.map_or((wait, c.rank), |(w, r)| (w.min(wait), r)));
                 None
             }
@@ -168,9 +176,11 @@ impl Account {
 
     fn slower(&self, now: Time) {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        if pace.too_fast(now) {
+        let changed = pace.too_fast(now);
+        drop(pace);
+        if changed {
             tracing::warn!(account = self.name(), "the provider is sent to too fast; the pace is halved");
-            self.pace_is(*pace);
+            self.new_gate();
         }
     }
 }

@@ -66,13 +66,11 @@ pub struct Done {
 }
 
 /// What is said of a request that did not leave in time.
-const HELD_UP: &str = "held up in the gateway; it did not leave";
+pub(super) const HELD_UP: &str = "held up in the gateway; it did not leave";
 
-impl Done {
-    /// It was not the provider that failed it.
-    fn held_up(&self) -> bool {
-        matches!(&self.outcome, Outcome::Retryable { detail } if detail == HELD_UP)
-    }
+/// Whether it was not the provider that failed it.
+pub(super) fn held_up(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Retryable { detail } if detail == HELD_UP)
 }
 
 /// A look-up of an SMS of unknown fate.
@@ -205,7 +203,7 @@ impl Engine {
         for d in done {
             let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
             metrics::attempt(channel.as_str(), &provider, d.outcome.class(), Span::ms((d.seconds * 1000.0) as i64));
-            if !d.held_up()
+            if !held_up(&d.outcome)
                 && let Some(happened) = d.account.learn(&d.outcome, d.seconds, now)
             {
                 learned.push((provider, happened));

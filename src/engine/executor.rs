@@ -93,10 +93,13 @@ impl Engine {
         for claim in plans {
             self.work_plan(claim).await?;
         }
+        for claim in self.take_digests() {
+            self.work_digest(claim).await?;
+        }
         Ok(turn)
     }
 
-    /// A turn that leaves warnings to the caller ([`Engine::work_plan`]): making rows of a plan takes
+    /// A turn that leaves warnings and groups to the caller ([`Engine::work_plan`], [`Engine::take_digests`]): making rows of a plan takes
     /// tens of milliseconds, and nobody's call waits for somebody else's row.
     pub async fn turn_without_plans(&self, limit: usize) -> Result<(Turn, Vec<Claim>), StoreError> {
         let claims = self.store.claim(limit, self.settings.lease).await?;
@@ -316,7 +319,7 @@ impl Engine {
         }
         let line = match to {
             Address::Phone(phone) => lines.all.get_mut(phone),
-            Address::Email { .. } => None,
+            Address::Email { .. } | Address::Group { .. } => None,
         };
         let quota = |account: &Account| match &line {
             Some(line) => line.state.quota(account.name(), &account.callee_rules, level, drill, now),
@@ -335,7 +338,7 @@ impl Engine {
         };
         let mut turns = Turns::default();
         for (c, _) in candidates.iter().zip(&quotas).skip(first).filter(|(_, quota)| quota.is_ok()) {
-            let Some(slot) = turns.slot(c, id, now) else { continue };
+            let Some(slot) = turns.slot(c, id, hand.around.priority(state), now) else { continue };
             let digit = line.as_deref().map(|line| {
                 let (member, carried) = (member(hand, n, a, drill), state.carried_from);
                 line::step(&line.state, &LineEvent::DirectSms { member, carried, provider: c.account.name().to_string() }, now)

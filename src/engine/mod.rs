@@ -2,10 +2,11 @@
 //! escalation and recovery after a crash are this one path ([`executor`]).
 //!
 //! Rooms: `intake` (warnings in), `warning` (a warning's turn), `planning` (plans into rows), `ending`
-//! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
+//! (ends walked), `places` (what officers add), `duty` (the shift leader), `digest` (what groups are told), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `choosing` (which of them), `board` (how they stand), `canary` (点名), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `choosing` (which of them), `board` (how they stand), `canary` (通道点名), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
+//! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -17,11 +18,14 @@ pub mod board;
 pub mod canary;
 mod cache;
 mod choosing;
+pub mod digest;
 pub mod dispatcher;
+pub mod drills;
 mod duty;
 mod ending;
 mod executor;
 mod facts;
+pub mod forecast;
 pub mod gateways;
 pub mod inbox;
 mod intake;
@@ -29,13 +33,17 @@ mod kin;
 pub mod limits;
 mod lines;
 mod newer;
+pub mod numbers;
+pub mod part;
 mod places;
 mod planning;
 mod provider_ids;
+pub mod readiness;
 mod receipts;
 pub mod reference;
 mod rows;
 pub mod run;
+mod waiting;
 mod warning;
 
 pub use crate::channel::CallbackRequest;
@@ -48,14 +56,20 @@ use crate::{
             Channels,
             state::{Callout, Via},
         },
+        coverage::FilingDate,
         directory::Directory,
         division::Division,
+        drill::schedule::DrillSchedule,
+        forecast::Assumptions,
         hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
+        numbers::DeadNumbers,
         outline::Outlines,
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
         policy::Policy,
+        rehearsal::Prices,
+        send::Channel,
         time::{Span, Time},
         warning::{FieldError, Finding},
         warning_life::WarningState,
@@ -66,7 +80,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 /// A bureau that may post, as configured.
@@ -102,6 +116,9 @@ pub enum PostError {
     Forbidden(String),
     #[error("{}", .0.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldError>),
+    /// A drill that must not start now.
+    #[error("{0}")]
+    NotNow(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -200,6 +217,14 @@ pub struct Settings {
     /// By account: its part of its channel's traffic against the others'; 1 where none is given, 0 only when nothing else
     /// is left.
     pub weights: BTreeMap<String, u32>,
+    /// Drills that start by themselves.
+    pub drills: Vec<DrillSchedule>,
+    /// By when the directory must be confirmed each year.
+    pub filing: Option<FilingDate>,
+    /// What messages and calls cost, for rehearsals.
+    pub prices: Prices,
+    /// What forecasts assume of people and calls.
+    pub assumptions: Assumptions,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -222,6 +247,10 @@ impl Default for Settings {
             outlines: Arc::default(),
             canaries: None,
             weights: BTreeMap::new(),
+            drills: Vec::new(),
+            filing: None,
+            prices: Prices::default(),
+            assumptions: Assumptions::default(),
         }
     }
 }
@@ -251,10 +280,14 @@ pub struct Engine {
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
+    digests: digest::Waiting,
     announcing: tokio::sync::Mutex<()>,
     probes: board::Probes,
     canaries: canary::Seen,
+    /// Of the dead numbers in memory.
+    numbers_version: AtomicU64,
     gateways: gateways::Gateways,
+    forecasts: forecast::Kept,
 }
 
 impl Engine {
@@ -278,9 +311,12 @@ impl Engine {
             settings: parts.settings,
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
+            digests: digest::Waiting::default(),
             announcing: tokio::sync::Mutex::default(),
             probes: board::Probes::default(),
             canaries: canary::Seen::default(),
+            forecasts: forecast::Kept::default(),
+            numbers_version: AtomicU64::new(0),
         };
         engine.reload_directory().await?;
         engine.follow_board().await?;
@@ -309,11 +345,11 @@ impl Engine {
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
-    fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
+    pub fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
         self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// The same, after a look whether another gateway has replaced the directory since.
-    async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
+    pub async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
         self.follow_directory().await?;
         Ok(self.people())
     }
@@ -322,7 +358,7 @@ impl Engine {
         if self.store.docs_version(DIRECTORY).await? != self.directory().version {
             self.reload_directory().await?;
         }
-        Ok(())
+        self.follow_numbers().await
     }
     /// The directory now in force.
     pub fn directory(&self) -> Arc<Directory> {
@@ -336,12 +372,13 @@ impl Engine {
             Some((kind, id, d.body.as_slice()))
         });
         let directory = Directory::from_docs(version, rows).map_err(StoreError::Corrupt)?;
-        self.install(directory);
+        let dead = self.read_numbers().await?;
+        self.install(directory, Arc::new(dead));
         Ok(())
     }
 
-    fn install(&self, directory: Directory) {
-        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()));
+    fn install(&self, directory: Directory, dead: Arc<DeadNumbers>) {
+        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()).with_numbers(dead));
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
     }
 
@@ -358,7 +395,10 @@ impl Engine {
         }
         let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
         directory.version = version;
-        self.install(directory);
+        let dead = self.people().1.dead_numbers();
+        self.install(directory, dead);
+        // A number that the clerk has changed takes its flag along.
+        self.prune_numbers().await?;
         Ok(true)
     }
 
@@ -388,9 +428,13 @@ impl Engine {
         self.store.changed().await;
     }
 
-    /// So many gateways live: this one takes its part of what providers grant.
-    pub fn share_accounts(&self, gateways: usize) {
-        self.accounts.share_among(gateways);
+    /// Tells the other gateways that this one lives, and takes its part of what providers grant.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be told or the others could not be asked: the part that was taken before lapses.
+    pub async fn say_alive(&self) -> Result<(), StoreError> {
+        self.accounts.share_among(self.gateways.take_part().await?);
+        Ok(())
     }
 
     /// Raises the pace of accounts no provider complained about for a while.
@@ -401,13 +445,20 @@ impl Engine {
     /// Tells the metrics how the accounts stand, used or not.
     pub fn measure_accounts(&self) {
         let now = self.store.now();
-        let mut depth: BTreeMap<&'static str, u64> = BTreeMap::new();
         for a in self.accounts.all() {
-            let channel = a.provider.channel().as_str();
-            metrics::provider_up(channel, a.name(), a.works());
-            *depth.entry(channel).or_default() += a.depth(now);
+            metrics::provider_up(a.provider.channel().as_str(), a.name(), a.works());
         }
-        depth.into_iter().for_each(|(channel, n)| metrics::queue_depth(channel, n));
+        self.waiting().into_iter().for_each(|(channel, n)| metrics::queue_depth(channel.as_str(), n));
+    }
+
+    /// How many attempts wait for a slot here, by channel.
+    pub fn waiting(&self) -> BTreeMap<Channel, u64> {
+        let now = self.store.now();
+        let mut depth = BTreeMap::new();
+        for a in self.accounts.all() {
+            *depth.entry(a.provider.channel()).or_default() += a.depth(now);
+        }
+        depth
     }
 
     /// What had to be filed (报备) for each account, and how it stands.

@@ -19,7 +19,7 @@ use crate::{
         ids::{AttemptId, CalloutId},
         line::{AskFacts, Line, LineEvent, Member, ReplyMeaning, reply_meaning},
         phone::Phone,
-        route::canary::Roll,
+        route::canary::CanaryBook,
         time::{Span, Time},
         warning_life::{WarningPhase, WarningState},
     },
@@ -178,7 +178,7 @@ impl Engine {
     /// The event of a receipt for a message that no line made.
     async fn plain_receipt(&self, item: &CallbackItem) -> Result<Option<(CalloutId, Event)>, StoreError> {
         let CallbackItem::Receipt { reference: Some(reference), result, .. } = item else { return Ok(None) };
-        let Some(attempt) = self.references.read_attempt(reference).filter(|a| !Roll::is_one(*a)) else { return Ok(None) };
+        let Some(attempt) = self.references.read_attempt(reference).filter(|a| !CanaryBook::is_one(*a)) else { return Ok(None) };
         let (delivered, outcome, number_dead) = match result {
             ReceiptResult::Delivered => (true, "delivered".to_string(), false),
             ReceiptResult::Failed { code, detail, number_dead, config: false } => {
@@ -197,7 +197,7 @@ impl Engine {
                     tracing::info!(account = %parked.account, "a receipt names no attempt of ours");
                     return Ok(());
                 };
-                if Roll::is_one(attempt) {
+                if CanaryBook::is_one(attempt) {
                     return self.canary_receipt(attempt, &result).await;
                 }
                 self.receipt(attempt, at, result, keys, parked).await

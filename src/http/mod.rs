@@ -9,6 +9,7 @@ mod ack;
 mod api;
 pub mod auth;
 mod callback;
+mod coverage;
 pub mod error;
 mod events;
 mod extract;

@@ -5,7 +5,7 @@ use crate::core::{
     ids::CalloutId,
     line::{LineAsk, LineLetter},
     plan::PlanPerson,
-    policy::{At, Rung, Who},
+    policy::{Rung, Who},
     send::Channel,
     time::Time,
 };
@@ -45,14 +45,11 @@ impl Work<'_> {
 
     fn has_door(&self, p: &PlanPerson) -> bool {
         let c = self.ctx.channels;
-        (c.sms && p.phones.iter().any(|n| n.is_mobile())) || (c.voice && !p.phones.is_empty()) || (c.email && p.email.is_some())
+        p.phones.iter().any(|n| c.reaches(n)) || (c.email && p.email.is_some())
     }
 
     fn rung_time(&self, rung: &Rung, start: Time, due_at: Time) -> Time {
-        match rung.at {
-            At::Start(s) => start + s,
-            At::Deadline(s) => due_at + s,
-        }
+        rung.at.time(start, due_at)
     }
 
     /// The deadline passed without an answer.
@@ -292,6 +289,8 @@ impl Work<'_> {
             not_before,
             patience: self.state.patience(kind, self.now),
             never: hedges.filter(|_| channel == Channel::Sms).and_then(|h| self.state.attempt(h)?.provider.clone()),
+            tier: self.ctx.entry.posts.first().map(|p| p.tier),
+            due: Some(self.state.due_at),
         };
         self.effects.line.push((phone, LineLetter::Ask(ask)));
     }

@@ -6,7 +6,9 @@ use crate::core::{
         event::LineNews,
         state::{AskKind, Relation},
     },
+    duty_call::DutyCall,
     ids::{AttemptId, RecipientId},
+    priority::Priority,
     send::{Channel, Outcome},
     time::{Span, Time},
 };
@@ -42,6 +44,17 @@ pub struct Departure {
     pub patience: Option<Time>,
     /// The account beside whose message one of them goes.
     pub never: Option<String>,
+    /// The highest of its members'.
+    pub priority: Priority,
+}
+
+impl LineAsk {
+    pub fn priority(&self) -> Priority {
+        if DutyCall::is_one(self.attempt) {
+            return Priority::first_of(self.level, self.drill);
+        }
+        Priority::of(self.level, self.drill, self.tier, self.attempt.callout.ordinal, self.due)
+    }
 }
 
 fn group_of(ask: &LineAsk) -> Group {
@@ -66,12 +79,12 @@ fn member(ask: &LineAsk) -> Member {
 }
 
 impl Line {
-    /// What could leave now: at most one call, and any gathered messages. Reds first.
+    /// What could leave now: at most one call, and any gathered messages. Reds first, drills last.
     pub fn departures(&self, now: Time) -> Vec<Departure> {
         let mut out: Vec<Departure> = Vec::new();
         let mut ready: Vec<&super::Waiting> =
             self.waiting.iter().filter(|w| !self.is_flying(w.ask.attempt) && self.ready_at(w) <= now).collect();
-        ready.sort_by_key(|w| (std::cmp::Reverse(w.ask.level.rank()), w.since, w.ask.attempt));
+        ready.sort_by_key(|w| (w.ask.drill, std::cmp::Reverse(w.ask.level.rank()), w.since, w.ask.attempt));
         let mut call_taken = self.flights.iter().any(|f| f.channel == Channel::Voice);
         for w in &ready {
             let group = group_of(&w.ask);
@@ -87,14 +100,16 @@ impl Line {
             let going = |x: &&super::Waiting| {
                 group_of(&x.ask) == group && !self.is_flying(x.ask.attempt) && x.not_before.is_none_or(|t| t <= now)
             };
-            let members: Vec<Member> = self.waiting.iter().filter(going).map(|x| member(&x.ask)).collect();
-            let failed_by = self.waiting.iter().filter(going).flat_map(|x| x.failed_by.iter().cloned()).collect();
-            let patience = self.waiting.iter().filter(going).filter_map(|x| x.ask.patience).min();
-            let never = self.waiting.iter().filter(going).find_map(|x| x.ask.never.clone());
+            let together: Vec<&super::Waiting> = self.waiting.iter().filter(going).collect();
+            let priority = together.iter().map(|x| x.ask.priority()).min().unwrap_or(w.ask.priority());
+            let failed_by = together.iter().flat_map(|x| x.failed_by.iter().cloned()).collect();
+            let patience = together.iter().filter_map(|x| x.ask.patience).min();
+            let never = together.iter().find_map(|x| x.ask.never.clone());
+            let members: Vec<Member> = together.into_iter().map(|x| member(&x.ask)).collect();
             let Some(lead) = members.first().map(|m| m.attempt) else { continue };
             let asks = group.channel == Channel::Sms && group.kind.asks();
             let digit = asks.then(|| self.digit_for(&lead.callout, None, members[0].contact, now));
-            out.push(Departure { lead, group, members, digit, failed_by, patience, never });
+            out.push(Departure { lead, group, members, digit, priority, failed_by, patience, never });
         }
         out
     }

@@ -16,7 +16,7 @@ mod reply;
 mod tests;
 
 pub use call::{Departure, Group};
-pub use quota::CalleeRule;
+pub use quota::{CalleeRule, Hours};
 pub use reply::{AskFacts, ReplyMeaning, reply_meaning};
 
 use super::{
@@ -25,6 +25,7 @@ use super::{
         fold::note_failure,
         state::{AskKind, Relation, is_zero},
     },
+    directory::Tier,
     hazard::Level,
     ids::{AttemptId, CalloutId, RecipientId},
     phone::Phone,
@@ -67,8 +68,12 @@ pub struct LineAsk {
     /// It goes beside a message of this account, so it goes by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub never: Option<String>,
+    /// The callout's tier and `due_at`: whose turn it is. Older gateways did not say them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Time>,
 }
-
 /// Letters to a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "letter", rename_all = "snake_case")]

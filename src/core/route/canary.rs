@@ -1,7 +1,7 @@
 //! Canary numbers (点名): numbers of the office's own that are rung and written to on a schedule by every account, so that
 //! a dead account is found on a quiet day and not in the storm. Nothing of it counts in any warning's sums.
 //!
-//! The roll is one durable record; whichever gateway has its lease rings. A ring is good once the provider has taken it and
+//! The book is one durable record; whichever gateway has its lease rings. A ring is good once the provider has taken it and
 //! told that it arrived (where it tells such things), bad when it refused it or when nothing is heard in time.
 
 use crate::core::{
@@ -79,7 +79,7 @@ impl Canary {
 /// All canaries, by account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Roll {
+pub struct CanaryBook {
     pub accounts: BTreeMap<String, Canary>,
 }
 
@@ -96,13 +96,13 @@ pub struct Known {
     pub failures: u8,
 }
 
-impl Roll {
+impl CanaryBook {
     /// Whether an attempt is a canary's rather than a warning's.
     pub fn is_one(attempt: AttemptId) -> bool {
         attempt.callout.warning == WarningId(0)
     }
 
-    /// Accounts of the schedule without a place on the roll get one; the first ring is at the next time, or soon. Answers whether
+    /// Accounts of the schedule without a place on the book get one; the first ring is at the next time, or soon. Answers whether
     /// anything changed.
     pub fn enrol<'a>(&mut self, accounts: impl Iterator<Item = &'a str>, schedule: &Schedule, now: Time) -> bool {
         let mut changed = false;
@@ -117,7 +117,7 @@ impl Roll {
         changed
     }
 
-    /// When the roll must be looked at; accounts that are not `known` here wait for a gateway that has them.
+    /// When the book must be looked at; accounts that are not `known` here wait for a gateway that has them.
     pub fn due(&self, known: impl Fn(&str) -> bool) -> Option<Time> {
         let of = |c: &Canary| c.open().map_or(c.next, |l| l.by.min(c.next));
         self.accounts.iter().filter(|(name, _)| known(name)).map(|(_, c)| of(c)).min()

@@ -2,8 +2,10 @@
 
 pub mod callouts;
 pub mod directory;
+pub mod drills;
 pub mod post;
 pub mod providers;
+pub mod readiness;
 pub mod tasks;
 pub mod warnings;
 
