@@ -28,6 +28,7 @@ pub mod plan;
 pub mod planner;
 pub mod policy;
 pub mod role;
+pub mod rota;
 pub mod send;
 pub mod speech;
 pub mod time;
