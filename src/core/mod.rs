@@ -35,6 +35,7 @@ pub mod policy;
 pub mod priority;
 pub mod rehearsal;
 pub mod role;
+pub mod rota;
 pub mod send;
 pub mod speech;
 pub mod time;

@@ -160,13 +160,7 @@ fn points(current: &Directory, rows: &SheetRows, faults: &mut Vec<SheetFault>) -
         let special = row.roles.iter().find(|r| !general(r));
         let kind = special.or(row.roles.first()).map(|r| r.0.clone()).unwrap_or_default();
         let first = seen.insert(object.code.clone());
-        let point = points.entry(object.code.clone()).or_insert_with(|| Point {
-            code: object.code.clone(),
-            name: object.name.clone(),
-            kind: kind.clone(),
-            division: row.division,
-            position: None,
-        });
+        let point = points.entry(object.code.clone()).or_insert_with(|| Point::new(&object.code, &object.name, &kind, row.division));
         if !object.name.is_empty() && object.name != point.name {
             if !first {
                 let message = format!("责任对象 {} 在前面的行里叫“{}”；已按“{}”登记", object.code, point.name, object.name);
@@ -232,32 +226,13 @@ fn posts(
                 let message = format!("与第 {number} 行重复（同一人、同一责任、同一地点），已合并");
                 faults.push(rows.fault(row, Column::Name, message, false));
             }
-            let post = posts.entry(key).or_insert_with(|| blank_post(recipient, role, &place));
+            let post = posts.entry(key).or_insert_with(|| Post::new(recipient, role.clone(), Tier::Village, place.clone()));
             write(post, row, again.is_some());
             post.deputy = deputy.or(post.deputy);
             post.superior = superior.or(post.superior);
         }
     }
     posts
-}
-
-fn blank_post(recipient: RecipientId, role: &Role, place: &Place) -> Post {
-    Post {
-        recipient,
-        role: role.clone(),
-        title: String::new(),
-        tier: Tier::Village,
-        place: place.clone(),
-        deputy: None,
-        superior: None,
-        valid_from: None,
-        valid_to: None,
-        households: 0,
-        people: 0,
-        route: String::new(),
-        shelter: String::new(),
-        note: String::new(),
-    }
 }
 
 /// Writes a row's fields into its post; a blank cell leaves what is there.
