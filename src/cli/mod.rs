@@ -4,6 +4,7 @@
 mod adapt;
 mod check;
 mod demo;
+mod export;
 mod import;
 mod migrate;
 mod serve;
@@ -39,8 +40,10 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
-    /// Takes a sheet of responsible persons (CSV or XLSX) into the directory.
+    /// Takes sheets of responsible persons, points and duty rotas (CSV or XLSX) into the directory.
     Import(import::Options),
+    /// Writes the directory as the sheets that `import` reads.
+    Export(export::Options),
     /// What a mapping makes of a bureau's own JSON or XML, and why: the body comes by standard input.
     Adapt(adapt::Options),
     /// Moves everything from one store to another (SQLite to Redis or back), with the gateways stopped.
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
             Command::Check { config } => check::run(config.as_deref()).await,
             Command::Adapt(options) => adapt::run(&options),
             Command::Import(options) => import::run(options).await,
+            Command::Export(options) => export::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,
             Command::SimulateProviders(options) => simulate_providers::run(options).await,
         }
