@@ -4,11 +4,13 @@
 //! directory that somebody edits meanwhile. Nobody is left out by what is merely odd: a part of the
 //! area that cannot be read, a role nobody knows, a hazard without a rule become findings.
 //!
-//! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places · `rows`
+//! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places, `downstream` adds
+//! what lies below points · `rows`
 //! holds the policy's row · `near` measures how far places are from the hazard · `people` gathers posts into persons
 //! and writes the entries · [`survey`] asks every post of the territory for coverage.
 
 pub mod area;
+mod downstream;
 mod drawn;
 mod expiry;
 pub mod lookup;
@@ -103,7 +105,7 @@ pub struct PlanOutput {
 /// Makes the plan. Cost grows with the posts inside the area and their logarithm, plus one byte a
 /// post of the whole directory.
 pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
-    let resolved = resolve(input.content, input.directory, input.lookup, input.issuer_divisions);
+    let mut resolved = resolve(input.content, input.directory, input.lookup, input.issuer_divisions);
     let mut out = PlanOutput {
         findings: resolved.findings.clone(),
         unreadable: resolved.unreadable.clone(),
@@ -115,6 +117,7 @@ pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
     }
     let everybody = Selector::default();
     let rows = rows_for(&input, &resolved, &everybody, &mut out);
+    downstream::follow(&input, &rows, &mut resolved, &mut out.findings);
     let on_duty = on_duty(&input);
     let (covered, on_duty_covered) = cover(&input, &resolved, &on_duty);
     let mut running = Running::new(input.policy, input.now, input.drill);
