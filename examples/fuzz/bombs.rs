@@ -9,7 +9,7 @@ type Make = fn() -> Vec<u8>;
 
 /// A signed message whose signature is right over another content: the costliest way to be refused.
 fn signed_with(what: &str, root: &str) -> Vec<u8> {
-    let text = include_str!("../../tests/it/ingest/signed/inclusive-comments.xml");
+    let text = include_str!("../../tests/it/ingest/signed/exclusive.xml");
     let text = text.replacen("<alert ", &format!("<alert {root} "), 1).replacen("<status>", &format!("{what}<status>"), 1);
     assert!(text.len() <= MAX_BODY, "{}", text.len());
     text.into_bytes()
