@@ -189,7 +189,11 @@ impl Archived {
         let _one = self.carrying.lock().await;
         let mut batch = Vec::new();
         for e in entities {
-            batch.extend(if leaves_whole(&e.key) == Some(true) { self.as_it_stood(e).await? } else { self.rows_of(e).await?.into_iter().collect() });
+            batch.extend(if leaves_whole(&e.key) == Some(true) {
+                self.as_it_stood(e).await?
+            } else {
+                self.rows_of(e).await?.into_iter().collect()
+            });
         }
         let lane = WriteLane::Planning;
         if !batch.is_empty() && self.shelf.commit(lane, batch).await?.iter().any(|c| *c != Committed::Done) {

@@ -242,7 +242,9 @@ mod tests {
         assert_eq!(decode_row(&key, 1, &row).unwrap().at, Time(-5));
         assert!(decode_row(&key, 1, &row[..20]).is_err());
         // A journal that begins in the middle says so, and no row can be taken for that.
-        let rows: Vec<JournalRow> = (7..10).map(|n| JournalRow { key: key.clone(), n, at: Time(n as i64), head: Head([43; 16]), entries: b"[]".to_vec() }).collect();
+        let rows: Vec<JournalRow> = (7..10)
+            .map(|n| JournalRow { key: key.clone(), n, at: Time(n as i64), head: Head([43; 16]), entries: b"[]".to_vec() })
+            .collect();
         let kept = |rows: &[JournalRow]| encode_rows(rows).into_iter().map(redis::Value::BulkString).collect::<Vec<_>>();
         assert_eq!(kept(&rows).len(), 4);
         assert_eq!(decode_rows(&key, kept(&rows)).unwrap(), rows);

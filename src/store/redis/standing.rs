@@ -66,14 +66,21 @@ impl Core {
         let n = self.link.settings.replicas;
         let fsync = self.stands().and_then(|s| if s.aof_off { Some("no".to_string()) } else { s.fsync });
         let (disk, disk_zh) = match fsync.as_deref() {
-            Some("always") => ("synced to the primary's disk before it is answered (appendfsync always)", "主节点落盘后再答复（appendfsync always）"),
-            Some("everysec") => ("on the primary's disk within a second (appendfsync everysec)", "主节点一秒内落盘（appendfsync everysec）"),
+            Some("always") => {
+                ("synced to the primary's disk before it is answered (appendfsync always)", "主节点落盘后再答复（appendfsync always）")
+            }
+            Some("everysec") => {
+                ("on the primary's disk within a second (appendfsync everysec)", "主节点一秒内落盘（appendfsync everysec）")
+            }
             Some(_) => ("on the primary, which syncs its disk at no set time", "主节点何时落盘没有保证"),
             None => ("on the primary, synced by an appendfsync that may not be asked for", "主节点落盘方式不可查询"),
         };
         match self.confirm {
             Confirm::No => (disk.to_string(), disk_zh.to_string()),
-            Confirm::Replicas => (format!("received by {n} replicas before it is answered (WAIT), {disk}"), format!("{n} 个副本收到后再答复（WAIT），{disk_zh}")),
+            Confirm::Replicas => (
+                format!("received by {n} replicas before it is answered (WAIT), {disk}"),
+                format!("{n} 个副本收到后再答复（WAIT），{disk_zh}"),
+            ),
             Confirm::Disks => (
                 format!("on the disk of the primary and of {n} replicas before it is answered (WAITAOF)"),
                 format!("主节点和 {n} 个副本落盘后再答复（WAITAOF）"),

@@ -82,7 +82,8 @@ async fn a_server_that_would_forget_is_refused_with_what_to_do() {
 async fn what_is_said_to_be_in_force_is_what_is_in_force_now() {
     let server = Server::start("redis-server", free_port(), &[]);
     let set = |name: &str, value: &str| assert_eq!(server.ask(&["CONFIG", "SET", name, value]).trim(), "OK");
-    let store = gateway(&Settings { prefix: servers::prefix(), ..Settings::single(server.address()) }, &Arc::new(ManualClock::new(START))).await;
+    let store =
+        gateway(&Settings { prefix: servers::prefix(), ..Settings::single(server.address()) }, &Arc::new(ManualClock::new(START))).await;
     let said = async || {
         store.ask_what_is_in_force().await;
         Reports::durability(&store)
