@@ -2,10 +2,10 @@
 //! escalation and recovery after a crash are this one path ([`executor`]).
 //!
 //! Rooms: `intake` (warnings in), `warning` (a warning's turn), `planning` (plans into rows), `ending`
-//! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
+//! (ends walked), `places` (what officers add), `duty` (the shift leader), `digest` (what groups are told), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
+//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
 //! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
@@ -15,12 +15,14 @@ mod apply;
 pub mod archiving;
 mod audit;
 mod cache;
+pub mod digest;
 pub mod dispatcher;
 pub mod drills;
 mod duty;
 mod ending;
 mod executor;
 mod facts;
+pub mod forecast;
 pub mod gateways;
 pub mod inbox;
 mod intake;
@@ -64,6 +66,7 @@ use crate::{
         planner::Lookup,
         policy::Policy,
         rehearsal::Prices,
+        send::Channel,
         time::{Span, Time},
         warning::{FieldError, Finding},
         warning_life::WarningState,
@@ -210,8 +213,9 @@ pub struct Settings {
     pub drills: Vec<DrillSchedule>,
     /// By when the directory must be confirmed each year.
     pub filing: Option<FilingDate>,
-    /// What messages and calls cost, and how people are taken to answer: for rehearsals.
+    /// What messages and calls cost, for rehearsals.
     pub prices: Prices,
+    /// What forecasts assume of people and calls.
     pub assumptions: Assumptions,
 }
 impl Settings {
@@ -266,10 +270,12 @@ pub struct Engine {
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
+    digests: digest::Waiting,
     announcing: tokio::sync::Mutex<()>,
     /// Of the dead numbers in memory.
     numbers_version: AtomicU64,
     gateways: gateways::Gateways,
+    forecasts: forecast::Kept,
 }
 
 impl Engine {
@@ -291,7 +297,9 @@ impl Engine {
             settings: parts.settings,
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
+            digests: digest::Waiting::default(),
             announcing: tokio::sync::Mutex::default(),
+            forecasts: forecast::Kept::default(),
             numbers_version: AtomicU64::new(0),
         };
         engine.reload_directory().await?;
@@ -415,13 +423,20 @@ impl Engine {
     /// Tells the metrics how the accounts stand, used or not.
     pub fn measure_accounts(&self) {
         let now = self.store.now();
-        let mut depth: BTreeMap<&'static str, u64> = BTreeMap::new();
         for a in self.accounts.all() {
-            let channel = a.provider.channel().as_str();
-            metrics::provider_up(channel, a.name(), a.stopped(now).is_none());
-            *depth.entry(channel).or_default() += a.depth(now);
+            metrics::provider_up(a.provider.channel().as_str(), a.name(), a.stopped(now).is_none());
         }
-        depth.into_iter().for_each(|(channel, n)| metrics::queue_depth(channel, n));
+        self.waiting().into_iter().for_each(|(channel, n)| metrics::queue_depth(channel.as_str(), n));
+    }
+
+    /// How many attempts wait for a slot here, by channel.
+    pub fn waiting(&self) -> BTreeMap<Channel, u64> {
+        let now = self.store.now();
+        let mut depth = BTreeMap::new();
+        for a in self.accounts.all() {
+            *depth.entry(a.provider.channel()).or_default() += a.depth(now);
+        }
+        depth
     }
 
     /// What had to be filed (报备) for each account, and how it stands.

@@ -37,6 +37,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     for _ in 0..2 {
         tracker.spawn(executor(engine.clone(), stop.clone(), permits.clone(), done_tx.clone(), tracker.clone()));
     }
+    tracker.spawn(find_ringing(engine.clone()));
     tracker.spawn(conservation(engine.clone(), stop.clone()));
     tracker.spawn(follow_directory(engine.clone(), stop.clone()));
     tracker.spawn(heartbeat(engine.clone(), stop.clone()));
@@ -75,6 +76,14 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
                 }
                 for jobs in gather(turn.jobs, engine.settings().intents) {
                     start(&engine, &permits, &done, &tracker, jobs).await;
+                }
+                for claim in engine.take_digests() {
+                    let engine = engine.clone();
+                    tracker.spawn(async move {
+                        if let Err(e) = engine.work_digest(claim).await {
+                            tracing::error!(error = %e, "a group's digest could not be worked; it is leased and comes back");
+                        }
+                    });
                 }
                 for job in engine.take_lookups() {
                     let engine = engine.clone();
@@ -126,6 +135,13 @@ async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>) {
             // The intents stand in the store: without an outcome they become unknown by the clock.
             tracing::error!(error = %e, "outcomes could not be recorded");
         }
+    }
+}
+
+/// Not waited for: with a million open callouts it takes its time, and nobody's call waits for it.
+async fn find_ringing(engine: Arc<Engine>) {
+    if let Err(e) = engine.find_ringing().await {
+        tracing::warn!(error = %e, "calls of an earlier run could not be found; for a while more lines may be used than there are");
     }
 }
 

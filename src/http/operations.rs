@@ -46,6 +46,7 @@ pub enum Id {
     ListWarnings,
     GetWarning,
     GetTally,
+    GetForecast,
     ListCallouts,
     CancelWarning,
     ExtendWarning,
@@ -203,6 +204,13 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "The tally, whole and by group",
         query: &[("by", "`county`, `township`, `village`, `tier`, `hazard` or `role`")],
         success: &[(200, "Tallies")],
+        ..GET
+    },
+    Operation {
+        id: Id::GetForecast,
+        path: "/api/v1/warnings/{id}/forecast",
+        summary: "When SMS and calls will be done, whom no call reaches before the deadline, and what it costs, from now on",
+        success: &[(200, "Forecast")],
         ..GET
     },
     Operation {

@@ -71,6 +71,7 @@ fn handler(operation: &Operation) -> MethodRouter<App> {
         Id::ListWarnings => on(method, api::warnings::list),
         Id::GetWarning => on(method, api::warnings::get),
         Id::GetTally => on(method, api::warnings::tally),
+        Id::GetForecast => on(method, api::warnings::forecast),
         Id::CancelWarning => on(method, api::warnings::cancel),
         Id::ExtendWarning => on(method, api::warnings::extend),
         Id::AddPlaces => on(method, api::warnings::add_place),
