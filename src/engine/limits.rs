@@ -178,7 +178,7 @@ impl Account {
     }
 
     fn take(self: &Arc<Self>, gate: &mut Gate, attempt: AttemptId, priority: Priority, now: Time) -> Result<InFlight, Span> {
-        if now >= self.part().until {
+        if !self.part().holds(now) {
             return Err(UNHEARD);
         }
         let limits = self.provider.limits();
@@ -186,7 +186,8 @@ impl Account {
         let per_second = self.share(limits.per_second).max(1);
         let rank = |gate: &Gate| i64::from(gate.waiting.rank(attempt, priority));
         let by_rate = |gate: &Gate| Span(rank(gate) * 1000 / i64::from(per_second));
-        let requests = self.share(limits.in_flight).saturating_sub(self.in_flight.load(Ordering::Relaxed));
+        // Providers count requests by the second; how many are in flight is for each gateway's own good.
+        let requests = self.share(limits.in_flight).max(1).saturating_sub(self.in_flight.load(Ordering::Relaxed));
         if requests == 0 {
             return Err(by_rate(gate).max(Span::ms(20)));
         }

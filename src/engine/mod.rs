@@ -2,7 +2,7 @@
 //! escalation and recovery after a crash are this one path ([`executor`]).
 //!
 //! Rooms: `intake` (warnings in), `warning` (a warning's turn), `planning` (plans into rows), `ending`
-//! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
+//! (ends walked), `places` (what officers add), `duty` (the shift leader), `digest` (what groups are told), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
 //! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
@@ -15,6 +15,7 @@ mod apply;
 pub mod archiving;
 mod audit;
 mod cache;
+pub mod digest;
 pub mod dispatcher;
 pub mod drills;
 mod duty;
@@ -269,6 +270,7 @@ pub struct Engine {
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
+    digests: digest::Waiting,
     announcing: tokio::sync::Mutex<()>,
     /// Of the dead numbers in memory.
     numbers_version: AtomicU64,
@@ -295,6 +297,7 @@ impl Engine {
             settings: parts.settings,
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
+            digests: digest::Waiting::default(),
             announcing: tokio::sync::Mutex::default(),
             forecasts: forecast::Kept::default(),
             numbers_version: AtomicU64::new(0),

@@ -77,6 +77,14 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
                 for jobs in gather(turn.jobs, engine.settings().intents) {
                     start(&engine, &permits, &done, &tracker, jobs).await;
                 }
+                for claim in engine.take_digests() {
+                    let engine = engine.clone();
+                    tracker.spawn(async move {
+                        if let Err(e) = engine.work_digest(claim).await {
+                            tracing::error!(error = %e, "a group's digest could not be worked; it is leased and comes back");
+                        }
+                    });
+                }
                 for job in engine.take_lookups() {
                     let engine = engine.clone();
                     tracker.spawn(async move {

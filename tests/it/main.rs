@@ -3,6 +3,7 @@ mod architecture;
 #[macro_use]
 mod conformance;
 mod archive;
+mod digest;
 mod http;
 mod ingest;
 mod migrate;

@@ -7,6 +7,7 @@ mod intake;
 pub mod kit;
 mod live;
 mod officers;
+mod readiness;
 mod reading;
 mod rollout;
 mod sources;
@@ -51,6 +52,15 @@ macro_rules! serves {
                 a_callback_with_the_right_secret_is_kept_and_answered_in_the_providers_way,
                 those_who_run_it_read_health_metrics_and_the_api_document,
                 the_status_page_shows_tallies_open_callouts_and_tasks_with_masked_numbers,
+            ],
+            readiness: [
+                coverage_is_paged_filtered_and_bound_to_a_division,
+                the_coverage_page_works_without_script_and_is_linked_from_the_status_page,
+                the_directory_is_confirmed_for_the_year,
+                whom_a_hazard_calls_now_and_through_which_doors,
+                a_rehearsal_tells_everything_and_does_nothing,
+                a_drill_has_a_list_and_a_report_of_its_own,
+                the_roll_is_called_and_looked_over,
             ],
             officers: [
                 an_officers_entry_is_an_answer_and_says_who_entered_it,

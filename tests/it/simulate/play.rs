@@ -96,6 +96,8 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         lines: 20,
         interleave: rng.chance(60),
         bug: bug.map(|b| b.0),
+        roomy: false,
+        drills: vec![],
     };
     let w = World::new(make, &mut rng);
     let tempers = town.directory.recipients.keys().map(|id| (*id, Temper::random(&mut rng))).collect();
