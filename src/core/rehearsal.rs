@@ -20,6 +20,7 @@ use super::{
     plan::{PlanChunk, PlanEntry, PlanPerson},
     planner::PlanOutput,
     policy::{NamedLadder, Who},
+    route::Routes,
     send::Channel,
     time::{Span, Time},
 };

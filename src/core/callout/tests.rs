@@ -13,7 +13,7 @@ use crate::core::{
     ids::{CalloutId, RecipientId, WarningId},
     line::LineLetter,
     phone::Phone,
-    plan::{PlanEntry, PlanPerson, PlanPost},
+    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota, PlanShift},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
     route::Routes,
     send::{Channel, Outcome},
@@ -35,6 +35,7 @@ rung = [
 struct Night1 {
     entry: PlanEntry,
     people: Vec<PlanPerson>,
+    rotas: Vec<PlanRota>,
     ladder: Ladder,
     feedback: FeedbackRule,
     clocks: Clocks,
@@ -58,6 +59,7 @@ fn post(place: u64, deputy: Option<u16>, rule: AnswerRule) -> PlanPost {
         place_name: "某村".into(),
         tier: Tier::Village,
         deputy,
+        rota: None,
         rule,
     }
 }
@@ -81,6 +83,7 @@ impl Night1 {
                 county_desk: Some(4),
                 city_desk: None,
                 shift_leader: Some(5),
+                duty: PlanDuty::default(),
                 hold_until: None,
                 hold_voice_until: None,
             },
@@ -93,6 +96,7 @@ impl Night1 {
                 person(6, "带班领导", &["15400000031"]),
                 person(7, "另一副主任", &["15400000012"]),
             ],
+            rotas: Vec::new(),
             ladder: toml::from_str(LADDER).unwrap(),
             feedback: FeedbackRule {
                 first: Span::mins(15),
@@ -119,6 +123,7 @@ impl Night1 {
             drill: false,
             entry: &self.entry,
             people: &self.people,
+            rotas: &self.rotas,
             ladder: &self.ladder,
             feedback: Some(&self.feedback),
             clocks: &self.clocks,
