@@ -72,9 +72,12 @@ impl Accounts {
     /// Takes over how the accounts stand, unless something newer is known.
     fn install(&self, board: &Board) {
         // Readings of the same moment may come in any order.
-        if self.known.fetch_max(board.n, Ordering::Relaxed) > board.n {
-            return;
+        if self.known.fetch_max(board.n, Ordering::Relaxed) <= board.n {
+            self.take_over(board);
         }
+    }
+
+    fn take_over(&self, board: &Board) {
         for a in self.all() {
             let standing = board.of(a.name());
             let mut s = a.state();
@@ -115,7 +118,11 @@ impl Engine {
     /// The store cannot be read.
     pub async fn follow_board(&self) -> Result<(), StoreError> {
         match self.board().await {
-            Ok((board, _)) => self.accounts.install(&board),
+            // Whatever is known here: a failover may have taken the newest away.
+            Ok((board, _)) => {
+                self.accounts.known.store(board.n, Ordering::Relaxed);
+                self.accounts.take_over(&board);
+            }
             // It stays as it was here; the newer gateway sees to the board.
             Err(e @ StoreError::Newer(_)) => tracing::warn!(error = %e, "how the accounts stand cannot be read"),
             Err(e) => return Err(e),

@@ -61,6 +61,10 @@ impl Canaries {
             Channel::Im => None,
         }
     }
+    /// Whether this is one of the office's own numbers.
+    pub fn is_one(&self, phone: &Phone) -> bool {
+        self.sms.contains(phone) || self.voice.contains(phone)
+    }
     fn rings(&self, account: &Account) -> bool {
         let named = self.accounts.is_empty() || self.accounts.iter().any(|a| a == account.name());
         named && self.address(account.provider.channel(), 0).is_some()
@@ -174,11 +178,16 @@ impl Engine {
         let mut leaving = Vec::new();
         if let Some(canaries) = &self.settings.canaries {
             for account in self.canary_accounts(canaries) {
+                if account.standing().disabled.is_some() {
+                    book.passes(account.name(), &canaries.schedule, now);
+                    continue;
+                }
                 let Some(attempt) = book.ring(account.name(), &canaries.schedule, now) else { continue };
                 match self.canary_job(canaries, account, attempt, now) {
                     Ok(Some(job)) => leaving.push(job),
                     // No room: warnings go first.
                     Ok(None) => {
+                        account.forget(attempt);
                         let Some(c) = book.accounts.get_mut(account.name()) else { continue };
                         if let Some(b) = before.accounts.get(account.name()) {
                             c.clone_from(b);

@@ -164,7 +164,12 @@ impl Account {
         let up = s.standing.is_up();
         let happened = s.figures.sent(outcome, seconds, up, now)?;
         // At once, so that nothing more leaves by it; the record follows.
-        s.standing.happened(&happened, now).changed.then_some(happened)
+        let changed = s.standing.happened(&happened, now).changed;
+        if changed && matches!(happened, Happened::Took { .. }) {
+            // What it failed while it was down says nothing of what it does from now on.
+            s.figures = Figures { took: s.figures.took, ..Figures::default() };
+        }
+        changed.then_some(happened)
     }
 
     /// The same from a receipt.

@@ -215,7 +215,10 @@ impl Engine {
                     if !matches!(d.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
                         d.account.call_over(lead);
                     }
-                    let others = self.accounts.others(&d.account);
+                    let others = match d.outcome {
+                        Outcome::Accepted { .. } => Vec::new(),
+                        _ => self.accounts.others(&d.account),
+                    };
                     lines.push((phone, LineEvent::Outcome { lead, outcome: d.outcome, others }));
                 }
             }

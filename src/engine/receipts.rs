@@ -321,6 +321,8 @@ impl Engine {
                         let event = Event::Unreadable { contact: m.contact, text: text.to_string() };
                         self.apply_callout(m.attempt.callout, &event, WriteLane::Urgent).await?;
                     }
+                    // What the office's own test number writes is no person's word.
+                    None if self.settings.canaries.as_ref().is_some_and(|c| c.is_one(phone)) => {}
                     None => {
                         self.somebody_reads(phone, text).await?;
                         let now = self.store.now();

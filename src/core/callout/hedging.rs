@@ -39,6 +39,9 @@ impl Callout {
 
 impl Work<'_> {
     pub(super) fn hedge_due(&mut self) {
+        if self.ctx.clocks.hedge.is_none() {
+            return;
+        }
         for i in 0..self.state.attempts.len() {
             let a = self.state.attempts[i].clone();
             if self.state.hedge_at(&a, &self.ctx).is_some_and(|t| t <= self.now) {

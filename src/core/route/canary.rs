@@ -145,6 +145,13 @@ impl CanaryBook {
         Some(AttemptId { callout: CalloutId::new(WarningId(0), c.ordinal), n: c.rings })
     }
 
+    /// Its turn passes: an operator took the account out.
+    pub fn passes(&mut self, account: &str, schedule: &Schedule, now: Time) {
+        if let Some(c) = self.accounts.get_mut(account).filter(|c| c.next <= now) {
+            c.next = schedule.next(now);
+        }
+    }
+
     /// It could not even be tried.
     pub fn untried(&mut self, account: &str, why: &str) -> Option<Known> {
         let c = self.accounts.get_mut(account)?;
