@@ -391,7 +391,7 @@ fn answer_rules_and_narrowing_are_carried_into_the_plan() {
     let dir = county().done();
     let p = plan_by(&policy, &dir, &c, day(), &[], false, None);
     assert!(entries(&p).iter().all(|(_, e)| e.posts.iter().all(|post| post.rule == AnswerRule::N(2))));
-    let only = Only { tiers: vec![Tier::Village], divisions: vec![d(LONGGANG)], recipients: vec![] };
+    let only = Only { tiers: vec![Tier::Village], divisions: vec![d(LONGGANG)], recipients: vec![], ..Only::default() };
     let p = plan_by(&policy, &dir, &c, day(), &[], false, Some(&only));
     assert_eq!(called(&p), set(&["梁庄支书", "西河支书"]));
     let one = dir.recipients.values().find(|r| r.name == "县长").unwrap().id;
