@@ -79,6 +79,7 @@ impl Around {
             drill: self.warning.drill,
             entry: self.entry(),
             people: &self.chunk.people,
+            rotas: &self.chunk.rotas,
             ladder: self.ladder(),
             feedback: self.feedback(),
             clocks: &self.warning.policy.clocks,

@@ -16,6 +16,7 @@ pub mod archiving;
 mod audit;
 mod cache;
 pub mod digest;
+pub mod directory;
 pub mod dispatcher;
 pub mod drills;
 mod duty;
@@ -72,7 +73,7 @@ use crate::{
         warning_life::WarningState,
     },
     render::Renderer,
-    store::{Doc, Key, Reports, Store, StoreError},
+    store::{Key, Reports, Store, StoreError},
     telemetry::metrics,
 };
 use std::{
@@ -363,26 +364,6 @@ impl Engine {
     fn install(&self, directory: Directory, dead: Arc<DeadNumbers>) {
         let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()).with_numbers(dead));
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
-    }
-
-    /// Replaces the directory, durably and whole, if it still has version `expect`.
-    pub async fn replace_directory(&self, expect: u64, mut directory: Directory) -> Result<bool, StoreError> {
-        let old = self.directory();
-        if old.version != expect {
-            return Ok(false);
-        }
-        let (mut upsert, mut delete) = (Vec::new(), Vec::new());
-        for change in crate::core::directory_docs::diff_docs(&old, &directory) {
-            upsert.extend(change.upsert.into_iter().map(|(id, body)| Doc { id: format!("{}/{id}", change.kind), body }));
-            delete.extend(change.delete.into_iter().map(|id| format!("{}/{id}", change.kind)));
-        }
-        let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
-        directory.version = version;
-        let dead = self.people().1.dead_numbers();
-        self.install(directory, dead);
-        // A number that the clerk has changed takes its flag along.
-        self.prune_numbers().await?;
-        Ok(true)
     }
 
     /// A warning as it stands, straight from the store.
