@@ -96,6 +96,26 @@ pub fn email() -> AccountLimits {
     AccountLimits { per_second: 20, in_flight: 4, concurrent_calls: u32::MAX, per_callee: Vec::new() }
 }
 
+/// DingTalk robot: 20 messages a minute to its group.
+pub fn dingtalk_robot() -> AccountLimits {
+    robot(vec![CalleeLimit::of(20, Span::mins(1))])
+}
+
+/// WeCom robot: 20 messages a minute to its group.
+pub fn wecom_robot() -> AccountLimits {
+    robot(vec![CalleeLimit::of(20, Span::mins(1))])
+}
+
+/// Feishu robot: 100 messages a minute and 5 a second to its group.
+pub fn feishu_robot() -> AccountLimits {
+    robot(vec![CalleeLimit::of(5, Span::secs(1)), CalleeLimit::of(100, Span::mins(1))])
+}
+
+/// A robot's callee is its group, and one message is under way at a time.
+fn robot(per_callee: Vec<CalleeLimit>) -> AccountLimits {
+    AccountLimits { per_second: 1, in_flight: 1, concurrent_calls: u32::MAX, per_callee }
+}
+
 /// For `#[serde(deserialize_with)]`: the written keys over [`aliyun_sms`].
 pub fn over_aliyun_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
     over(d, aliyun_sms())
@@ -131,6 +151,18 @@ pub fn over_twilio_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits,
 /// For `#[serde(deserialize_with)]`: the written keys over [`twilio_voice`].
 pub fn over_twilio_voice<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
     over(d, twilio_voice())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`dingtalk_robot`].
+pub fn over_dingtalk_robot<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, dingtalk_robot())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`wecom_robot`].
+pub fn over_wecom_robot<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, wecom_robot())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`feishu_robot`].
+pub fn over_feishu_robot<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, feishu_robot())
 }
 
 /// What is wrong with limits, as `key: reason`.

@@ -6,7 +6,11 @@ use super::{
     remote::Remote,
 };
 use crate::{
-    core::{coverage::{Coverage, GapKind}, division::Division, hazard::{HazardCode, Level}},
+    core::{
+        coverage::{Coverage, GapKind},
+        division::Division,
+        hazard::{HazardCode, Level},
+    },
     report::{coverage as report, table},
 };
 use clap::Args;
@@ -70,7 +74,8 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         std::fs::write(path, bytes).map_err(|e| Failure::Failed(format!("{}: {e}", path.display())))?;
     }
     if o.json {
-        let rows: Vec<_> = c.rows.iter().map(|r| json!({"rule": r.name, "hazards": r.hazards, "levels": r.levels, "stage": r.stage})).collect();
+        let rows: Vec<_> =
+            c.rows.iter().map(|r| json!({"rule": r.name, "hazards": r.hazards, "levels": r.levels, "stage": r.stage})).collect();
         println!("{}", json!({"places": c.places, "people": c.people, "summary": report::summary(&c), "rows": rows, "items": c.gaps}));
     } else {
         print(&c);
@@ -130,9 +135,6 @@ async fn remote(o: &Options) -> Result<(), Failure> {
     }
     let grave = ["nobody", "no_door"];
     let counts = page["summary"].as_array().into_iter().flatten();
-    let failing: u64 = counts
-        .filter(|k| o.strict || grave.iter().any(|g| k["kind"] == *g))
-        .filter_map(|k| k["count"].as_u64())
-        .sum();
+    let failing: u64 = counts.filter(|k| o.strict || grave.iter().any(|g| k["kind"] == *g)).filter_map(|k| k["count"].as_u64()).sum();
     if failing > 0 { Err(Failure::Failed(format!("{failing} 个缺口"))) } else { Ok(()) }
 }

@@ -103,7 +103,8 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
             println!("{}", ask("POST", "/api/v1/drills", &query, Some(body)).await?.json()?);
         }
         What::CallRoll { identifier, share, division, channel, beside_real } => {
-            let body = json!({"identifier": identifier, "share": share, "divisions": division, "channels": channel, "beside_real": beside_real});
+            let body =
+                json!({"identifier": identifier, "share": share, "divisions": division, "channels": channel, "beside_real": beside_real});
             let answer = ask("POST", "/api/v1/drills/roll-call", &[], Some(body.to_string().into_bytes())).await?.json()?;
             if answer["nothing_due"] == true {
                 println!("本季度所有号码都已验证，无需点名");
@@ -112,7 +113,8 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
             }
         }
         What::Roll { division, json } => {
-            let query: Vec<(&str, String)> = division.clone().map(|d| ("division", d)).into_iter().chain([("limit", "500".into())]).collect();
+            let query: Vec<(&str, String)> =
+                division.clone().map(|d| ("division", d)).into_iter().chain([("limit", "500".into())]).collect();
             let roll = ask("GET", "/api/v1/drills/roll-call", &query, None).await?.json()?;
             if *json { println!("{roll}") } else { print_roll(&roll) }
         }
@@ -124,7 +126,15 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
                 for d in page["items"].as_array().into_iter().flatten() {
                     let text = |k: &str| d[k].as_str().unwrap_or_default().to_string();
                     let t = &d["tally"];
-                    println!("{}  {}  【演练】{}  {}  应叫 {} 已叫应 {}", text("id"), text("started_at"), text("headline"), text("state"), t["expected"], t["answered"]);
+                    println!(
+                        "{}  {}  【演练】{}  {}  应叫 {} 已叫应 {}",
+                        text("id"),
+                        text("started_at"),
+                        text("headline"),
+                        text("state"),
+                        t["expected"],
+                        t["answered"]
+                    );
                 }
             }
         }
@@ -153,11 +163,26 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
 
 fn print_roll(roll: &Value) {
     let text = |v: &Value, k: &str| v[k].as_str().unwrap_or_default().to_string();
-    println!("本季度（{} 起）：号码 {}，已验证 {}，试过未通 {}，未试 {}；本周应点 {}", text(roll, "from"), roll["numbers"], roll["proved"], roll["failed"], roll["untried"], roll["this_week"]);
+    println!(
+        "本季度（{} 起）：号码 {}，已验证 {}，试过未通 {}，未试 {}；本周应点 {}",
+        text(roll, "from"),
+        roll["numbers"],
+        roll["proved"],
+        roll["failed"],
+        roll["untried"],
+        roll["this_week"]
+    );
     for s in roll["schedules"].as_array().into_iter().flatten() {
         println!("定期演练 {}（{}）：下次 {}", text(s, "name"), text(s, "at"), text(s, "next"));
     }
     for n in roll["open"].as_array().into_iter().flatten() {
-        println!("  {} {} {}  {} {}", text(n, "recipient_id"), text(n, "name"), text(n, "phone"), if n["state"] == "failed" { "未通" } else { "未试" }, text(n, "outcome"));
+        println!(
+            "  {} {} {}  {} {}",
+            text(n, "recipient_id"),
+            text(n, "name"),
+            text(n, "phone"),
+            if n["state"] == "failed" { "未通" } else { "未试" },
+            text(n, "outcome")
+        );
     }
 }

@@ -1,7 +1,10 @@
 //! A gateway that runs, asked over its own API: SQLite belongs to one process, and a drill is the gateway's to start.
 
 use super::Failure;
-use crate::{channel::http::{ClientSettings, client}, config::Config};
+use crate::{
+    channel::http::{ClientSettings, client},
+    config::Config,
+};
 use clap::Args;
 use serde_json::Value;
 use std::path::PathBuf;

@@ -127,6 +127,8 @@ impl Config {
         };
         span("server.shutdown_grace", self.server.shutdown_grace, Span::ms(100), Span::mins(10));
         span("engine.lease", self.engine.lease, Span::secs(1), Span::mins(10));
+        span("forecast.sms_answer", self.forecast.sms_answer, Span::ZERO, Span::hours(24));
+        span("forecast.hold", self.forecast.hold, Span::ms(1), Span::mins(10));
         let mut number = |key: &str, value: u64, least: u64, most: u64| {
             if !(least..=most).contains(&value) {
                 fault(key, format!("{value} is outside {least} to {most}"));
@@ -138,6 +140,16 @@ impl Config {
         let speed = self.clock.speed;
         if !speed.is_finite() || !(0.01..=100_000.0).contains(&speed) {
             fault("clock.speed", format!("{speed} is outside 0.01 to 100000; 1 is real time"));
+        }
+        let f = &self.forecast;
+        for (key, value, least, most) in [
+            ("forecast.answered_by_sms", f.answered_by_sms, 0.0, 1.0),
+            ("forecast.attempts", f.attempts, 1.0, 20.0),
+            ("forecast.sms_parts", f.sms_parts, 0.0, 10.0),
+        ] {
+            if !value.is_finite() || !(least..=most).contains(&value) {
+                fault(key, format!("{value} is outside {least} to {most}"));
+            }
         }
         let signature = &self.messages.signature;
         if !(2..=12).contains(&signature.chars().count()) || signature.contains(['【', '】']) {

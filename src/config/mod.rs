@@ -16,10 +16,12 @@ mod sources;
 pub use access::{HazardRight, Issuer, MappingFile, PinnedKey, Role, Token, XmlSignature};
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
-pub use sections::{Archive, Clock, Coverage, Divisions, Engine, Link, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
+pub use sections::{
+    Archive, Clock, Coverage, Divisions, Engine, Link, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates,
+};
 pub use sources::{FolderSource, PullSource, Sources};
 
-use crate::core::{drill::schedule::DrillSchedule, rehearsal::Prices};
+use crate::core::{drill::schedule::DrillSchedule, forecast::Assumptions, rehearsal::Prices};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -101,6 +103,8 @@ pub struct Config {
     /// What messages and calls cost, in yuan.
     pub cost: Prices,
     pub engine: Engine,
+    /// What forecasts assume of people and calls.
+    pub forecast: Assumptions,
     pub log: Log,
     pub clock: Clock,
     /// Where each key was given.

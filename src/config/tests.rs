@@ -55,6 +55,7 @@ fn examples() -> (tempfile::TempDir, Config) {
     secret("duty-room.token", "0123456789abcdef0123456789\n");
     secret("aliyun-sms.callback", "abcdef0123456789abcdef0123");
     secret("aliyun-voice.callback", "0123456789abcdefabcdef0123");
+    secret("qixiang.pem", include_str!("../../tests/it/ingest/signed/rsa.pem"));
     secret("mail.password", "pass-phrase");
     secret("mail-ca.pem", AUTHORITY);
     secret("redis.password", "redis-pass-phrase");
@@ -75,6 +76,11 @@ fn examples() -> (tempfile::TempDir, Config) {
         ("TWILIO_SMS_CALLBACK", "twilio0123456789abcdef0"),
         ("TWILIO_VOICE_CALLBACK", "twilio0123456789fedcba0"),
         ("SMPP_PASSWORD", "smpp-pw"),
+        ("DINGTALK_TOKEN", "dingtalk-token"),
+        ("DINGTALK_SECRET", "SECdingtalk"),
+        ("WECOM_ROBOT_KEY", "wecom-key"),
+        ("FEISHU_HOOK", "feishu-hook"),
+        ("FEISHU_SECRET", "feishu-secret"),
         ("COUNTY_SMS_KEY", "county-key"),
         ("COUNTY_VOICE_KEY", "county-key"),
         ("COUNTY_SMS_CALLBACK", "county0123456789abcdef0"),
@@ -88,6 +94,7 @@ fn examples() -> (tempfile::TempDir, Config) {
 fn the_examples_in_the_default_file_work() {
     let (_dir, config) = examples();
     assert_eq!(config.issuers[0].key.as_ref().unwrap().reveal(), "another-key-of-enough-length");
+    assert!(config.issuers[0].xmldsig.as_ref().unwrap().keys[0].text.contains("BEGIN PUBLIC KEY"));
     assert_eq!(config.tokens[0].secret.reveal(), "0123456789abcdef0123456789", "the file's line end is not part of it");
     assert_eq!(config.tokens[0].roles, [Role::Viewer, Role::Operator]);
     assert_eq!(config.providers["aliyun-sms"].callback_secret(), Some("abcdef0123456789abcdef0123"));

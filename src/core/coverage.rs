@@ -125,9 +125,10 @@ impl GapKind {
 impl std::str::FromStr for GapKind {
     type Err = String;
     fn from_str(s: &str) -> Result<GapKind, String> {
-        GapKind::ALL.into_iter().find(|k| k.as_str() == s).ok_or_else(|| {
-            format!("`{s}` is not a kind of gap: {}", GapKind::ALL.map(GapKind::as_str).join(", "))
-        })
+        GapKind::ALL
+            .into_iter()
+            .find(|k| k.as_str() == s)
+            .ok_or_else(|| format!("`{s}` is not a kind of gap: {}", GapKind::ALL.map(GapKind::as_str).join(", ")))
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     hazard::{HazardCode, Level},
     ids::RecipientId,
     phone::Phone,
-    policy::{Call, Group, Ladder, Policy, Rule, RunningPolicy, Rung, Selector, Voice, Who},
+    policy::{Call, Group, Ladder, Policy, Rule, Rung, RunningPolicy, Selector, Voice, Who},
     send::Channel,
     time::{Span, Time},
     warning::{Area, Content, MessageType, Shape, Status},
@@ -125,7 +125,12 @@ pub fn roll_call_directory(directory: &Directory, recipients: &[RecipientId], no
     }
     for post in directory.posts.iter().filter(|p| p.valid_at(now)) {
         if let Some(deputy) = post.deputy.filter(named) {
-            posts.entry(deputy).or_insert_with(|| Post { recipient: deputy, deputy: None, title: format!("{}代理人", post.title), ..post.clone() });
+            posts.entry(deputy).or_insert_with(|| Post {
+                recipient: deputy,
+                deputy: None,
+                title: format!("{}代理人", post.title),
+                ..post.clone()
+            });
         }
     }
     let people = directory.recipients.iter().filter(|(id, _)| named(id)).map(|(id, r)| (*id, r.clone())).collect();

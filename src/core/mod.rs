@@ -7,10 +7,13 @@
 
 pub mod callout;
 pub mod coverage;
+pub mod digest;
 pub mod directory;
 pub mod directory_diff;
 pub mod directory_docs;
+pub mod directory_edit;
 pub mod directory_gaps;
+pub mod directory_history;
 pub mod directory_index;
 pub mod directory_names;
 pub mod division;
@@ -34,6 +37,7 @@ pub mod policy;
 pub mod priority;
 pub mod rehearsal;
 pub mod role;
+pub mod rota;
 pub mod send;
 pub mod speech;
 pub mod time;

@@ -37,9 +37,15 @@ impl DeadNumber {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "snake_case")]
 pub enum NumberNews {
-    Dead { phone: Phone, evidence: DeadNumber },
+    Dead {
+        phone: Phone,
+        evidence: DeadNumber,
+    },
     /// Delivered, heard or answered at this time.
-    Alive { phone: Phone, at: Time },
+    Alive {
+        phone: Phone,
+        at: Time,
+    },
 }
 
 /// All numbers that are flagged now. Serialised by number; never shown but masked.

@@ -76,7 +76,8 @@ pub struct Ladder {
 pub struct Rung {
     pub at: At,
     pub call: Vec<Who>,
-    /// Sent at once when the rung is taken: `sms`, `email`, `im`.
+    /// Sent at once when the rung is taken: `sms`, `email`. `im` writes to nobody alone: the groups' digests are told anew
+    /// at the rung's time (`core::digest`).
     #[serde(default)]
     pub send: Vec<Channel>,
     #[serde(default)]

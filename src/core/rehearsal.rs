@@ -19,7 +19,7 @@ use super::{
     phone::Phone,
     plan::{PlanChunk, PlanEntry, PlanPerson},
     planner::PlanOutput,
-    policy::Who,
+    policy::{NamedLadder, Who},
     send::Channel,
     time::{Span, Time},
 };
@@ -178,13 +178,14 @@ pub struct Rehearsal {
 pub fn rehearse(input: &RehearsalInput<'_>) -> Rehearsal {
     let plan = input.plan;
     let ladders = &plan.running.ladders;
-    let subjects = forecast::people::of_plan(&plan.chunks, ladders, input.start, input.channels);
+    let subjects = forecast::people::of_plan(&plan.chunks, ladders, input.start, false, input.channels);
+    let ladders: Vec<&NamedLadder> = ladders.iter().collect();
     let forecast = forecast::forecast(forecast::Input {
         now: input.start,
-        drill: false,
         night: plan.running.night,
-        ladders,
+        ladders: &ladders,
         subjects: &subjects,
+        others: &[],
         capacity: input.capacity,
         assumptions: input.assumptions,
     });
@@ -242,11 +243,8 @@ fn person(
     let mut places: Vec<String> = entry.posts.iter().map(|p| p.place.id()).collect();
     places.sort_unstable();
     places.dedup();
-    let contacts = slots
-        .iter()
-        .filter_map(|s| chunk.people.get(usize::from(*s)))
-        .map(|p| (p.id, p.name.clone(), p.phones.clone()))
-        .collect();
+    let contacts =
+        slots.iter().filter_map(|s| chunk.people.get(usize::from(*s))).map(|p| (p.id, p.name.clone(), p.phones.clone())).collect();
     let mail = input.channels.email && holder.email.is_some();
     Some(PersonPlan {
         order,
@@ -273,8 +271,7 @@ fn person(
 
 /// Everybody whom some rung may call, by their number in the chunk.
 fn slots(entry: &PlanEntry) -> Vec<u16> {
-    const ALL: [Who; 7] =
-        [Who::Holder, Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader];
+    const ALL: [Who; 7] = [Who::Holder, Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader];
     let mut all: Vec<u16> = ALL.into_iter().flat_map(|w| entry.people_of(w)).collect();
     all.sort_unstable();
     all.dedup();

@@ -79,6 +79,7 @@ impl Around {
             drill: self.warning.drill,
             entry: self.entry(),
             people: &self.chunk.people,
+            rotas: &self.chunk.rotas,
             ladder: self.ladder(),
             feedback: self.feedback(),
             clocks: &self.warning.policy.clocks,
@@ -377,6 +378,7 @@ impl Engine {
         let mut c = Commit::new(Key::Warning(w.id), head, to_json(w), journal, change.due.or_else(|| w.due(now)), lane, now);
         c.consumed = consumed;
         c.send = change.send.clone();
+        c.send.extend(self.digest_letters(w, change));
         c.tasks =
             change.tasks.iter().filter_map(|n| w.tasks.get(usize::from(*n).wrapping_sub(1))).map(|t| rows::warning_task(w, t)).collect();
         c.feed = c.tasks.iter().map(|t| rows::task_feed(t, now)).collect();

@@ -134,8 +134,7 @@ pub(super) fn people_for(people: (Arc<Directory>, Arc<Lookup>), scope: &DrillSco
 
 /// Whom a drill is narrowed to.
 pub(super) fn only_for(scope: &DrillScope) -> Option<Only> {
-    let only =
-        Only { tiers: scope.tiers.clone(), recipients: scope.recipients.clone(), first: scope.first.clone(), ..Only::default() };
+    let only = Only { tiers: scope.tiers.clone(), recipients: scope.recipients.clone(), first: scope.first.clone(), ..Only::default() };
     (only != Only::default()).then_some(only)
 }
 
@@ -180,7 +179,9 @@ impl Engine {
             return self.known(i, &identity.digest, findings).await;
         }
         if !beside_real && let Some(real) = self.running_real(now).await? {
-            return Err(PostError::NotNow(format!("{real} is a real warning and still running; a drill would take its people's attention")));
+            return Err(PostError::NotNow(format!(
+                "{real} is a real warning and still running; a drill would take its people's attention"
+            )));
         }
         self.accept(&issuer, content, findings, Relations::default(), Some(identity), Some(scope), &raw, now).await
     }

@@ -82,10 +82,13 @@ impl Engine {
         for claim in plans {
             self.work_plan(claim).await?;
         }
+        for claim in self.take_digests() {
+            self.work_digest(claim).await?;
+        }
         Ok(turn)
     }
 
-    /// A turn that leaves warnings to the caller ([`Engine::work_plan`]): making rows of a plan takes
+    /// A turn that leaves warnings and groups to the caller ([`Engine::work_plan`], [`Engine::take_digests`]): making rows of a plan takes
     /// tens of milliseconds, and nobody's call waits for somebody else's row.
     pub async fn turn_without_plans(&self, limit: usize) -> Result<(Turn, Vec<Claim>), StoreError> {
         let claims = self.store.claim(limit, self.settings.lease).await?;
@@ -301,7 +304,7 @@ impl Engine {
                     let s = line::step(&line.state, &LineEvent::DirectSms { member, carried, provider: account.name().to_string() }, now);
                     (s.digit, s)
                 }),
-                Address::Email { .. } => None,
+                Address::Email { .. } | Address::Group { .. } => None,
             };
             // Its own, whether or not he has answered already: on a shared number any other is another's.
             let shown = digit.as_ref().and_then(|(d, _)| *d);

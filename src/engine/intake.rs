@@ -396,6 +396,7 @@ impl Engine {
 
     /// Named records that have letters or a clock; for any other it would be a mistake of ours.
     pub(super) async fn work_named(&self, claim: crate::store::Claim) -> Result<(), StoreError> {
+        let Err(claim) = self.park_digest(claim) else { return Ok(()) };
         match &claim.key {
             Key::Named(name) if name == NUMBERS => return self.work_numbers(claim).await,
             Key::Named(name) if name.starts_with(SCHEDULE) => return self.work_schedule(claim).await,

@@ -1,10 +1,10 @@
 //! Provider accounts as the gateway sees them: rate (governor), requests and calls in flight, who waits, and
 //! whether one is stopped. What a provider grants an account is shared out evenly among the gateways that
-//! live ([`Accounts::share_among`]): all of them work the same queue, and a part lent to a busy one could not be
-//! taken back before the next heartbeat. Rates may start afresh with a process, the limits per callee number are
+//! live ([`Accounts::share_among`]), so that all together never take more: all of them work the same queue, and a part
+//! lent to a busy one could not be taken back before the next heartbeat. Rates may start afresh with a process, the limits per callee number are
 //! durable and live in the line (`core::line`).
 
-use super::waiting::Waiting;
+use super::{part::Part, waiting::Waiting};
 use crate::{
     channel::{CalleeLimit, Provider},
     core::{
@@ -36,10 +36,15 @@ use std::{
 /// governor on the engine's own time, so that a simulation rates what it simulates.
 #[derive(Clone)]
 pub struct EngineClock(Arc<dyn Fn() -> Time + Send + Sync>);
+impl EngineClock {
+    fn time(&self) -> Time {
+        (self.0)()
+    }
+}
 impl GovernorClock for EngineClock {
     type Instant = Nanos;
     fn now(&self) -> Nanos {
-        Nanos::from(Duration::from_millis((self.0)().0.max(0) as u64))
+        Nanos::from(Duration::from_millis(self.time().0.max(0) as u64))
     }
 }
 
@@ -54,6 +59,8 @@ const CALL: Span = Span::secs(40);
 /// A crowd that wants lines at the same moment is let in by priority, not by who asked first: of those that are new
 /// one goes straight through, the others are known after this long.
 const SETTLE: Span = Span::ms(250);
+/// Whoever does not know its part asks again after this; it is told every two seconds.
+const UNHEARD: Span = Span::ms(500);
 /// The soonest that it is worth asking again for a line.
 const LINE_FREE: Span = Span::ms(500);
 
@@ -63,8 +70,8 @@ pub struct Account {
     pub callee_rules: Vec<CalleeRule>,
     gate: Mutex<Gate>,
     clock: EngineClock,
-    /// How many gateways share the account.
-    gateways: AtomicU32,
+    /// This gateway's part of the account.
+    part: Mutex<Part>,
     in_flight: AtomicU32,
     calls: Mutex<HashMap<AttemptId, Ringing>>,
     /// When they were last looked at.
@@ -121,11 +128,11 @@ impl Account {
             .map(|CalleeLimit { count, window, hours }| CalleeRule { count: *count, window: *window, hours: *hours })
             .collect();
         Account {
-            gate: Mutex::new(Gate::new(l.per_second, 1, &clock)),
+            gate: Mutex::new(Gate::new(l.per_second, Part::WHOLE, &clock)),
             callee_rules,
             provider,
             clock,
-            gateways: AtomicU32::new(1),
+            part: Mutex::new(Part::WHOLE),
             in_flight: AtomicU32::new(0),
             calls: Mutex::new(HashMap::new()),
             looked: AtomicI64::new(0),
@@ -171,11 +178,16 @@ impl Account {
     }
 
     fn take(self: &Arc<Self>, gate: &mut Gate, attempt: AttemptId, priority: Priority, now: Time) -> Result<InFlight, Span> {
+        if !self.part().holds(now) {
+            return Err(UNHEARD);
+        }
         let limits = self.provider.limits();
-        let per_second = self.share(limits.per_second);
+        // Less than one a second each is still some.
+        let per_second = self.share(limits.per_second).max(1);
         let rank = |gate: &Gate| i64::from(gate.waiting.rank(attempt, priority));
         let by_rate = |gate: &Gate| Span(rank(gate) * 1000 / i64::from(per_second));
-        let requests = self.share(limits.in_flight).saturating_sub(self.in_flight.load(Ordering::Relaxed));
+        // Providers count requests by the second; how many are in flight is for each gateway's own good.
+        let requests = self.share(limits.in_flight).max(1).saturating_sub(self.in_flight.load(Ordering::Relaxed));
         if requests == 0 {
             return Err(by_rate(gate).max(Span::ms(20)));
         }
@@ -229,15 +241,19 @@ impl Account {
         if priority.is_red() {
             lines
         } else if priority.is_drill() {
-            (lines / 2).max(1)
+            (lines / 2).max(lines.min(1))
         } else {
             lines - reserved_lines(lines)
         }
     }
 
-    /// This gateway's part of what the account grants to all.
+    fn part(&self) -> Part {
+        *self.part.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This gateway's part of what the account grants to all; it may be nothing.
     fn share(&self, of_all: u32) -> u32 {
-        (of_all / self.gateways.load(Ordering::Relaxed).max(1)).max(1)
+        self.part().of(of_all)
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<AttemptId, Ringing>> {
@@ -260,7 +276,7 @@ impl Account {
     /// then, however many wait for a line.
     pub fn calls_to_look_at(&self, now: Time) -> Vec<(AttemptId, Phone)> {
         let looked = self.looked.load(Ordering::Relaxed);
-        if self.gateways.load(Ordering::Relaxed) < 2 || now < Time(looked) + LOOK_AGAIN {
+        if self.part().gateways < 2 || now < Time(looked) + LOOK_AGAIN {
             return Vec::new();
         }
         self.looked.store(now.0, Ordering::Relaxed);
@@ -294,9 +310,9 @@ pub fn reserved_lines(lines: u32) -> u32 {
 }
 
 impl Gate {
-    /// The account's rate, shared by so many gateways.
-    fn new(per_second: u32, gateways: u32, clock: &EngineClock) -> Gate {
-        let (limiter, burst) = limiter(per_second, gateways, clock);
+    /// A part of the account's rate.
+    fn new(per_second: u32, part: Part, clock: &EngineClock) -> Gate {
+        let (limiter, burst) = limiter(per_second, part, clock);
         Gate { limiter, burst, left: burst, granted: Time(0), waiting: Waiting::default(), straight: Time(i64::MIN / 2) }
     }
     /// What may leave at this moment, about.
@@ -308,10 +324,10 @@ impl Gate {
 }
 
 /// With what may leave at one moment.
-fn limiter(per_second: u32, gateways: u32, clock: &EngineClock) -> (Limiter, u32) {
-    let gateways = gateways.max(1);
+fn limiter(per_second: u32, part: Part, clock: &EngineClock) -> (Limiter, u32) {
+    let gateways = part.gateways.max(1);
     let quota = if per_second >= gateways {
-        let rate = NonZeroU32::new(per_second / gateways).unwrap_or(NonZeroU32::MIN);
+        let rate = NonZeroU32::new(part.of(per_second)).unwrap_or(NonZeroU32::MIN);
         // A tenth of a second's worth at once: providers count by the second, bursts hurt.
         Quota::per_second(rate).allow_burst(NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN))
     } else {
@@ -331,12 +347,15 @@ impl Accounts {
         let clock = EngineClock(now);
         Accounts { all: providers.into_iter().map(|p| Arc::new(Account::new(p, clock.clone()))).collect() }
     }
-    /// So many gateways live: each takes its part of every account.
-    pub fn share_among(&self, gateways: usize) {
-        let n = u32::try_from(gateways).unwrap_or(u32::MAX).max(1);
+    /// From now on this gateway takes this part of every account.
+    pub fn share_among(&self, part: Part) {
         for a in &self.all {
-            if a.gateways.swap(n, Ordering::Relaxed) != n {
-                let fresh = Gate::new(a.provider.limits().per_second, n, &a.clock);
+            let before = std::mem::replace(&mut *a.part.lock().unwrap_or_else(PoisonError::into_inner), part);
+            if !before.is_like(part) {
+                let mut fresh = Gate::new(a.provider.limits().per_second, part, &a.clock);
+                // What may leave at once has left by the part before, maybe this very moment.
+                while fresh.limiter.check().is_ok() {}
+                (fresh.left, fresh.granted) = (0, a.clock.time());
                 let mut gate = a.gate();
                 let waiting = std::mem::take(&mut gate.waiting);
                 *gate = Gate { waiting, ..fresh };
@@ -366,162 +385,6 @@ impl Accounts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        channel::{AccountLimits, Address, CallbackItem, CallbackReply, Lookup, Message, SendRequest},
-        core::{
-            directory::Tier,
-            hazard::Level,
-            ids::{CalloutId, WarningId},
-        },
-    };
-
-    struct Plain(AccountLimits, Channel);
-    #[async_trait::async_trait]
-    impl Provider for Plain {
-        fn account(&self) -> &str {
-            "plain"
-        }
-        fn channel(&self) -> Channel {
-            self.1
-        }
-        fn limits(&self) -> &AccountLimits {
-            &self.0
-        }
-        async fn send(&self, _: &SendRequest) -> Outcome {
-            Outcome::Unknown { detail: String::new() }
-        }
-        async fn lookup(&self, _: &str, _: &Address, _: Time) -> Lookup {
-            Lookup::NotFound
-        }
-        fn read_callback(&self, _: Option<&str>, _: &[u8]) -> Result<Vec<CallbackItem>, String> {
-            Ok(Vec::new())
-        }
-        fn callback_reply(&self, _: bool) -> CallbackReply {
-            CallbackReply { status: 200, content_type: "text/plain", body: String::new() }
-        }
-        fn check_message(&self, _: &Message) -> Result<(), String> {
-            Ok(())
-        }
-    }
-
-    fn accounts(channel: Channel, per_second: u32, concurrent_calls: u32) -> Accounts {
-        let limits = AccountLimits { per_second, in_flight: 1000, concurrent_calls, per_callee: Vec::new() };
-        Accounts::new(vec![Arc::new(Plain(limits, channel))], Arc::new(|| Time(1_000_000)))
-    }
-    fn attempt(n: u16) -> AttemptId {
-        AttemptId { callout: CalloutId::new(WarningId(1), 0), n }
-    }
-    fn red(n: u16) -> Priority {
-        Priority::of(Level::Red, false, Some(Tier::Village), u32::from(n), None)
-    }
-    const NOW: Time = Time(1_000_000);
-
-    /// How many requests leave at this very moment.
-    fn burst(a: &Arc<Account>) -> usize {
-        (0..1000).filter_map(|n| a.slot(attempt(n), red(n), NOW).ok()).count()
-    }
-
-    #[test]
-    fn gateways_share_the_rate_of_an_account_evenly() {
-        let all = accounts(Channel::Sms, 900, 1000);
-        assert_eq!(burst(&all.all[0]), 90, "a tenth of a second's worth");
-        let all = accounts(Channel::Sms, 900, 1000);
-        all.share_among(3);
-        assert_eq!(burst(&all.all[0]), 30);
-        all.share_among(2000);
-        assert_eq!(burst(&all.all[0]), 1, "less than one a second each, yet not none");
-    }
-
-    #[test]
-    fn calls_hold_their_lines_until_they_are_over_or_their_time_is() {
-        let all = accounts(Channel::Voice, 10_000, 4);
-        all.share_among(2);
-        let a = &all.all[0];
-        let phone = Phone::parse("15400000001").unwrap();
-        let slot = |n: u16, at: Time| a.slot(attempt(n), red(n), at);
-        a.call_began(attempt(1), &phone, NOW + Span::mins(2));
-        a.call_began(attempt(2), &phone, NOW + Span::mins(2));
-        assert!(slot(3, NOW).is_err(), "half of the four lines is ours");
-        assert_eq!((a.depth(NOW), a.calls_to_look_at(NOW).len()), (1, 2));
-        assert!(a.calls_to_look_at(NOW).is_empty(), "now and then");
-        a.call_over(attempt(1));
-        a.call_over(attempt(9));
-        assert!(slot(3, NOW).is_ok());
-        assert_eq!(a.depth(NOW), 0);
-        a.call_began(attempt(3), &phone, NOW + Span::mins(2));
-        assert!(slot(4, NOW).is_err());
-        assert!(slot(4, NOW + Span::mins(2)).is_ok(), "nobody said that they are over");
-    }
-
-    #[test]
-    fn a_line_is_taken_from_the_slot_on_and_comes_back_when_the_call_does_not_begin() {
-        let all = accounts(Channel::Voice, 10_000, 2);
-        let a = &all.all[0];
-        let phone = Phone::parse("15400000001").unwrap();
-        let first = a.slot(attempt(1), red(1), NOW).unwrap();
-        assert_eq!(a.slot(attempt(2), red(2), NOW).err(), Some(SETTLE), "of a crowd one goes straight through");
-        let later = NOW + SETTLE;
-        let second = a.slot(attempt(2), red(2), later).unwrap();
-        assert!(a.slot(attempt(3), red(3), later).is_err(), "both lines are taken, though no call has begun");
-        a.call_began(attempt(1), &phone, NOW + Span::mins(2));
-        drop(first);
-        drop(second);
-        assert!(a.slot(attempt(3), red(3), later + LINE_FREE).is_ok(), "the second never began");
-        assert_eq!(a.calls_to_look_at(later).len(), 0, "one gateway has nobody to ask");
-    }
-
-    #[test]
-    fn nobody_takes_a_line_before_somebody_more_urgent_who_waits_for_it() {
-        let all = accounts(Channel::Voice, 10_000, 1);
-        let a = &all.all[0];
-        let phone = Phone::parse("15400000001").unwrap();
-        a.call_began(attempt(100), &phone, NOW + Span::mins(2));
-        for n in [5, 3, 9, 7] {
-            assert!(a.slot(attempt(n), red(n), NOW).is_err());
-        }
-        a.call_over(attempt(100));
-        let later = NOW + SETTLE;
-        for n in [9, 5, 7] {
-            assert!(a.slot(attempt(n), red(n), later).is_err(), "{n} waits behind 3");
-        }
-        let slot = a.slot(attempt(3), red(3), later).unwrap();
-        drop(slot);
-        a.forget(attempt(5));
-        assert!(a.slot(attempt(9), red(9), later).is_err(), "7 is next, since 5 was withdrawn");
-        // 7 is another gateway's by now: it does not come back when it said it would.
-        assert!(a.slot(attempt(9), red(9), later + Span::secs(40)).is_ok());
-    }
-
-    #[test]
-    fn a_tenth_of_the_lines_is_kept_for_red_and_a_drill_has_half() {
-        let call = |level, drill, n| Priority::of(level, drill, Some(Tier::Village), n, None);
-        let taken = |level, drill| {
-            let all = accounts(Channel::Voice, 10_000, 20);
-            let a = all.all[0].clone();
-            let mut now = NOW;
-            let mut slots = Vec::new();
-            for n in 0..40 {
-                now = now + SETTLE;
-                slots.extend(a.slot(attempt(n), call(level, drill, u32::from(n)), now));
-            }
-            (slots.len(), a.slot(attempt(99), call(Level::Red, false, 99), now + SETTLE).is_ok())
-        };
-        assert_eq!(taken(Level::Red, false), (20, false));
-        assert_eq!(taken(Level::Orange, false), (18, true), "red finds a line at once");
-        assert_eq!(taken(Level::Red, true), (10, true));
-    }
-
-    #[test]
-    fn red_overtakes_what_waits_for_the_rate_and_those_who_wait_are_told_their_turn() {
-        let all = accounts(Channel::Sms, 10, 1000);
-        let a = &all.all[0];
-        let blue = |n: u16| Priority::of(Level::Blue, false, Some(Tier::Village), u32::from(n), None);
-        assert!(a.slot(attempt(0), blue(0), NOW).is_ok(), "one at a moment of ten a second");
-        let waits: Vec<Span> = (1..=50).map(|n| a.slot(attempt(n), blue(n), NOW).err().unwrap()).collect();
-        assert!(waits.windows(2).all(|w| w[0] <= w[1]), "{waits:?}");
-        assert!(waits[49] > Span::secs(4) && waits[49] < Span::secs(6), "the fiftieth is five seconds away: {:?}", waits[49]);
-        assert!(a.slot(attempt(99), red(99), NOW).err().unwrap() < Span::ms(200), "red is next");
-    }
-}
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;

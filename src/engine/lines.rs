@@ -10,14 +10,20 @@ use super::{
 use crate::{
     channel::{Address, SendRequest},
     core::{
+        callout::state::{AttemptState, Callout},
         ids::AttemptId,
         line::{self, Departure, Line, LineEntry, LineEvent, LineLetter, LineStepped},
         phone::Phone,
         send::Channel,
         time::{Span, Time},
+        warning_life::{WarningPhase, WarningState},
     },
-    store::{Claim, Committed, Key, StoreError},
+    store::{CalloutFilter, Claim, Committed, Key, StoreError},
 };
+
+/// Warnings looked through for calls that ring, newest first, and rows read at once.
+const LOOKED_AT: usize = 200;
+const PAGE: usize = 1000;
 
 impl Engine {
     pub(super) async fn work_line(&self, claim: Claim, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
@@ -128,6 +134,40 @@ impl Engine {
         let (before, _) = self.load_line(phone).await?;
         let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
         self.give_calls_back(&calls_over(&before, &s.state));
+        Ok(())
+    }
+
+    /// After a start: the calls that an earlier process placed and that may still ring hold their lines. Not where
+    /// several gateways share the accounts: whose part a call was is not known.
+    pub async fn find_ringing(&self) -> Result<(), StoreError> {
+        if self.store.shared() {
+            return Ok(());
+        }
+        let filter = CalloutFilter { open: true, ..CalloutFilter::default() };
+        for record in self.reports.warnings(None, LOOKED_AT).await? {
+            let w: WarningState = from_json(&record.key, &record.body)?;
+            let mut cursor = None;
+            while w.phase == WarningPhase::Active {
+                let rows = self.reports.callouts(Some(w.id), &filter, cursor, PAGE).await?;
+                for (record, _) in &rows {
+                    let c: Callout = from_json(&record.key, &record.body)?;
+                    cursor = Some(c.id);
+                    let Some(around) = self.around(c.id).await? else { continue };
+                    for (i, a) in c.attempts.iter().enumerate().filter(|(_, a)| a.rings() && a.state != AttemptState::Queued) {
+                        let person = c.contacts.get(usize::from(a.contact)).and_then(|k| around.chunk.people.get(usize::from(k.person)));
+                        let phone = person.and_then(|p| p.phones.get(usize::from(a.number)));
+                        let account = a.provider.as_deref().and_then(|name| self.accounts.named(name));
+                        if let (Some(phone), Some(account), Some(sent)) = (phone, account, a.sent) {
+                            let lead = AttemptId { callout: c.id, n: i as u16 + 1 };
+                            account.call_began(lead, phone, sent + w.policy.clocks.call_timeout);
+                        }
+                    }
+                }
+                if rows.len() < PAGE {
+                    break;
+                }
+            }
+        }
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 //! escalation and recovery after a crash are this one path ([`executor`]).
 //!
 //! Rooms: `intake` (warnings in), `warning` (a warning's turn), `planning` (plans into rows), `ending`
-//! (ends walked), `places` (what officers add), `duty` (the shift leader), `executor` (the turn),
+//! (ends walked), `places` (what officers add), `duty` (the shift leader), `digest` (what groups are told), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
+//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
 //! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
@@ -15,12 +15,15 @@ mod apply;
 pub mod archiving;
 mod audit;
 mod cache;
+pub mod digest;
+pub mod directory;
 pub mod dispatcher;
 pub mod drills;
 mod duty;
 mod ending;
 mod executor;
 mod facts;
+pub mod forecast;
 pub mod gateways;
 pub mod inbox;
 mod intake;
@@ -29,11 +32,12 @@ pub mod limits;
 mod lines;
 mod newer;
 pub mod numbers;
+pub mod part;
 mod places;
 mod planning;
 mod provider_ids;
-mod receipts;
 pub mod readiness;
+mod receipts;
 pub mod reference;
 mod rows;
 pub mod run;
@@ -63,12 +67,13 @@ use crate::{
         planner::Lookup,
         policy::Policy,
         rehearsal::Prices,
+        send::Channel,
         time::{Span, Time},
         warning::{FieldError, Finding},
         warning_life::WarningState,
     },
     render::Renderer,
-    store::{Doc, Key, Reports, Store, StoreError},
+    store::{Key, Reports, Store, StoreError},
     telemetry::metrics,
 };
 use std::{
@@ -209,8 +214,9 @@ pub struct Settings {
     pub drills: Vec<DrillSchedule>,
     /// By when the directory must be confirmed each year.
     pub filing: Option<FilingDate>,
-    /// What messages and calls cost, and how people are taken to answer: for rehearsals.
+    /// What messages and calls cost, for rehearsals.
     pub prices: Prices,
+    /// What forecasts assume of people and calls.
     pub assumptions: Assumptions,
 }
 impl Settings {
@@ -265,10 +271,12 @@ pub struct Engine {
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
+    digests: digest::Waiting,
     announcing: tokio::sync::Mutex<()>,
     /// Of the dead numbers in memory.
     numbers_version: AtomicU64,
     gateways: gateways::Gateways,
+    forecasts: forecast::Kept,
 }
 
 impl Engine {
@@ -290,7 +298,9 @@ impl Engine {
             settings: parts.settings,
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
+            digests: digest::Waiting::default(),
             announcing: tokio::sync::Mutex::default(),
+            forecasts: forecast::Kept::default(),
             numbers_version: AtomicU64::new(0),
         };
         engine.reload_directory().await?;
@@ -356,26 +366,6 @@ impl Engine {
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
     }
 
-    /// Replaces the directory, durably and whole, if it still has version `expect`.
-    pub async fn replace_directory(&self, expect: u64, mut directory: Directory) -> Result<bool, StoreError> {
-        let old = self.directory();
-        if old.version != expect {
-            return Ok(false);
-        }
-        let (mut upsert, mut delete) = (Vec::new(), Vec::new());
-        for change in crate::core::directory_docs::diff_docs(&old, &directory) {
-            upsert.extend(change.upsert.into_iter().map(|(id, body)| Doc { id: format!("{}/{id}", change.kind), body }));
-            delete.extend(change.delete.into_iter().map(|id| format!("{}/{id}", change.kind)));
-        }
-        let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
-        directory.version = version;
-        let dead = self.people().1.dead_numbers();
-        self.install(directory, dead);
-        // A number that the clerk has changed takes its flag along.
-        self.prune_numbers().await?;
-        Ok(true)
-    }
-
     /// A warning as it stands, straight from the store.
     pub async fn warning(&self, id: WarningId) -> Result<Option<Arc<WarningState>>, StoreError> {
         Ok(self.load_warning(id).await?.map(|(w, _)| w))
@@ -402,21 +392,32 @@ impl Engine {
         self.store.changed().await;
     }
 
-    /// So many gateways live: this one takes its part of what providers grant.
-    pub fn share_accounts(&self, gateways: usize) {
-        self.accounts.share_among(gateways);
+    /// Tells the other gateways that this one lives, and takes its part of what providers grant.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be told or the others could not be asked: the part that was taken before lapses.
+    pub async fn say_alive(&self) -> Result<(), StoreError> {
+        self.accounts.share_among(self.gateways.take_part().await?);
+        Ok(())
     }
 
     /// Tells the metrics how the accounts stand, used or not.
     pub fn measure_accounts(&self) {
         let now = self.store.now();
-        let mut depth: BTreeMap<&'static str, u64> = BTreeMap::new();
         for a in self.accounts.all() {
-            let channel = a.provider.channel().as_str();
-            metrics::provider_up(channel, a.name(), a.stopped(now).is_none());
-            *depth.entry(channel).or_default() += a.depth(now);
+            metrics::provider_up(a.provider.channel().as_str(), a.name(), a.stopped(now).is_none());
         }
-        depth.into_iter().for_each(|(channel, n)| metrics::queue_depth(channel, n));
+        self.waiting().into_iter().for_each(|(channel, n)| metrics::queue_depth(channel.as_str(), n));
+    }
+
+    /// How many attempts wait for a slot here, by channel.
+    pub fn waiting(&self) -> BTreeMap<Channel, u64> {
+        let now = self.store.now();
+        let mut depth = BTreeMap::new();
+        for a in self.accounts.all() {
+            *depth.entry(a.provider.channel()).or_default() += a.depth(now);
+        }
+        depth
     }
 
     /// What had to be filed (报备) for each account, and how it stands.

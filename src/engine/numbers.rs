@@ -52,7 +52,8 @@ impl Engine {
             match entry {
                 Entry::NumberDead { contact, number, why } => {
                     let Some(phone) = phone(&s.state, *contact, *number) else { continue };
-                    let of_number = |a: &&(u16, &Attempt)| a.1.contact == *contact && a.1.number == *number && a.1.channel != Channel::Email;
+                    let of_number =
+                        |a: &&(u16, &Attempt)| a.1.contact == *contact && a.1.number == *number && a.1.channel != Channel::Email;
                     let failed = |a: &&(u16, &Attempt)| of_number(a) && a.1.state == AttemptState::Failed;
                     let all: Vec<(u16, &Attempt)> = (1u16..).zip(&s.state.attempts).collect();
                     let Some((n, a)) = all.iter().rev().find(failed).or_else(|| all.iter().rev().find(of_number)) else { continue };
@@ -67,10 +68,12 @@ impl Engine {
                 }
                 _ if dead.0.is_empty() => {}
                 Entry::AttemptIs { n, state: AttemptState::Delivered, .. } => {
-                    let proved = s.state.attempt(*n).and_then(|a| phone(&s.state, a.contact, a.number).filter(|_| a.channel != Channel::Email));
+                    let proved =
+                        s.state.attempt(*n).and_then(|a| phone(&s.state, a.contact, a.number).filter(|_| a.channel != Channel::Email));
                     news.extend(proved.filter(|p| dead.is_dead(p)).map(|phone| NumberNews::Alive { phone, at: now }));
                 }
-                Entry::Answered { via: Via::Reply | Via::Keypress, by, .. } | Entry::Evidence { via: Via::Reply | Via::Keypress, by, .. } => {
+                Entry::Answered { via: Via::Reply | Via::Keypress, by, .. }
+                | Entry::Evidence { via: Via::Reply | Via::Keypress, by, .. } => {
                     // Answered from a phone: the last number that he was asked at.
                     let his = |a: &&Attempt| {
                         a.state.reached_out() && s.state.contacts.get(usize::from(a.contact)).is_some_and(|k| by.id == Some(k.id))
@@ -81,7 +84,8 @@ impl Engine {
                 _ => {}
             }
         }
-        let letter = |n: &NumberNews| Envelope { to: Key::Named(NUMBERS.into()), lane: Lane::PLANNING, not_before: Time(0), body: to_json(n) };
+        let letter =
+            |n: &NumberNews| Envelope { to: Key::Named(NUMBERS.into()), lane: Lane::PLANNING, not_before: Time(0), body: to_json(n) };
         news.iter().map(letter).collect()
     }
 

@@ -13,7 +13,6 @@ use crate::{
         planner::{self, Lookup, PlanInput, PlanOutput},
         policy::Policy,
         rehearsal::{Prices, Rehearsal, RehearsalInput, rehearse},
-        send::Channel,
         time::{Span, Time},
         warning::Content,
     },
@@ -85,7 +84,8 @@ impl Readiness {
     /// Whom a row of the policy calls now, all of the territory or a division warned: the plan itself.
     pub fn called(&self, hazard: &HazardCode, level: Level, stage: Option<String>, within: Option<Division>) -> PlanOutput {
         let divisions = within.map_or_else(|| self.lookup.tops().to_vec(), |d| vec![d]);
-        let mut content = crate::core::drill::roll_call_content(String::new(), divisions.into_iter().map(crate::core::drill::whole).collect(), self.now);
+        let mut content =
+            crate::core::drill::roll_call_content(String::new(), divisions.into_iter().map(crate::core::drill::whole).collect(), self.now);
         content.parameters.clear();
         (content.hazard, content.level, content.stage) = (hazard.clone(), level, stage);
         planner::make_plan(PlanInput {
@@ -121,7 +121,7 @@ impl Engine {
             filing: self.settings.filing,
             filings: self.filings_of_divisions().await?,
             now: self.now(),
-            capacity: self.capacity(),
+            capacity: self.capacity(Level::Red),
             assumptions: self.settings.assumptions,
             prices: self.settings.prices,
             sending_timeout: self.settings.sending_timeout,
@@ -131,18 +131,6 @@ impl Engine {
     /// For which channels there is an account.
     pub fn channels(&self) -> Channels {
         self.channels
-    }
-
-    /// What the accounts that would be used now grant.
-    pub fn capacity(&self) -> Capacity {
-        let now = self.now();
-        let limits = |channel| self.accounts.choose(channel, now).map(|a| a.provider.limits().clone());
-        let (sms, voice) = (limits(Channel::Sms), limits(Channel::Voice));
-        Capacity {
-            sms_per_second: sms.map_or(0, |l| l.per_second),
-            lines: voice.as_ref().map_or(0, |l| l.concurrent_calls),
-            calls_per_second: voice.map_or(0, |l| l.per_second),
-        }
     }
 
     async fn filings_of_divisions(&self) -> Result<Filings, StoreError> {

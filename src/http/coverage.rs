@@ -12,11 +12,7 @@ use crate::{
     core::{coverage::GapKind, phone::Phone},
     report::coverage::{KindCount, rows_zh, summary},
 };
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 
 /// Gaps shown on the page; all of them are in the sheet.

@@ -36,6 +36,9 @@ struct WarningLine {
     t: Tally,
     answer_rate: String,
     on_time_rate: String,
+    forecast: String,
+    /// A deadline passes before everybody was called.
+    overruns: bool,
 }
 
 #[derive(Serialize)]
@@ -99,9 +102,11 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
             continue;
         }
         let t = app.tally(&caller, &w).await?;
-        if t.queued + t.calling + t.overdue + t.handed_over + t.unreachable > 0 {
+        let open = t.queued + t.calling + t.overdue + t.handed_over + t.unreachable > 0;
+        if open {
             active.push(w.id);
         }
+        let forecast = if open { app.engine.forecast(w.id, own).await? } else { None };
         warnings.push(WarningLine {
             id: w.id.to_string(),
             drill: w.drill,
@@ -111,6 +116,8 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
             state: view::warning::phase_zh(&w),
             answer_rate: percent(t.answer_rate),
             on_time_rate: percent(t.on_time_rate),
+            forecast: forecast.as_deref().map(view::forecast::sentence).unwrap_or_default(),
+            overruns: forecast.is_some_and(|f| f.forecast.late() > 0),
             t,
         });
     }

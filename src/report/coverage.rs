@@ -39,16 +39,8 @@ pub fn rows_zh(c: &Coverage, gap: &Gap) -> String {
 
 /// The gaps as a sheet.
 pub fn gaps(c: &Coverage) -> Table {
-    let columns = vec![
-        ("类别", 18),
-        ("地点编码", 16),
-        ("地点", 20),
-        ("所在", 30),
-        ("责任人", 12),
-        ("号码", 14),
-        ("涉及规则", 40),
-        ("说明", 60),
-    ];
+    let columns =
+        vec![("类别", 18), ("地点编码", 16), ("地点", 20), ("所在", 30), ("责任人", 12), ("号码", 14), ("涉及规则", 40), ("说明", 60)];
     let row = |g: &Gap| {
         vec![
             g.kind.name_zh().to_string(),

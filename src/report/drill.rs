@@ -3,7 +3,10 @@
 use super::table::Table;
 use crate::core::{
     callout::state::Relation,
-    drill::{outcome::Row, roll::{Due, Roll}},
+    drill::{
+        outcome::Row,
+        roll::{Due, Roll},
+    },
     phone::Phone,
     send::Channel,
     time::Time,
@@ -149,13 +152,7 @@ pub struct OpenNumber {
 }
 
 /// At most `limit` open numbers are named; the counts are whole.
-pub fn roll(
-    roll: &Roll,
-    name: impl Fn(&Due) -> String,
-    outcome: impl Fn(&Phone) -> Option<String>,
-    now: Time,
-    limit: usize,
-) -> RollView {
+pub fn roll(roll: &Roll, name: impl Fn(&Due) -> String, outcome: impl Fn(&Phone) -> Option<String>, now: Time, limit: usize) -> RollView {
     let open = |state: &'static str| {
         let (name, outcome) = (&name, &outcome);
         move |d: &Due| OpenNumber {

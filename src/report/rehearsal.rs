@@ -130,7 +130,15 @@ fn level_zh(level: &str) -> &'static str {
 
 /// A readable text of one warning.
 pub fn text(s: &Summary) -> String {
-    let mut out = format!("预演：{}（{}{}）\n受理时间 {}，规则：{}（{}）\n", s.headline, s.hazard, level_zh(s.level), s.at, s.rules.join("、"), s.policy);
+    let mut out = format!(
+        "预演：{}（{}{}）\n受理时间 {}，规则：{}（{}）\n",
+        s.headline,
+        s.hazard,
+        level_zh(s.level),
+        s.at,
+        s.rules.join("、"),
+        s.policy
+    );
     out.push_str(&format!(
         "应叫应 {} 人，告知 {} 人，{} 个地点；无有效联系方式 {} 人，无代理人可叫 {} 人\n",
         s.expected, s.told, s.places, s.unreachable, s.without_deputy
@@ -229,8 +237,18 @@ pub fn lines(all: &[Summary]) -> Table {
 
 /// The persons as a sheet: one row a person and rung.
 pub fn persons(r: &Rehearsal) -> Table {
-    let columns =
-        vec![("顺序", 6), ("责任人", 12), ("号码", 14), ("地点", 20), ("职务", 20), ("梯子", 8), ("时限", 20), ("梯级", 6), ("时刻", 20), ("叫谁", 50)];
+    let columns = vec![
+        ("顺序", 6),
+        ("责任人", 12),
+        ("号码", 14),
+        ("地点", 20),
+        ("职务", 20),
+        ("梯子", 8),
+        ("时限", 20),
+        ("梯级", 6),
+        ("时刻", 20),
+        ("叫谁", 50),
+    ];
     let stamp = |t: Time| t.beijing().strftime("%Y-%m-%d %H:%M:%S").to_string();
     let mut rows = Vec::new();
     for p in &r.persons {
@@ -238,7 +256,11 @@ pub fn persons(r: &Rehearsal) -> Table {
             let asks: Vec<String> =
                 k.asks.iter().filter_map(|a| p.asked(a).map(|(_, name, _)| format!("{name}（{}）", channel_zh(a.channel)))).collect();
             let mut distinct: Vec<String> = Vec::new();
-            asks.into_iter().for_each(|a| if !distinct.contains(&a) { distinct.push(a) });
+            asks.into_iter().for_each(|a| {
+                if !distinct.contains(&a) {
+                    distinct.push(a)
+                }
+            });
             rows.push(vec![
                 p.order.to_string(),
                 p.name.clone(),

@@ -7,7 +7,7 @@ use crate::core::{
     plan::PlanPerson,
     policy::{Rung, Who},
     send::Channel,
-    time::Time,
+    time::{Span, Time},
 };
 
 impl Work<'_> {
@@ -78,7 +78,7 @@ impl Work<'_> {
 
     fn take(&mut self, rung: &Rung, k: usize, written: &mut bool) {
         for who in &rung.call {
-            for person in self.ctx.entry.people_of(*who) {
+            for (place, person) in self.ctx.entry.people_at(*who, self.ctx.rotas, self.now).into_iter().enumerate() {
                 let relation = match who {
                     Who::Holder => Relation::Holder,
                     Who::Deputy => Relation::Deputy,
@@ -92,7 +92,10 @@ impl Work<'_> {
                 if self.state.contacts[usize::from(contact)].handed {
                     continue;
                 }
-                self.ask(contact, rung, k, written);
+                // At a desk its own number rings first; the person who sits there has the text at once and is rung an
+                // interval later, if nobody has taken over by then.
+                let behind = relation == Relation::DutyDesk && place > 0 && self.rings_ahead(rung, *who);
+                self.ask(contact, rung, k, behind, written);
             }
         }
         if let Some(task) = &rung.task
@@ -100,6 +103,13 @@ impl Work<'_> {
         {
             self.open_ladder_task(task);
         }
+    }
+
+    /// Whether this desk's own number can be rung by the rung.
+    fn rings_ahead(&self, rung: &Rung, who: Who) -> bool {
+        let desk = self.ctx.entry.people_of(who).first().and_then(|p| self.ctx.person(*p)).map(|p| p.id);
+        let contact = self.state.contacts.iter().position(|k| Some(k.id) == desk);
+        rung.voice.is_some() && contact.is_some_and(|i| self.number(i as u8, Channel::Voice, 0).is_some())
     }
 
     /// The contact of this person, added if new. A person is one contact, whatever rungs name him.
@@ -116,7 +126,7 @@ impl Work<'_> {
     }
 
     /// Writes to a contact by the rung's channels and starts its series of calls.
-    fn ask(&mut self, contact: u8, rung: &Rung, k: usize, written: &mut bool) {
+    fn ask(&mut self, contact: u8, rung: &Rung, k: usize, behind: bool, written: &mut bool) {
         let relation = self.state.contacts[usize::from(contact)].relation;
         let kind = match relation {
             Relation::Holder if self.state.told_only => AskKind::Info,
@@ -142,7 +152,7 @@ impl Work<'_> {
             && self.number(contact, Channel::Voice, 0).is_some()
         {
             let made = self.state.contacts[usize::from(contact)].calls.map_or(0, |c| c.made);
-            let mut next = self.now + v.after;
+            let mut next = self.now + v.after + if behind { v.every } else { Span::ZERO };
             if let Some(hold) = self.ctx.entry.hold_voice_until {
                 next = next.max(hold);
             }
@@ -197,7 +207,7 @@ impl Work<'_> {
         }
         let rungs = &self.ctx.ladder.rungs;
         let from = self.state.rung.map_or(0, |r| usize::from(r) + 1);
-        let has_deputy = !self.ctx.entry.people_of(Who::Deputy).is_empty();
+        let has_deputy = !self.ctx.entry.people_at(Who::Deputy, self.ctx.rotas, self.now).is_empty();
         let wanted = |r: &Rung| r.call.iter().any(|w| if has_deputy { *w == Who::Deputy } else { *w != Who::Holder });
         let target = rungs.iter().enumerate().skip(from).find(|(_, r)| wanted(r)).map(|(k, _)| k);
         let Some(k) = target else { return self.hasten(why) };

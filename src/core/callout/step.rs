@@ -13,7 +13,7 @@ use crate::core::{
     ids::{AttemptId, CalloutId, WarningId},
     line::LineLetter,
     phone::Phone,
-    plan::{PlanEntry, PlanPerson},
+    plan::{PlanEntry, PlanPerson, PlanRota},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
     send::Channel,
     time::{Span, Time},
@@ -44,6 +44,8 @@ pub struct Ctx<'a> {
     pub entry: &'a PlanEntry,
     /// The people of the entry's plan chunk.
     pub people: &'a [PlanPerson],
+    /// The rotas of that chunk.
+    pub rotas: &'a [PlanRota],
     pub ladder: &'a Ladder,
     pub feedback: Option<&'a FeedbackRule>,
     pub clocks: &'a Clocks,

@@ -13,7 +13,7 @@ use crate::core::{
     ids::{CalloutId, RecipientId, WarningId},
     line::LineLetter,
     phone::Phone,
-    plan::{PlanEntry, PlanPerson, PlanPost},
+    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota, PlanShift},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
     send::{Channel, Outcome},
     time::{Span, Time},
@@ -34,6 +34,7 @@ rung = [
 struct Night1 {
     entry: PlanEntry,
     people: Vec<PlanPerson>,
+    rotas: Vec<PlanRota>,
     ladder: Ladder,
     feedback: FeedbackRule,
     clocks: Clocks,
@@ -57,6 +58,7 @@ fn post(place: u64, deputy: Option<u16>, rule: AnswerRule) -> PlanPost {
         place_name: "某村".into(),
         tier: Tier::Village,
         deputy,
+        rota: None,
         rule,
     }
 }
@@ -80,6 +82,7 @@ impl Night1 {
                 county_desk: Some(4),
                 city_desk: None,
                 shift_leader: Some(5),
+                duty: PlanDuty::default(),
                 hold_until: None,
                 hold_voice_until: None,
             },
@@ -92,6 +95,7 @@ impl Night1 {
                 person(6, "带班领导", &["15400000031"]),
                 person(7, "另一副主任", &["15400000012"]),
             ],
+            rotas: Vec::new(),
             ladder: toml::from_str(LADDER).unwrap(),
             feedback: FeedbackRule {
                 first: Span::mins(15),
@@ -118,6 +122,7 @@ impl Night1 {
             drill: false,
             entry: &self.entry,
             people: &self.people,
+            rotas: &self.rotas,
             ladder: &self.ladder,
             feedback: Some(&self.feedback),
             clocks: &self.clocks,

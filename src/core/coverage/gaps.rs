@@ -46,7 +46,9 @@ pub fn coverage(input: &CoverageInput<'_>) -> Coverage {
     gaps.extend(look.desks(&places));
     gaps.extend(look.empty_roles(&places));
     gaps.extend(look.stale());
-    gaps.sort_by(|a, b| (a.kind, a.division, &a.place, a.recipient, &a.detail).cmp(&(b.kind, b.division, &b.place, b.recipient, &b.detail)));
+    gaps.sort_by(|a, b| {
+        (a.kind, a.division, &a.place, a.recipient, &a.detail).cmp(&(b.kind, b.division, &b.place, b.recipient, &b.detail))
+    });
     Coverage { rows, gaps, places: places.len(), people }
 }
 

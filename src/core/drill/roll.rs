@@ -49,9 +49,7 @@ pub type Proofs = BTreeMap<Phone, Proof>;
 pub fn quarter(now: Time) -> (Time, Time) {
     let date = now.beijing().date();
     let first = (date.month() - 1) / 3 * 3 + 1;
-    let at = |year: i16, month: i8| {
-        civil::Date::new(year, month, 1).ok().and_then(|d| Time::from_beijing(d.at(0, 0, 0, 0))).unwrap_or(now)
-    };
+    let at = |year: i16, month: i8| civil::Date::new(year, month, 1).ok().and_then(|d| Time::from_beijing(d.at(0, 0, 0, 0))).unwrap_or(now);
     let next = if first == 10 { (date.year() + 1, 1) } else { (date.year(), first + 3) };
     (at(date.year(), first), at(next.0, next.1))
 }

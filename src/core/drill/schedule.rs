@@ -120,7 +120,11 @@ impl When {
 impl FromStr for When {
     type Err = String;
     fn from_str(s: &str) -> Result<When, String> {
-        let bad = || format!("`{s}` is not a moment; write \"Wed 10:00\" (or \"周三 10:00\"), \"10:00\" for every day, \"15 10:00\" for the 15th of every month (1 to 28)");
+        let bad = || {
+            format!(
+                "`{s}` is not a moment; write \"Wed 10:00\" (or \"周三 10:00\"), \"10:00\" for every day, \"15 10:00\" for the 15th of every month (1 to 28)"
+            )
+        };
         let (day, clock) = match s.trim().rsplit_once(' ') {
             Some((day, clock)) => (Some(day.trim()), clock),
             None => (None, s.trim()),

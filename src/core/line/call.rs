@@ -6,6 +6,7 @@ use crate::core::{
         event::LineNews,
         state::{AskKind, Relation},
     },
+    duty_call::DutyCall,
     ids::{AttemptId, RecipientId},
     priority::Priority,
     send::{Channel, Outcome},
@@ -39,6 +40,15 @@ pub struct Departure {
     pub digit: Option<u8>,
     /// The highest of its members'.
     pub priority: Priority,
+}
+
+impl LineAsk {
+    pub fn priority(&self) -> Priority {
+        if DutyCall::is_one(self.attempt) {
+            return Priority::first_of(self.level, self.drill);
+        }
+        Priority::of(self.level, self.drill, self.tier, self.attempt.callout.ordinal, self.due)
+    }
 }
 
 fn group_of(ask: &LineAsk) -> Group {

@@ -25,11 +25,9 @@ use super::{
         state::{AskKind, Relation, is_zero},
     },
     directory::Tier,
-    duty_call::DutyCall,
     hazard::Level,
     ids::{AttemptId, CalloutId, RecipientId},
     phone::Phone,
-    priority::Priority,
     send::{Channel, Outcome},
     time::{Span, Time},
 };
@@ -68,15 +66,6 @@ pub struct LineAsk {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
 }
-impl LineAsk {
-    pub fn priority(&self) -> Priority {
-        if DutyCall::is_one(self.attempt) {
-            return Priority::first_of(self.level, self.drill);
-        }
-        Priority::of(self.level, self.drill, self.tier, self.attempt.callout.ordinal, self.due)
-    }
-}
-
 /// Letters to a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "letter", rename_all = "snake_case")]

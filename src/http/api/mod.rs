@@ -2,6 +2,8 @@
 
 pub mod callouts;
 pub mod directory;
+pub mod directory_edit;
+pub mod directory_read;
 pub mod drills;
 pub mod post;
 pub mod readiness;

@@ -188,12 +188,7 @@ pub async fn called(State(app): State<App>, caller: Caller, Query(q): Query<Call
     })))
 }
 
-fn called_view(
-    r: &Readiness,
-    running: &crate::core::policy::RunningPolicy,
-    chunk: &PlanChunk,
-    e: &crate::core::plan::PlanEntry,
-) -> Value {
+fn called_view(r: &Readiness, running: &crate::core::policy::RunningPolicy, chunk: &PlanChunk, e: &crate::core::plan::PlanEntry) -> Value {
     let person = chunk.people.get(usize::from(e.person));
     let door = |phone: &Phone| {
         let mut channels = Vec::new();

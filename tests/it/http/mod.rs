@@ -72,6 +72,7 @@ macro_rules! serves {
                 a_tally_has_the_contracts_fields_and_its_sum_is_expected,
                 warnings_are_listed_newest_first_filtered_and_paged,
                 one_warning_shows_its_content_in_the_native_json_and_its_policy,
+                the_forecast_says_when_it_will_be_done_and_whom_no_call_reaches_in_time,
                 callouts_have_the_contracts_fields_and_every_open_one_says_what_comes_next,
                 numbers_are_masked_unless_an_operator_asks,
                 a_token_bound_to_a_division_sees_that_division_only,

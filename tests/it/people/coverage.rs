@@ -113,12 +113,8 @@ impl Bench {
                 b.post(desk, "duty", Tier::DutyDesk, &place, None);
             }
         }
-        let points: Vec<(Place, String)> = b
-            .d
-            .points
-            .values()
-            .map(|p| (Place { division: p.division, point: Some(p.code.clone()) }, p.kind.clone()))
-            .collect();
+        let points: Vec<(Place, String)> =
+            b.d.points.values().map(|p| (Place { division: p.division, point: Some(p.code.clone()) }, p.kind.clone())).collect();
         for (place, kind) in points {
             b.pair(&place, Tier::Point, &[kind]);
         }
@@ -262,7 +258,11 @@ fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
     let gap = |kind: GapKind, place: &str| c.gaps.iter().find(|g| g.kind == kind && g.place.id() == place).unwrap();
     let told = gap(GapKind::DeadNumber, &dead.to_string());
     assert_eq!(told.evidence.as_ref(), Some(&evidence), "with the evidence: which attempt, when, code, provider");
-    assert!(told.detail.contains("w3-17-2") && told.detail.contains(&phone.masked()) && !told.detail.contains(phone.reveal()), "{}", told.detail);
+    assert!(
+        told.detail.contains("w3-17-2") && told.detail.contains(&phone.masked()) && !told.detail.contains(phone.reveal()),
+        "{}",
+        told.detail
+    );
     assert_eq!(gap(GapKind::RoleEmpty, &reservoir.0).detail, "缺：技术");
     assert_eq!(gap(GapKind::RoleEmpty, &valley.0).detail, "缺：转移路线");
     let text = serde_json::to_string(&c.gaps).unwrap();
@@ -311,7 +311,10 @@ fn coverage_finds_what_the_sample_says_it_left_out() {
         let of = c.gaps.iter().filter(|g| g.kind == kind && g.place.point.is_none() && g.division.level() == level);
         of.map(|g| g.division).collect()
     };
-    assert_eq!(divisions(GapKind::NoDesk, DivisionLevel::Township), s.gaps.no_desk.iter().copied().filter(|d| d.level() == DivisionLevel::Township).collect());
+    assert_eq!(
+        divisions(GapKind::NoDesk, DivisionLevel::Township),
+        s.gaps.no_desk.iter().copied().filter(|d| d.level() == DivisionLevel::Township).collect()
+    );
     let nobody = divisions(GapKind::Nobody, DivisionLevel::Village);
     assert!(s.gaps.empty_villages.is_subset(&nobody), "a village without anybody is one that nobody answers for");
     let whole_silence: BTreeSet<Division> = c

@@ -45,8 +45,9 @@ impl Script {
         per_callee: Vec<CalleeLimit>,
         carrier: &Arc<Carrier>,
         bug: Option<Bug>,
+        lines: u32,
     ) -> Arc<Script> {
-        let limits = AccountLimits { per_second: 500, in_flight: 200, concurrent_calls: 20, per_callee };
+        let limits = AccountLimits { per_second: 500, in_flight: 200, concurrent_calls: lines, per_callee };
         Arc::new(Script { account, channel, limits, carrier: carrier.clone(), bug })
     }
 

@@ -93,6 +93,7 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         policy,
         email: rng.chance(50),
         callee_limits: rng.chance(50),
+        lines: 20,
         interleave: rng.chance(60),
         bug: bug.map(|b| b.0),
         roomy: false,

@@ -47,6 +47,8 @@ pub struct Make {
     pub policy: Policy,
     pub email: bool,
     pub callee_limits: bool,
+    /// Calls at once.
+    pub lines: u32,
     pub interleave: bool,
     pub bug: Option<Bug>,
     /// Accounts that have room for everybody at once.
@@ -146,18 +148,15 @@ impl World {
 fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> {
     let limits = || if make.callee_limits { callee_limits() } else { vec![] };
     let mut providers: Vec<Arc<dyn Provider>> = vec![
-        Script::new("sms-a", Channel::Sms, limits(), carrier, make.bug),
-        Script::new("sms-b", Channel::Sms, limits(), carrier, make.bug),
-        Script::new("voice-a", Channel::Voice, limits(), carrier, make.bug),
+        Script::new("sms-a", Channel::Sms, limits(), carrier, make.bug, make.lines),
+        Script::new("sms-b", Channel::Sms, limits(), carrier, make.bug, make.lines),
+        Script::new("voice-a", Channel::Voice, limits(), carrier, make.bug, make.lines),
     ];
     if make.roomy {
-        providers = vec![
-            Script::roomy("sms-a", Channel::Sms, carrier),
-            Script::roomy("voice-a", Channel::Voice, carrier),
-        ];
+        providers = vec![Script::roomy("sms-a", Channel::Sms, carrier), Script::roomy("voice-a", Channel::Voice, carrier)];
     }
     if make.email {
-        providers.push(Script::new("mail-a", Channel::Email, vec![], carrier, make.bug));
+        providers.push(Script::new("mail-a", Channel::Email, vec![], carrier, make.bug, make.lines));
     }
     let parts = Parts {
         store: store.clone(),
@@ -166,7 +165,12 @@ fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> 
         renderer: Renderer::new(RenderOptions::default()).unwrap_or_else(|f| panic!("{f:?}")),
         policy: make.policy.clone(),
         issuers: vec![issuer(BUREAU), issuer(OTHER), neighbour()],
-        settings: Settings { rows_per_turn: if make.roomy { 500 } else { 7 }, key: [7; 32], drills: make.drills.clone(), ..Settings::default() },
+        settings: Settings {
+            rows_per_turn: if make.roomy { 500 } else { 7 },
+            key: [7; 32],
+            drills: make.drills.clone(),
+            ..Settings::default()
+        },
     };
     Arc::new(now(Engine::new(parts)).unwrap())
 }

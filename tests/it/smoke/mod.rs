@@ -37,7 +37,8 @@ macro_rules! plays {
                 an_update_that_covers_only_a_part_ends_nothing_of_the_older_warning,
                 a_lifting_that_names_nothing_ends_the_warning_it_can_only_mean,
                 the_next_stage_of_an_event_takes_the_place_of_the_one_before_and_asks_anew,
-                a_forecast_that_narrows_stage_by_stage_is_one_event_and_lets_nobody_outside_it_go,
+                a_stage_that_narrows_takes_the_place_of_the_one_before_only_where_it_is,
+                a_forecast_of_twelve_six_and_two_hours_is_one_event_in_stages,
                 a_national_identifier_is_one_warning_whatever_its_sender_is_called,
             ],
             paths: [

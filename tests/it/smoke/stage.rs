@@ -124,6 +124,7 @@ impl Night {
             policy: shipped_policy(),
             email: false,
             callee_limits: false,
+            lines: 20,
             interleave: false,
             bug: None,
             roomy,
