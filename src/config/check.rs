@@ -37,10 +37,14 @@ impl Config {
         }
         self.check_keys_differ(&mut fault);
         super::sources::check(self, &mut fault);
+        super::canary::check(self, &mut fault);
         for (account, table) in &self.providers {
             let key = |k: &str| format!("provider.{account}.{k}");
             if table.kind().is_none() {
                 fault(&key("kind"), format!("say which adapter this account is for: {}", crate::channel::settings::KINDS.join(", ")));
+            }
+            if table.0.contains_key("weight") && table.weight().is_none() {
+                fault(&key("weight"), format!("is not a whole number of 0 to {}", super::WEIGHT_MOST));
             }
             if !is_short_name(account) {
                 fault(
@@ -127,6 +131,8 @@ impl Config {
         };
         span("server.shutdown_grace", self.server.shutdown_grace, Span::ms(100), Span::mins(10));
         span("engine.lease", self.engine.lease, Span::secs(1), Span::mins(10));
+        span("forecast.sms_answer", self.forecast.sms_answer, Span::ZERO, Span::hours(24));
+        span("forecast.hold", self.forecast.hold, Span::ms(1), Span::mins(10));
         let mut number = |key: &str, value: u64, least: u64, most: u64| {
             if !(least..=most).contains(&value) {
                 fault(key, format!("{value} is outside {least} to {most}"));
@@ -138,6 +144,16 @@ impl Config {
         let speed = self.clock.speed;
         if !speed.is_finite() || !(0.01..=100_000.0).contains(&speed) {
             fault("clock.speed", format!("{speed} is outside 0.01 to 100000; 1 is real time"));
+        }
+        let f = &self.forecast;
+        for (key, value, least, most) in [
+            ("forecast.answered_by_sms", f.answered_by_sms, 0.0, 1.0),
+            ("forecast.attempts", f.attempts, 1.0, 20.0),
+            ("forecast.sms_parts", f.sms_parts, 0.0, 10.0),
+        ] {
+            if !value.is_finite() || !(least..=most).contains(&value) {
+                fault(key, format!("{value} is outside {least} to {most}"));
+            }
         }
         let signature = &self.messages.signature;
         if !(2..=12).contains(&signature.chars().count()) || signature.contains(['【', '】']) {

@@ -11,7 +11,7 @@ pub mod roll;
 pub mod schedule;
 
 use super::{
-    directory::Tier,
+    directory::{Directory, Place, Post, Tier},
     hazard::{HazardCode, Level},
     ids::RecipientId,
     phone::Phone,
@@ -96,7 +96,7 @@ pub fn roll_call_policy(policy: &Policy) -> Policy {
     let mut p = policy.clone();
     p.ladders.entry(ROLL_CALL.to_string()).or_insert_with(|| Ladder {
         answer: true,
-        deadline: super::directory::Tier::ALL.into_iter().map(|t| (t, ROLL_CALL_LASTS)).collect(),
+        deadline: Tier::ALL.into_iter().map(|t| (t, ROLL_CALL_LASTS)).collect(),
         rungs: vec![Rung {
             at: super::policy::At::Start(Span::ZERO),
             call: vec![Who::Holder],
@@ -111,6 +111,42 @@ pub fn roll_call_policy(policy: &Policy) -> Policy {
     let call = Call { who: vec![ROLL_CALL.into()], ladder: ROLL_CALL.into(), ..Call::default() };
     p.rules = vec![Rule { name: ROLL_CALL.into(), calls: vec![call], ..Rule::default() }];
     p
+}
+
+/// The directory of a roll call: the people named, one post each, where they hold one or stand in for somebody. A
+/// deputy without a post of his own is reached too.
+pub fn roll_call_directory(directory: &Directory, recipients: &[RecipientId], now: Time) -> Directory {
+    let named = |id: &RecipientId| recipients.binary_search(id).is_ok();
+    let mut posts: BTreeMap<RecipientId, Post> = BTreeMap::new();
+    for post in directory.posts.iter().filter(|p| p.valid_at(now)) {
+        if named(&post.recipient) {
+            posts.entry(post.recipient).or_insert_with(|| post.clone());
+        }
+    }
+    for post in directory.posts.iter().filter(|p| p.valid_at(now)) {
+        if let Some(deputy) = post.deputy.filter(named) {
+            posts.entry(deputy).or_insert_with(|| Post {
+                recipient: deputy,
+                deputy: None,
+                title: format!("{}代理人", post.title),
+                ..post.clone()
+            });
+        }
+    }
+    for (seat, shifts) in directory.rotas.iter() {
+        for id in shifts.iter().map(|s| s.recipient).filter(named) {
+            let place = Place { division: seat.division, point: None };
+            let post = || Post { title: "值班员".into(), ..Post::new(id, seat.role.clone(), Tier::DutyDesk, place) };
+            posts.entry(id).or_insert_with(post);
+        }
+    }
+    let people = directory.recipients.iter().filter(|(id, _)| named(id)).map(|(id, r)| (*id, r.clone())).collect();
+    let mut d = Directory { recipients: people, posts: posts.into_values().collect(), ..Directory::default() };
+    d.version = directory.version;
+    d.points = directory.points.clone();
+    d.divisions = directory.divisions.clone();
+    d.sort_posts();
+    d
 }
 
 /// The running policy with these channels only; an empty list is no limit.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     core::{
         callout::state::Callout,
+        directory::{Directory, Tier},
         division::Division,
         drill::{
             self, DrillScope,
@@ -23,7 +24,7 @@ use crate::{
         ids::{IssuerId, WarningId},
         phone::Phone,
         plan::{CHUNK, PlanChunk},
-        planner::{self, Only},
+        planner::{self, Lookup, Only},
         policy::Policy,
         time::{Span, Time},
         warning::{Area, Content, MessageType, Status},
@@ -121,6 +122,16 @@ pub(super) fn policy_for(policy: &Arc<Policy>, scope: &DrillScope) -> Arc<Policy
     Arc::new(p)
 }
 
+/// The people a drill is planned among: for a roll call just those whose turn it is.
+pub(super) fn people_for(people: (Arc<Directory>, Arc<Lookup>), scope: &DrillScope, now: Time) -> (Arc<Directory>, Arc<Lookup>) {
+    if !scope.roll_call {
+        return people;
+    }
+    let directory = drill::roll_call_directory(&people.0, &scope.recipients, now);
+    let lookup = Lookup::new(&directory).with_numbers(people.1.dead_numbers());
+    (Arc::new(directory), Arc::new(lookup))
+}
+
 /// Whom a drill is narrowed to.
 pub(super) fn only_for(scope: &DrillScope) -> Option<Only> {
     let only = Only { tiers: scope.tiers.clone(), recipients: scope.recipients.clone(), first: scope.first.clone(), ..Only::default() };
@@ -196,7 +207,7 @@ impl Engine {
         recipients.sort_unstable();
         let mut first: Vec<Phone> = due.into_iter().map(|d| d.phone).collect();
         first.sort_unstable();
-        let scope = DrillScope { recipients, first, roll_call: true, ..order.scope };
+        let scope = DrillScope { recipients, first, roll_call: true, tiers: Vec::new(), ..order.scope };
         let content = drill::roll_call_content(order.identifier, areas, now);
         self.start_drill_of(who, content, scope, order.beside_real).await.map(Some)
     }
@@ -208,7 +219,7 @@ impl Engine {
         };
         let mut due: Vec<Due> = Vec::new();
         for within in within {
-            let roll = self.roll(within, now).await?;
+            let roll = self.roll_of(within, &order.scope.tiers, now).await?;
             let chosen = match order.share {
                 Share::Quarter => roll.this_week(now),
                 Share::OneIn(share) => roll.share(share),
@@ -225,9 +236,13 @@ impl Engine {
 
     /// How the quarter's roll call stands.
     pub async fn roll(&self, within: Option<Division>, now: Time) -> Result<Roll, StoreError> {
+        self.roll_of(within, &[], now).await
+    }
+
+    async fn roll_of(&self, within: Option<Division>, tiers: &[Tier], now: Time) -> Result<Roll, StoreError> {
         let (directory, _) = self.people_now().await?;
         let proofs = self.proofs().await?;
-        Ok(Roll::of(&directory, self.channels, &proofs, now, within))
+        Ok(Roll::of(&directory, self.channels, &proofs, now, within, tiers))
     }
 
     /// What drills have shown of numbers.

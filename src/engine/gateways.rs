@@ -8,7 +8,10 @@ use crate::{
     store::{Doc, Store, StoreError, transfer::GATEWAYS},
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How often a gateway says that it lives.
 pub const BEAT: Span = Span::secs(2);
@@ -39,11 +42,13 @@ struct Seen {
 pub struct Gateways {
     store: Arc<dyn Store>,
     me: GatewayId,
+    /// When this one last said that it lives, and from when on it takes its part.
+    said: Mutex<Option<(Time, Time)>>,
 }
 
 impl Gateways {
     pub fn new(store: Arc<dyn Store>, me: GatewayId) -> Gateways {
-        Gateways { store, me }
+        Gateways { store, me, said: Mutex::new(None) }
     }
 
     pub fn me(&self) -> &GatewayId {
@@ -59,20 +64,28 @@ impl Gateways {
         self.change(|now| Ok(vec![Doc { id: self.me.0.clone(), body: body(now)? }])).await
     }
 
-    /// Says that this one lives, and answers its part of what is shared among all.
+    /// Says that this one lives, and answers its part of what is shared among all: from two beats after it came (or
+    /// came back), until two beats from now.
     ///
     /// # Errors
     /// `Unavailable` when it could not be said, or the store cannot be read.
     pub async fn take_part(&self) -> Result<Part, StoreError> {
         // What is heard now was so when it was asked for, not when the answer came.
-        let until = self.store.now() + QUIET;
+        let asked = self.store.now();
         self.beat().await?;
+        let from = {
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            // One that comes back after so long is new to the others: they may have struck it out.
+            let from = said.filter(|(at, _)| asked + BEAT < *at + LAPSE).map_or(asked + QUIET, |(_, from)| from);
+            *said = Some((asked, from));
+            from
+        };
         let live = self.live().await?;
         let rank = live.iter().position(|g| *g == self.me);
         // One that is not among them makes them one more.
         let gateways = live.len() + usize::from(rank.is_none());
         let few = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Ok(Part { gateways: few(gateways), rank: few(rank.unwrap_or(live.len())), until })
+        Ok(Part { gateways: few(gateways), rank: few(rank.unwrap_or(live.len())), from, until: asked + QUIET })
     }
 
     /// Says that this one ends.
@@ -153,8 +166,6 @@ mod tests {
     struct Taking {
         gateways: Gateways,
         accounts: Accounts,
-        /// From then on it takes, after it has made room for itself.
-        from: Time,
         beats: Time,
         stopped: bool,
     }
@@ -165,7 +176,7 @@ mod tests {
             let accounts = testing::with(Channel::Sms, per_second, 1_000, Arc::new(move || clock.now()));
             accounts.share_among(now(gateways.take_part()));
             let at = store.now();
-            Taking { gateways, accounts, from: at + QUIET, beats: at + BEAT, stopped: false }
+            Taking { gateways, accounts, beats: at + BEAT, stopped: false }
         }
 
         /// How many requests leave at this moment.
@@ -174,7 +185,7 @@ mod tests {
                 return 0;
             }
             // What it was about to do when it was stopped comes first.
-            let leave = if at < self.from { 0 } else { testing::burst(&self.accounts.all()[0], at) };
+            let leave = testing::burst(&self.accounts.all()[0], at);
             if at >= self.beats {
                 self.accounts.share_among(now(self.gateways.take_part()));
                 self.beats = at + BEAT;

@@ -30,10 +30,10 @@ use std::{collections::HashMap, sync::Arc};
 
 impl Engine {
     pub(super) async fn plan(&self, w: &mut WarningState, change: &mut WarningChange, now: Time) -> Result<(), StoreError> {
-        let (directory, lookup) = self.people_now().await?;
+        let scope = w.drill_scope.as_deref().cloned().unwrap_or_default();
+        let (directory, lookup) = drills::people_for(self.people_now().await?, &scope, now);
         let issuer = self.issuers.iter().find(|i| i.id == w.issuer);
         let rights = issuer.map(|i| i.divisions.clone()).unwrap_or_default();
-        let scope = w.drill_scope.as_deref().cloned().unwrap_or_default();
         let policy = drills::policy_for(&self.policy(), &scope);
         let input = |only| PlanInput {
             content: &w.content,

@@ -13,7 +13,6 @@ use crate::{
         planner::{self, Lookup, PlanInput, PlanOutput},
         policy::Policy,
         rehearsal::{Prices, Rehearsal, RehearsalInput, rehearse},
-        send::Channel,
         time::{Span, Time},
         warning::Content,
     },
@@ -122,7 +121,7 @@ impl Engine {
             filing: self.settings.filing,
             filings: self.filings_of_divisions().await?,
             now: self.now(),
-            capacity: self.capacity(),
+            capacity: self.capacity(Level::Red),
             assumptions: self.settings.assumptions,
             prices: self.settings.prices,
             sending_timeout: self.settings.sending_timeout,
@@ -132,18 +131,6 @@ impl Engine {
     /// For which channels there is an account.
     pub fn channels(&self) -> Channels {
         self.channels
-    }
-
-    /// What the accounts that would be used now grant.
-    pub fn capacity(&self) -> Capacity {
-        let now = self.now();
-        let limits = |channel| self.accounts.choose(channel, now).map(|a| a.provider.limits().clone());
-        let (sms, voice) = (limits(Channel::Sms), limits(Channel::Voice));
-        Capacity {
-            sms_per_second: sms.map_or(0, |l| l.per_second),
-            lines: voice.as_ref().map_or(0, |l| l.concurrent_calls),
-            calls_per_second: voice.map_or(0, |l| l.per_second),
-        }
     }
 
     async fn filings_of_divisions(&self) -> Result<Filings, StoreError> {

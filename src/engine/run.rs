@@ -37,8 +37,10 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     for _ in 0..2 {
         tracker.spawn(executor(engine.clone(), stop.clone(), permits.clone(), done_tx.clone(), tracker.clone()));
     }
+    tracker.spawn(find_ringing(engine.clone()));
     tracker.spawn(conservation(engine.clone(), stop.clone()));
     tracker.spawn(follow_directory(engine.clone(), stop.clone()));
+    tracker.spawn(tend_accounts(engine.clone(), stop.clone()));
     tracker.spawn(heartbeat(engine.clone(), stop.clone()));
     drop(done_tx);
     tracker.close();
@@ -92,6 +94,14 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
                         }
                     });
                 }
+                for probe in engine.take_probes() {
+                    let engine = engine.clone();
+                    tracker.spawn(async move {
+                        if let Err(e) = engine.probe(probe).await {
+                            tracing::error!(error = %e, "what an account's query came to could not be recorded");
+                        }
+                    });
+                }
                 if turn.claimed == 0 {
                     let now = engine.now();
                     let due = engine.store().next_due().await.ok().flatten();
@@ -134,6 +144,13 @@ async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>) {
             // The intents stand in the store: without an outcome they become unknown by the clock.
             tracing::error!(error = %e, "outcomes could not be recorded");
         }
+    }
+}
+
+/// Not waited for: with a million open callouts it takes its time, and nobody's call waits for it.
+async fn find_ringing(engine: Arc<Engine>) {
+    if let Err(e) = engine.find_ringing().await {
+        tracing::warn!(error = %e, "calls of an earlier run could not be found; for a while more lines may be used than there are");
     }
 }
 
@@ -181,6 +198,29 @@ async fn heartbeat(engine: Arc<Engine>, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => {}
             () = tokio::time::sleep(gateways::BEAT.to_std()) => {}
+        }
+    }
+}
+
+/// How accounts stand is known here within a second of another gateway's finding it; paces rise again.
+async fn tend_accounts(engine: Arc<Engine>, stop: CancellationToken) {
+    if let Err(e) = engine.begin_probing().await {
+        tracing::warn!(error = %e, "idle accounts are not asked yet");
+    }
+    while !stop.is_cancelled() {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        engine.ease_accounts();
+        if let Err(e) = engine.follow_canaries().await {
+            tracing::warn!(error = %e, "the canaries' book could not be read");
+        }
+        if engine.store().shared()
+            && let Err(e) = engine.follow_board().await
+        {
+            tracing::warn!(error = %e, "how the accounts stand could not be read");
         }
     }
 }

@@ -9,8 +9,12 @@ use super::{
     view::{self, Phones, zh},
 };
 use crate::{
-    core::ids::WarningId,
-    engine::CalloutParts,
+    core::{
+        ids::WarningId,
+        route::standing::{Breaker, Order},
+        time::Time,
+    },
+    engine::{CalloutParts, board::AccountView},
     report::Tally,
     store::{CalloutFilter, FeedItem, TaskRow},
 };
@@ -36,6 +40,9 @@ struct WarningLine {
     t: Tally,
     answer_rate: String,
     on_time_rate: String,
+    forecast: String,
+    /// A deadline passes before everybody was called.
+    overruns: bool,
 }
 
 #[derive(Serialize)]
@@ -70,7 +77,22 @@ struct Status {
     refusals: Vec<RefusalLine>,
     /// Filings (报备) that need somebody.
     filings: Vec<String>,
+    providers: Vec<ProviderLine>,
     durability: String,
+}
+
+#[derive(Serialize)]
+struct ProviderLine {
+    account: String,
+    channel: &'static str,
+    up: bool,
+    state: &'static str,
+    weight: String,
+    orders: String,
+    why: String,
+    since: String,
+    canary: String,
+    canary_failed: bool,
 }
 
 #[derive(Serialize)]
@@ -99,9 +121,11 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
             continue;
         }
         let t = app.tally(&caller, &w).await?;
-        if t.queued + t.calling + t.overdue + t.handed_over + t.unreachable > 0 {
+        let open = t.queued + t.calling + t.overdue + t.handed_over + t.unreachable > 0;
+        if open {
             active.push(w.id);
         }
+        let forecast = if open { app.engine.forecast(w.id, own).await? } else { None };
         warnings.push(WarningLine {
             id: w.id.to_string(),
             drill: w.drill,
@@ -111,6 +135,8 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
             state: view::warning::phase_zh(&w),
             answer_rate: percent(t.answer_rate),
             on_time_rate: percent(t.on_time_rate),
+            forecast: forecast.as_deref().map(view::forecast::sentence).unwrap_or_default(),
+            overruns: forecast.is_some_and(|f| f.forecast.late() > 0),
             t,
         });
     }
@@ -122,6 +148,7 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
     let status = Status {
         now: zh(app.engine.now()),
         durability: reports.durability().said_zh,
+        providers: if own.is_none() { app.engine.account_views().iter().map(provider_line).collect() } else { Vec::new() },
         division: own.map(|d| app.engine.directory().division_name(d).map_or_else(|| d.to_string(), str::to_string)),
         warnings,
         tasks: tasks.iter().map(task_line).collect(),
@@ -171,6 +198,41 @@ async fn refusals(app: &App, caller: &Caller) -> Result<Vec<RefusalLine>, Proble
         }
     };
     Ok(app.engine.refusals().await?.iter().map(line).collect())
+}
+
+fn provider_line(a: &AccountView) -> ProviderLine {
+    let state = match (&a.standing.disabled, &a.standing.breaker) {
+        (Some(_), _) => "已停用",
+        (None, Breaker::Closed) => "正常",
+        (None, Breaker::Open { stopped: true, .. }) => "停止（配置或余额）",
+        (None, Breaker::Open { .. }) => "熔断",
+        (None, Breaker::HalfOpen { .. }) => "试探恢复",
+    };
+    let order = |what: &str, o: &Option<Order>| {
+        o.as_ref().map(|o| format!("{}{what}{}", o.by, o.until.map(|t| format!("至{}", zh(t))).unwrap_or_default()))
+    };
+    let orders = [order("指定使用", &a.standing.pinned), order("停用", &a.standing.disabled)];
+    let canary = a.canary.as_ref().map(|c| {
+        let at = c.last.as_ref().map(|l| zh(l.at));
+        match (at, c.ok()) {
+            (Some(at), Some(true)) => format!("{at} 通"),
+            (Some(at), Some(false)) => format!("{at} 不通，连续{}次：{}", c.failures, c.outcome()),
+            (Some(at), None) => format!("{at} 等待结果"),
+            (None, _) => format!("首次 {}", zh(c.next)),
+        }
+    });
+    ProviderLine {
+        account: a.name.clone(),
+        channel: view::callout::channel_zh(a.channel),
+        up: a.up,
+        state,
+        weight: if a.health == 100 { a.weight.to_string() } else { format!("{} × {}%", a.weight, a.health) },
+        orders: orders.into_iter().flatten().collect::<Vec<_>>().join("；"),
+        why: a.why.clone(),
+        since: if a.standing.since == Time(0) { String::new() } else { zh(a.standing.since) },
+        canary_failed: a.canary.as_ref().is_some_and(|c| c.ok() == Some(false)),
+        canary: canary.unwrap_or_default(),
+    }
 }
 
 fn task_line(t: &TaskRow) -> TaskLine {

@@ -13,8 +13,9 @@ use crate::core::{
     ids::{CalloutId, RecipientId, WarningId},
     line::LineLetter,
     phone::Phone,
-    plan::{PlanEntry, PlanPerson, PlanPost},
+    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota, PlanShift},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
+    route::Routes,
     send::{Channel, Outcome},
     time::{Span, Time},
 };
@@ -34,6 +35,7 @@ rung = [
 struct Night1 {
     entry: PlanEntry,
     people: Vec<PlanPerson>,
+    rotas: Vec<PlanRota>,
     ladder: Ladder,
     feedback: FeedbackRule,
     clocks: Clocks,
@@ -57,6 +59,7 @@ fn post(place: u64, deputy: Option<u16>, rule: AnswerRule) -> PlanPost {
         place_name: "某村".into(),
         tier: Tier::Village,
         deputy,
+        rota: None,
         rule,
     }
 }
@@ -80,6 +83,7 @@ impl Night1 {
                 county_desk: Some(4),
                 city_desk: None,
                 shift_leader: Some(5),
+                duty: PlanDuty::default(),
                 hold_until: None,
                 hold_voice_until: None,
             },
@@ -92,6 +96,7 @@ impl Night1 {
                 person(6, "带班领导", &["15400000031"]),
                 person(7, "另一副主任", &["15400000012"]),
             ],
+            rotas: Vec::new(),
             ladder: toml::from_str(LADDER).unwrap(),
             feedback: FeedbackRule {
                 first: Span::mins(15),
@@ -118,11 +123,13 @@ impl Night1 {
             drill: false,
             entry: &self.entry,
             people: &self.people,
+            rotas: &self.rotas,
             ladder: &self.ladder,
             feedback: Some(&self.feedback),
             clocks: &self.clocks,
             night: Night::default(),
             channels: Channels { sms: true, voice: true, email: false },
+            routes: Routes::default(),
             sending_timeout: Span::secs(15),
         }
     }
@@ -689,7 +696,7 @@ fn a_request_that_did_not_leave_is_not_sent_after_the_end() {
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     n.event(Event::End { reason: ClosedReason::Cancelled });
     let until = n.now + Span::secs(30);
-    n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled".into() } });
+    n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled".into(), quota: false } });
     assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Withdrawn);
     let withdrawn = |(_, l): &(Phone, LineLetter)| matches!(l, LineLetter::Withdraw { .. });
     assert!(n.last.as_ref().unwrap().effects.line.iter().any(withdrawn), "its line must forget it");

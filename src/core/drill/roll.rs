@@ -7,10 +7,11 @@
 
 use crate::core::{
     callout::Channels,
-    directory::Directory,
+    directory::{Directory, Post, Tier},
     division::Division,
     ids::{RecipientId, WarningId},
     phone::Phone,
+    planner::lookup::tier_of,
     time::{Span, Time},
 };
 use jiff::civil;
@@ -76,13 +77,24 @@ pub struct Roll {
     pub untried: Vec<Due>,
 }
 impl Roll {
-    /// How it stands now, over all or inside a division.
-    pub fn of(directory: &Directory, channels: Channels, proofs: &Proofs, now: Time, within: Option<Division>) -> Roll {
+    /// How it stands now, over all or inside a division, over all tiers (`[]`) or these.
+    pub fn of(directory: &Directory, channels: Channels, proofs: &Proofs, now: Time, within: Option<Division>, tiers: &[Tier]) -> Roll {
         let (from, to) = quarter(now);
         let mut roll = Roll { from, to, ..Roll::default() };
         let mut people: BTreeSet<RecipientId> = BTreeSet::new();
-        for post in directory.posts.iter().filter(|p| p.valid_at(now) && within.is_none_or(|w| w.contains(p.place.division))) {
+        let here = |p: &&Post| {
+            let tier = tiers.is_empty() || tiers.contains(&tier_of(p));
+            p.valid_at(now) && tier && within.is_none_or(|w| w.contains(p.place.division))
+        };
+        for post in directory.posts.iter().filter(here) {
             people.insert(post.recipient);
+            // He is rung when the holder is silent: his number must be good too.
+            people.extend(post.deputy);
+        }
+        // Whoever sits at a desk or leads a shift by rota, this quarter.
+        if tiers.is_empty() || tiers.contains(&Tier::DutyDesk) {
+            let seats = directory.rotas.iter().filter(|(seat, _)| within.is_none_or(|w| w.contains(seat.division)));
+            people.extend(seats.flat_map(|(_, shifts)| shifts.iter().filter(|s| s.to > from && s.from < to).map(|s| s.recipient)));
         }
         let mut seen: BTreeSet<&Phone> = BTreeSet::new();
         for person in people.iter().filter_map(|id| directory.recipients.get(id)) {

@@ -89,6 +89,8 @@ pub struct Series {
     pub next: Time,
     pub every: Span,
     pub left: u8,
+    /// To the holder; else to a deputy.
+    pub holder: bool,
 }
 
 /// One person and what is still to be done for him. [`people`] makes them from a plan or from a callout.
@@ -96,10 +98,11 @@ pub struct Series {
 pub struct Subject {
     pub level: Level,
     pub tier: Tier,
+    pub drill: bool,
     /// The ordinal in the plan.
     pub order: u32,
     /// Index into [`Input::ladders`].
-    pub ladder: u8,
+    pub ladder: u16,
     pub start: Time,
     pub due_at: Time,
     /// The next rung and its time; `None` when no new one comes.
@@ -127,10 +130,11 @@ pub struct Subject {
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     pub now: Time,
-    pub drill: bool,
     pub night: Night,
-    pub ladders: &'a [NamedLadder],
+    pub ladders: &'a [&'a NamedLadder],
     pub subjects: &'a [Subject],
+    /// Of other warnings: they take slots by their priority, and are not counted.
+    pub others: &'a [Subject],
     pub capacity: Capacity,
     pub assumptions: Assumptions,
 }
@@ -139,7 +143,7 @@ pub struct Input<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RungForecast {
     /// Index into [`Input::ladders`].
-    pub ladder: u8,
+    pub ladder: u16,
     pub rung: u8,
     pub at: Time,
     /// How many persons are expected still to be silent then.

@@ -36,6 +36,10 @@ type Event = (Time, What, u32);
 struct Call {
     place: u32,
     series: Series,
+    /// Ready for a line.
+    waits: bool,
+    /// Another series took its place.
+    dead: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -43,12 +47,16 @@ struct Person {
     sms_at: Option<Time>,
     /// The chance that none of the calls so far was answered.
     silence: f64,
+    /// The next call to the holder.
+    next: Option<u32>,
 }
 
 struct Play<'a> {
     input: Input<'a>,
     a: Assumptions,
-    /// Indexes into the subjects, who is called first first.
+    /// Those asked about, then the others.
+    all: Vec<&'a Subject>,
+    /// Indexes into `all`, who is called first first.
     order: Vec<usize>,
     people: Vec<Person>,
     events: BinaryHeap<Reverse<Event>>,
@@ -60,19 +68,21 @@ struct Play<'a> {
     next_call_us: i64,
     /// Ends of calls with their chances.
     ends: Vec<(Time, f64)>,
-    rungs: BTreeMap<(Time, u8, u8), f64>,
+    rungs: BTreeMap<(Time, u16, u8), f64>,
     deadlines: BTreeMap<Time, DeadlineForecast>,
     out: Forecast,
 }
 
 /// Plays it through.
 pub fn forecast(input: Input<'_>) -> Forecast {
-    let mut order: Vec<usize> = (0..input.subjects.len()).collect();
-    let priority = |s: &Subject| Priority::of(s.level, input.drill, Some(s.tier), s.order, Some(s.due_at));
-    order.sort_by_key(|i| input.subjects.get(*i).map(priority));
+    let all: Vec<&Subject> = input.subjects.iter().chain(input.others).collect();
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    let priority = |s: &&Subject| Priority::of(s.level, s.drill, Some(s.tier), s.order, Some(s.due_at));
+    order.sort_by_key(|i| all.get(*i).map(priority));
     let mut play = Play {
         a: input.assumptions.sane(),
-        people: order.iter().filter_map(|i| input.subjects.get(*i)).map(|s| Person { sms_at: s.sms_at, silence: 1.0 }).collect(),
+        people: order.iter().filter_map(|i| all.get(*i)).map(|s| Person { sms_at: s.sms_at, silence: 1.0, next: None }).collect(),
+        all,
         out: Forecast { now: input.now, each: vec![Each::default(); input.subjects.len()], ..Forecast::default() },
         input,
         order,
@@ -94,10 +104,14 @@ pub fn forecast(input: Input<'_>) -> Forecast {
 impl<'a> Play<'a> {
     fn subject(&self, place: u32) -> Option<&'a Subject> {
         let i = self.order.get(place as usize)?;
-        self.input.subjects.get(*i)
+        self.all.get(*i).copied()
     }
     fn ladder(&self, s: &Subject) -> Option<&'a Ladder> {
         self.input.ladders.get(usize::from(s.ladder)).map(|l| &l.ladder)
+    }
+    /// Whether it is one of those asked about.
+    fn counts(&self, place: u32) -> bool {
+        self.order.get(place as usize).is_some_and(|i| *i < self.input.subjects.len())
     }
     fn each(&mut self, place: u32) -> Option<&mut Each> {
         let i = *self.order.get(place as usize)?;
@@ -113,7 +127,7 @@ impl<'a> Play<'a> {
             if let Some((k, time)) = s.next {
                 self.at(time, What::Rung(k), place);
             }
-            if self.ladder(s).is_some_and(|l| l.answer) {
+            if self.counts(place) && self.ladder(s).is_some_and(|l| l.answer) {
                 self.at(s.due_at, What::Deadline, place);
             }
             for _ in 0..s.sms_waiting {
@@ -130,7 +144,7 @@ impl<'a> Play<'a> {
                 self.call_from(place, *series);
             }
             let begins = s.next.is_some_and(|(k, _)| k == 0) && s.voice && self.first_voice(s);
-            self.out.without_line += u32::from(self.input.capacity.lines == 0 && (begins || !s.calls.is_empty()));
+            self.out.without_line += u32::from(self.counts(place) && self.input.capacity.lines == 0 && (begins || !s.calls.is_empty()));
         }
     }
 
@@ -146,7 +160,12 @@ impl<'a> Play<'a> {
                 What::LineFree => self.busy = self.busy.saturating_sub(1),
                 What::Deadline => self.deadline(place, time),
                 What::Rung(k) => self.rung(place, usize::from(k), time),
-                What::Ready(n) => self.ready.push(Reverse((place, n))),
+                What::Ready(n) => {
+                    if let Some(c) = self.calls.get_mut(n as usize) {
+                        c.waits = true;
+                    }
+                    self.ready.push(Reverse((place, n)));
+                }
                 What::Beat => {}
             }
             // Everything of this moment first: who is ready together is called in order.
@@ -192,7 +211,9 @@ impl<'a> Play<'a> {
         let Some(ladder) = self.ladder(s) else { return };
         let Some(rung) = ladder.rungs.get(k) else { return };
         let silent = self.silent(place, time);
-        *self.rungs.entry((time, s.ladder, k as u8)).or_default() += silent;
+        if self.counts(place) {
+            *self.rungs.entry((time, s.ladder, k as u8)).or_default() += silent;
+        }
         if let Some(next) = ladder.rungs.get(k + 1).filter(|_| silent >= HARDLY) {
             self.at(next.at.time(s.start, s.due_at).max(time), What::Rung(k as u8 + 1), place);
         }
@@ -210,7 +231,10 @@ impl<'a> Play<'a> {
             }
             if let Some(v) = rung.voice.filter(|_| ladder.answer) {
                 for _ in 0..voice {
-                    let series = self.series(s, &v, time);
+                    let mut series = self.series(s, &v, time, *who == Who::Holder);
+                    if series.holder {
+                        self.replace(place, &mut series);
+                    }
                     self.call_from(place, series);
                 }
             }
@@ -218,7 +242,7 @@ impl<'a> Play<'a> {
     }
 
     /// The calls of a rung taken at `time`, with what the night holds back.
-    fn series(&self, s: &Subject, v: &Voice, time: Time) -> Series {
+    fn series(&self, s: &Subject, v: &Voice, time: Time, holder: bool) -> Series {
         let mut next = time + v.after;
         if let Some(hold) = s.hold_voice_until {
             next = next.max(hold);
@@ -226,7 +250,7 @@ impl<'a> Play<'a> {
         if !v.night && self.input.night.contains(next.beijing_minute()) {
             next = next.next_beijing_minute(self.input.night.morning);
         }
-        Series { next, every: v.every, left: v.times }
+        Series { next, every: v.every, left: v.times, holder }
     }
 
     fn write(&mut self, place: u32, time: Time, chance: f64) {
@@ -236,20 +260,37 @@ impl<'a> Play<'a> {
         }
         let at = self.sms_free_us.max(time.0.saturating_mul(1000));
         self.sms_free_us = at + (1_000_000.0 * chance / f64::from(rate)).round() as i64;
-        self.out.sms += chance;
+        let counts = self.counts(place);
+        if counts {
+            self.out.sms += chance;
+        }
         let left = Time(at / 1000);
         if let Some(p) = self.people.get_mut(place as usize)
             && p.sms_at.is_none()
         {
             p.sms_at = Some(left);
+            if !counts {
+                return;
+            }
             self.out.sms_done_at = self.out.sms_done_at.max(Some(Time(self.sms_free_us / 1000)));
         }
+    }
+
+    /// A new series takes the place of the holder's last one; a call that waits for a line goes on waiting.
+    fn replace(&mut self, place: u32, series: &mut Series) {
+        let Some(n) = self.people.get_mut(place as usize).and_then(|p| p.next.take()) else { return };
+        let Some(c) = self.calls.get_mut(n as usize) else { return };
+        c.dead = true;
+        series.left = series.left.saturating_add(u8::from(c.waits));
     }
 
     fn call_from(&mut self, place: u32, series: Series) {
         if series.left > 0 && self.input.capacity.lines > 0 {
             let n = self.calls.len() as u32;
-            self.calls.push(Call { place, series });
+            self.calls.push(Call { place, series, waits: false, dead: false });
+            if let Some(p) = self.people.get_mut(place as usize).filter(|_| series.holder) {
+                p.next = Some(n);
+            }
             self.at(series.next, What::Ready(n), place);
         }
     }
@@ -264,7 +305,10 @@ impl<'a> Play<'a> {
                 return;
             }
             let Some(Reverse((place, n))) = self.ready.pop() else { return };
-            let Some(call) = self.calls.get(n as usize).copied() else { continue };
+            let Some(call) = self.calls.get(n as usize).copied().filter(|c| !c.dead) else { continue };
+            if let Some(p) = self.people.get_mut(place as usize).filter(|_| call.series.holder) {
+                p.next = None;
+            }
             let chance = self.silent(place, now);
             if chance < HARDLY {
                 continue;
@@ -280,9 +324,11 @@ impl<'a> Play<'a> {
         self.busy += 1;
         self.at(now + Span(((self.a.hold.0 as f64) * chance).ceil() as i64), What::LineFree, place);
         self.at(end, What::CallEnds, place);
-        self.out.calls += chance;
-        self.out.voice_minutes += chance * ((self.a.hold.0 + 59_999) / 60_000) as f64;
-        self.ends.push((end, chance));
+        if self.counts(place) {
+            self.out.calls += chance;
+            self.out.voice_minutes += chance * ((self.a.hold.0 + 59_999) / 60_000) as f64;
+            self.ends.push((end, chance));
+        }
         if let Some(e) = self.each(place)
             && e.first_call.is_none()
         {

@@ -19,7 +19,14 @@ fn doors(people: &[PlanPerson], person: u16, c: Channels) -> (bool, bool) {
 }
 
 /// A person of the plan who is not called yet. `start` is the acceptance of the warning, `order` his ordinal.
-pub fn of_entry(e: &PlanEntry, people: &[PlanPerson], ladder: &Ladder, start: Time, order: u32, channels: Channels) -> Option<Subject> {
+pub fn of_entry(
+    e: &PlanEntry,
+    people: &[PlanPerson],
+    ladder: &Ladder,
+    start: Time,
+    (order, drill): (u32, bool),
+    channels: Channels,
+) -> Option<Subject> {
     let (sms, voice) = doors(people, e.person, channels);
     let mail = channels.email && people.get(usize::from(e.person)).is_some_and(|p| p.email.is_some());
     let due_at = start + e.deadline;
@@ -42,8 +49,9 @@ pub fn of_entry(e: &PlanEntry, people: &[PlanPerson], ladder: &Ladder, start: Ti
     Some(Subject {
         level: e.level,
         tier: e.posts.first()?.tier,
+        drill,
         order,
-        ladder: e.ladder,
+        ladder: u16::from(e.ladder),
         start,
         due_at,
         next: at.map(|t| (first as u8, e.hold_until.map_or(t, |h| h.max(t)))),
@@ -60,14 +68,14 @@ pub fn of_entry(e: &PlanEntry, people: &[PlanPerson], ladder: &Ladder, start: Ti
     })
 }
 
-/// Everybody of a plan, in the order of calling; `None` stands for an entry that cannot be read as a person.
-pub fn of_plan(chunks: &[PlanChunk], ladders: &[NamedLadder], start: Time, channels: Channels) -> Vec<Subject> {
+/// Everybody of a plan, in the order of calling; an entry that cannot be read as a person is left out.
+pub fn of_plan(chunks: &[PlanChunk], ladders: &[NamedLadder], start: Time, drill: bool, channels: Channels) -> Vec<Subject> {
     let mut order = 0u32;
     let mut all = Vec::with_capacity(chunks.iter().map(|c| c.entries.len()).sum());
     for chunk in chunks {
         for e in &chunk.entries {
             let ladder = ladders.get(usize::from(e.ladder)).map(|l| &l.ladder);
-            all.extend(ladder.and_then(|l| of_entry(e, &chunk.people, l, start, order, channels)));
+            all.extend(ladder.and_then(|l| of_entry(e, &chunk.people, l, start, (order, drill), channels)));
             order += 1;
         }
     }
@@ -75,11 +83,19 @@ pub fn of_plan(chunks: &[PlanChunk], ladders: &[NamedLadder], start: Time, chann
 }
 
 /// A callout as it stands; `None` once nothing is asked of anybody any more.
-pub fn of_callout(c: &Callout, e: &PlanEntry, people: &[PlanPerson], ladder: &Ladder, channels: Channels, now: Time) -> Option<Subject> {
+pub fn of_callout(
+    c: &Callout,
+    drill: bool,
+    e: &PlanEntry,
+    people: &[PlanPerson],
+    ladder: &Ladder,
+    channels: Channels,
+    now: Time,
+) -> Option<Subject> {
     if !c.state.is_open() || c.ending.is_some() {
         return None;
     }
-    let base = of_entry(e, people, ladder, c.start, c.id.ordinal, channels)?;
+    let base = of_entry(e, people, ladder, c.start, (c.id.ordinal, drill), channels)?;
     let next = match (c.rung, c.next_rung) {
         (_, None) => None,
         (None, Some(t)) => Some((0, t)),
@@ -97,9 +113,10 @@ pub fn of_callout(c: &Callout, e: &PlanEntry, people: &[PlanPerson], ladder: &La
         let queued = waits(Channel::Voice).find(|a| usize::from(a.contact) == i);
         let left = k.calls.map_or(0, |s| s.left);
         let every = k.calls.map_or(crate::core::time::Span::mins(1), |s| s.every);
+        let holder = k.relation == Relation::Holder;
         match queued {
-            Some(a) => calls.push(Series { next: a.not_before.unwrap_or(now).max(now), every, left: left.saturating_add(1) }),
-            None => calls.extend(k.calls.map(|s| Series { next: s.next.max(now), every, left })),
+            Some(a) => calls.push(Series { next: a.not_before.unwrap_or(now).max(now), every, left: left.saturating_add(1), holder }),
+            None => calls.extend(k.calls.map(|s| Series { next: s.next.max(now), every, left, holder })),
         }
     }
     let holder = c.contacts.iter().any(|k| k.relation == Relation::Holder);

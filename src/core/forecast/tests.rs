@@ -1,3 +1,5 @@
+//! The forecast against the capacity table and against common sense.
+
 use super::{people::of_plan, *};
 use crate::core::{
     callout::Channels,
@@ -70,14 +72,14 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
 /// The capacity table's case: a redial follows at once, an SMS is answered before the first call or never.
 fn table_case(persons: usize, answered_by_sms: f64, lines: u32) -> Forecast {
     let ladders = [ladder(Span::secs(5), Span::ms(1), 20)];
-    let subjects = of_plan(&plan(persons, Span::hours(12)), &ladders, START, ALL);
+    let subjects = of_plan(&plan(persons, Span::hours(12)), &ladders, START, false, ALL);
     assert_eq!(subjects.len(), persons);
     forecast(Input {
         now: START,
-        drill: false,
         night: Night::default(),
-        ladders: &ladders,
+        ladders: &[&ladders[0]],
         subjects: &subjects,
+        others: &[],
         capacity: Capacity { sms_per_second: 5000, lines, calls_per_second: 100 },
         assumptions: Assumptions { answered_by_sms, sms_answer: Span::ZERO, ..Assumptions::default() },
     })
@@ -111,13 +113,13 @@ fn the_capacity_table_holds() {
 #[test]
 fn who_stands_behind_the_deadline_is_named_in_the_order_of_calling() {
     let ladders = [ladder(Span::secs(30), Span::secs(90), 4)];
-    let subjects = of_plan(&plan(2000, Span::mins(5)), &ladders, START, ALL);
+    let subjects = of_plan(&plan(2000, Span::mins(5)), &ladders, START, false, ALL);
     let f = forecast(Input {
         now: START,
-        drill: false,
         night: Night::default(),
-        ladders: &ladders,
+        ladders: &[&ladders[0]],
         subjects: &subjects,
+        others: &[],
         capacity: Capacity { sms_per_second: 500, lines: 50, calls_per_second: 100 },
         assumptions: Assumptions::default(),
     });
@@ -137,14 +139,14 @@ fn who_stands_behind_the_deadline_is_named_in_the_order_of_calling() {
 #[test]
 fn without_a_line_everybody_to_be_rung_is_late_and_nothing_is_promised() {
     let ladders = [ladder(Span::secs(30), Span::secs(90), 4)];
-    let subjects = of_plan(&plan(10, Span::mins(5)), &ladders, START, ALL);
+    let subjects = of_plan(&plan(10, Span::mins(5)), &ladders, START, false, ALL);
     let capacity = Capacity { sms_per_second: 100, lines: 0, calls_per_second: 0 };
     let input = Input {
         now: START,
-        drill: false,
         night: Night::default(),
-        ladders: &ladders,
+        ladders: &[&ladders[0]],
         subjects: &subjects,
+        others: &[],
         capacity,
         assumptions: Assumptions::default(),
     };
@@ -159,16 +161,61 @@ fn without_a_line_everybody_to_be_rung_is_late_and_nothing_is_promised() {
 #[test]
 fn ten_thousand_persons_are_reckoned_at_once() {
     let ladders = [ladder(Span::secs(30), Span::secs(90), 4)];
-    let subjects = of_plan(&plan(10_000, Span::mins(5)), &ladders, START, ALL);
+    let subjects = of_plan(&plan(10_000, Span::mins(5)), &ladders, START, false, ALL);
     let f = forecast(Input {
         now: START,
-        drill: false,
         night: Night::default(),
-        ladders: &ladders,
+        ladders: &[&ladders[0]],
         subjects: &subjects,
+        others: &[],
         capacity: Capacity { sms_per_second: 3000, lines: 200, calls_per_second: 100 },
         assumptions: Assumptions::default(),
     });
     assert_eq!(f.each.len(), 10_000);
     assert!(f.calls > 4_000.0 && f.calls < 14_000.0, "{}", f.calls);
+}
+
+#[test]
+fn what_other_warnings_have_queued_takes_its_slots_by_priority_and_is_not_counted() {
+    let ladders = [ladder(Span::secs(30), Span::secs(90), 4)];
+    let subjects = of_plan(&plan(200, Span::mins(30)), &ladders, START, false, ALL);
+    let red: Vec<Subject> = subjects.clone();
+    let blue: Vec<Subject> = subjects.iter().map(|s| Subject { level: Level::Blue, ..s.clone() }).collect();
+    let of = |subjects: &[Subject], others: &[Subject]| {
+        forecast(Input {
+            now: START,
+            night: Night::default(),
+            ladders: &[&ladders[0]],
+            subjects,
+            others,
+            capacity: Capacity { sms_per_second: 500, lines: 5, calls_per_second: 100 },
+            assumptions: Assumptions::default(),
+        })
+    };
+    let (alone, behind) = (of(&red, &[]), of(&blue, &red));
+    let minutes = |f: &Forecast| (f.voice_done_at.unwrap() - START).seconds_f64() / 60.0;
+    assert!((minutes(&of(&red, &blue)) - minutes(&alone)).abs() < 1.0, "blue does not hold up red");
+    assert!(minutes(&behind) > minutes(&alone) * 1.5, "{} after {}", minutes(&behind), minutes(&alone));
+    assert_eq!(behind.each.len(), 200);
+    assert!(behind.calls < 200.0 * 1.4 && behind.sms < 450.0);
+}
+
+#[test]
+fn a_night_holds_the_calls_until_the_morning() {
+    let mut ladders = [ladder(Span::secs(30), Span::secs(90), 4)];
+    ladders[0].ladder.rungs.iter_mut().filter_map(|r| r.voice.as_mut()).for_each(|v| v.night = false);
+    let evening = Time::parse_rfc3339("2026-07-08T23:00:00+08:00").unwrap();
+    let subjects = of_plan(&plan(3, Span::hours(12)), &ladders, evening, false, ALL);
+    let f = forecast(Input {
+        now: evening,
+        night: Night::default(),
+        ladders: &[&ladders[0]],
+        subjects: &subjects,
+        others: &[],
+        capacity: Capacity { sms_per_second: 500, lines: 5, calls_per_second: 100 },
+        assumptions: Assumptions::default(),
+    });
+    let morning = Time::parse_rfc3339("2026-07-09T06:30:00+08:00").unwrap();
+    assert_eq!(f.each[0].first_call, Some((morning, morning + Span::secs(45))));
+    assert_eq!(f.late(), 0);
 }

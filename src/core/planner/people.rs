@@ -1,15 +1,22 @@
 //! Posts gathered into persons: one entry each, however many posts; then the entries written in the
 //! order of calling, cut into chunks.
 
-use super::{PlanInput, PlanOutput, area::strength, lookup::tier_of, near::Nearness, rows::Way};
+use super::{
+    PlanInput, PlanOutput,
+    area::strength,
+    lookup::{ROTA_AHEAD, tier_of},
+    near::Nearness,
+    rows::Way,
+};
 use crate::core::{
-    directory::{Place, Tier},
-    division::DivisionLevel,
+    directory::{Directory, Place, Post, Role, Tier},
+    division::{Division, DivisionLevel},
     hazard::Level,
     ids::RecipientId,
-    plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson, PlanPost},
+    plan::{CHUNK, PlanChunk, PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota, PlanShift},
     policy::AnswerRule,
     priority::calling_rank,
+    rota::Seat,
     warning::Finding,
 };
 use std::{
@@ -31,7 +38,7 @@ pub struct KnownWay {
 /// A post that is called, and by which of the known ways.
 pub struct Pick {
     pub recipient: RecipientId,
-    /// Index into the directory's posts.
+    /// Index into the directory's posts; past them, into [`Picks::on_duty`].
     pub post: usize,
     /// Index into [`Picks::ways`].
     pub way: usize,
@@ -44,6 +51,13 @@ pub struct Pick {
 pub struct Picks {
     pub ways: Vec<KnownWay>,
     pub picks: Vec<Pick>,
+    /// Posts that the duty rotas make for this moment.
+    pub on_duty: Vec<Post>,
+}
+impl Picks {
+    fn post<'a>(&'a self, directory: &'a Directory, index: usize) -> Option<&'a Post> {
+        directory.posts.get(index).or_else(|| self.on_duty.get(index.checked_sub(directory.posts.len())?))
+    }
 }
 
 /// People of a chunk are numbered in 16 bits; past this many a new chunk is begun.
@@ -64,16 +78,24 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
     drafts.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     let mut places: HashSet<&Place> = HashSet::new();
     let mut without_number = 0usize;
-    let mut writer = Writer { input, chunk: PlanChunk::default(), index: HashMap::new(), known_dead: HashSet::new(), dead_last: 0 };
+    let mut writer = Writer {
+        input,
+        all: &all,
+        chunk: PlanChunk::default(),
+        index: HashMap::new(),
+        rotas: HashMap::new(),
+        known_dead: HashSet::new(),
+        dead_last: 0,
+    };
     for draft in &drafts {
         let picks = all.picks.get(draft.picks.clone()).unwrap_or_default();
-        let Some(entry) = writer.entry(draft, picks, &all.ways) else { continue };
+        let Some(entry) = writer.entry(draft, picks) else { continue };
         let answer = draft.key.1;
         if answer {
             out.told += 1;
         } else {
             out.expected += 1;
-            places.extend(picks.iter().filter_map(|p| input.directory.posts.get(p.post)).map(|p| &p.place));
+            places.extend(picks.iter().filter_map(|p| all.post(input.directory, p.post)).map(|p| &p.place));
             let person = writer.chunk.people.get(usize::from(entry.person));
             without_number += usize::from(person.is_some_and(|p| p.phones.is_empty()));
         }
@@ -114,7 +136,7 @@ fn sort_by_person(all: &mut Picks) {
     all.picks.sort_unstable_by_key(|p| (p.recipient, rank.get(p.way).copied().unwrap_or(usize::MAX), p.post));
 }
 
-fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
+fn drafts<'a>(input: &PlanInput<'a>, all: &'a Picks) -> Vec<Draft<'a>> {
     let mut out = Vec::new();
     let mut near = Nearness::new(input.content, input.directory, input.lookup);
     let mut start = 0;
@@ -122,10 +144,10 @@ fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
         let picks = start..start + group.len();
         start = picks.end;
         let Some(first) = group.first() else { continue };
-        let (Some(post), Some(way)) = (input.directory.posts.get(first.post), all.ways.get(first.way)) else { continue };
+        let (Some(post), Some(way)) = (all.post(input.directory, first.post), all.ways.get(first.way)) else { continue };
         let level = group.iter().filter_map(|p| all.ways.get(p.way).map(|w| w.level)).max_by_key(|l| strength(*l)).unwrap_or(way.level);
         // Somebody with posts at several places is as near as the nearest.
-        let distance = group.iter().filter_map(|p| input.directory.posts.get(p.post)).map(|p| near.of(&p.place)).min().unwrap_or(0);
+        let distance = group.iter().filter_map(|p| all.post(input.directory, p.post)).map(|p| near.of(&p.place)).min().unwrap_or(0);
         let key = (Reverse(strength(level)), !way.way.answer, calling_rank(tier_of(post)), distance, &post.place, first.recipient);
         out.push(Draft { key, picks, level });
     }
@@ -135,9 +157,12 @@ fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
 /// Fills one chunk after the other.
 struct Writer<'a> {
     input: &'a PlanInput<'a>,
+    all: &'a Picks,
     chunk: PlanChunk,
     /// Only asked, never walked.
     index: HashMap<RecipientId, u16>,
+    /// The same of the chunk's rotas.
+    rotas: HashMap<Seat, u16>,
     /// People of the plan who have a number that was proved dead. Only asked, never walked.
     known_dead: HashSet<RecipientId>,
     dead_last: usize,
@@ -146,6 +171,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn take(&mut self) -> PlanChunk {
         self.index.clear();
+        self.rotas.clear();
         std::mem::take(&mut self.chunk)
     }
 
@@ -168,22 +194,55 @@ impl Writer<'_> {
         Some(n)
     }
 
-    fn entry(&mut self, draft: &Draft<'_>, picks: &[Pick], ways: &[KnownWay]) -> Option<PlanEntry> {
+    /// The number of a seat's rota in this chunk, with the shifts of the days ahead.
+    fn rota(&mut self, seat: Seat, beside: bool) -> Option<u16> {
+        if let Some(n) = self.rotas.get(&seat) {
+            return Some(*n);
+        }
+        let (dir, now) = (self.input.directory, self.input.now);
+        let shifts = dir.rotas.within(&seat, now, now + ROTA_AHEAD);
+        let shifts: Vec<PlanShift> =
+            shifts.filter_map(|s| Some(PlanShift { from: s.from, to: s.to, person: self.number(s.recipient)? })).collect();
+        if shifts.is_empty() {
+            return None;
+        }
+        let n = u16::try_from(self.chunk.rotas.len()).ok()?;
+        self.chunk.rotas.push(PlanRota { beside, shifts });
+        self.rotas.insert(seat, n);
+        Some(n)
+    }
+
+    /// The rota of a desk's or leader's own seat.
+    fn own_rota(&mut self, seat: Seat) -> Option<u16> {
+        let beside = seat.role.0 != Role::DUTY || self.input.lookup.has_desk(self.input.directory, seat.division, self.input.now);
+        self.rota(seat, beside)
+    }
+
+    /// The rota over a place that a rung asks.
+    fn rota_over(&mut self, role: &str, home: Division, level: DivisionLevel) -> Option<u16> {
+        let (seat, beside) = self.input.lookup.rota_over(self.input.directory, &Role::new(role), home, level, self.input.now)?;
+        self.rota(seat, beside)
+    }
+
+    fn entry(&mut self, draft: &Draft<'_>, picks: &[Pick]) -> Option<PlanEntry> {
         let (dir, lookup, now) = (self.input.directory, self.input.lookup, self.input.now);
+        let (all, ways) = (self.all, self.all.ways.as_slice());
         let first = picks.first()?;
         let way = &ways.get(first.way)?.way;
         let me = first.recipient;
-        let home = dir.posts.get(first.post)?.place.division;
+        let home = all.post(dir, first.post)?.place.division;
         let person = self.number(me)?;
         let mut posts: Vec<PlanPost> = Vec::with_capacity(picks.len());
         let mut superior = None;
         for p in picks {
-            let Some(post) = dir.posts.get(p.post) else { continue };
+            let Some(post) = all.post(dir, p.post) else { continue };
             if posts.iter().rev().take(8).any(|known| known.role == post.role && known.place == post.place) {
                 continue;
             }
             let deputy = if way.answer { post.deputy.filter(|d| *d != me).and_then(|d| self.number(d)) } else { None };
             superior = superior.or(post.superior.filter(|s| *s != me));
+            let seat = || Seat { division: post.place.division, role: post.role.clone() };
+            let rota = if way.answer && post.role.is_desk() && post.place.point.is_none() { self.own_rota(seat()) } else { None };
             posts.push(PlanPost {
                 role: post.role.clone(),
                 title: post.title.clone(),
@@ -191,6 +250,7 @@ impl Writer<'_> {
                 place_name: dir.place_name(&post.place),
                 tier: tier_of(post),
                 deputy,
+                rota,
                 rule: ways.get(p.way).map_or(AnswerRule::Each, |w| w.rule),
             });
         }
@@ -206,6 +266,7 @@ impl Writer<'_> {
             county_desk: None,
             city_desk: None,
             shift_leader: None,
+            duty: PlanDuty::default(),
             hold_until: held(picks.iter().filter_map(|p| ways.get(p.way)).map(|w| w.way.hold_until)),
             hold_voice_until: held(picks.iter().filter_map(|p| ways.get(p.way)).filter(|w| w.way.answer).map(|w| w.way.hold_voice_until)),
         };
@@ -215,6 +276,12 @@ impl Writer<'_> {
             entry.county_desk = desk(DivisionLevel::County);
             entry.city_desk = desk(DivisionLevel::City);
             entry.shift_leader = lookup.shift_leader(dir, home, me, now).and_then(|d| self.number(d));
+            entry.duty = PlanDuty {
+                township: self.rota_over(Role::DUTY, home, DivisionLevel::Township),
+                county: self.rota_over(Role::DUTY, home, DivisionLevel::County),
+                city: self.rota_over(Role::DUTY, home, DivisionLevel::City),
+                leader: self.rota_over(Role::SHIFT_LEADER, home, DivisionLevel::Township),
+            };
             entry.superior = superior.and_then(|s| self.number(s));
             let owed = picks.iter().filter(|p| p.owes).filter_map(|p| ways.get(p.way)).filter(|w| w.way.answer);
             entry.feedback = owed.filter_map(|w| w.feedback).next();

@@ -26,6 +26,8 @@ pub struct Line<'a> {
 pub struct Row<'a> {
     pub lines: Vec<Line<'a>>,
     pub feedback: Option<&'a FeedbackRule>,
+    /// Points take what lies downstream of them along.
+    pub downstream: bool,
 }
 
 /// How one post is called, night included.
@@ -75,14 +77,14 @@ impl<'a> Row<'a> {
                 answer: c.answer,
             })
             .collect();
-        Row { lines, feedback: rule.feedback.as_ref() }
+        Row { lines, feedback: rule.feedback.as_ref(), downstream: rule.downstream }
     }
 
     /// Everybody whose role answers for the hazard, by the strictest means.
     pub fn last_resort(everybody: &'a Selector) -> Row<'a> {
         let line =
             Line { selectors: vec![everybody], ladder: LAST_RESORT, deadline: None, night: &NightRule::Full, answer: AnswerRule::Each };
-        Row { lines: vec![line], feedback: None }
+        Row { lines: vec![line], feedback: None, downstream: true }
     }
 }
 

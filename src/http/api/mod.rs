@@ -2,8 +2,11 @@
 
 pub mod callouts;
 pub mod directory;
+pub mod directory_edit;
+pub mod directory_read;
 pub mod drills;
 pub mod post;
+pub mod providers;
 pub mod readiness;
 pub mod tasks;
 pub mod warnings;

@@ -6,7 +6,7 @@ use super::{
         error::Problem,
         extract::{Json as Body, Path, Query, fault},
         state::{App, inside, warning_of},
-        view::{self, Page, warning::WarningView},
+        view::{self, Page, forecast::ForecastView, warning::WarningView},
     },
     id, limit, parsed,
 };
@@ -136,6 +136,14 @@ pub async fn tally(
         Group { group, name, tally }
     });
     Ok(Json(Groups { by, page: Page { items: groups.collect(), next_cursor: None } }).into_response())
+}
+
+/// `GET /api/v1/warnings/{id}/forecast`
+pub async fn forecast(State(app): State<App>, caller: Caller, Path(text): Path<String>) -> Result<Json<ForecastView>, Problem> {
+    let warning = app.warning(&caller, id(&text)?).await?;
+    let made = app.engine.forecast(warning.id, caller.bound_to()).await?;
+    let made = made.ok_or_else(|| Problem::not_found(format!("warning {} is not known", warning.id)))?;
+    Ok(Json(view::forecast::shown(&made)))
 }
 
 fn group_name(by: GroupBy, key: &str, warning: &WarningState, directory: &Directory) -> Option<String> {

@@ -87,14 +87,20 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         let rule = *rng.pick(&[AnswerRule::Any, AnswerRule::N(2)]);
         policy.rules.iter_mut().flat_map(|r| &mut r.calls).for_each(|c| c.answer = rule);
     }
+    if seed.is_multiple_of(2) {
+        policy.clocks.hedge = Some(Span::secs(20));
+    }
     let make = Make {
         start: day + Span::mins(rng.between(0, 24 * 60)),
         directory: town.directory.clone(),
         policy,
         email: rng.chance(50),
         callee_limits: rng.chance(50),
+        lines: 20,
         interleave: rng.chance(60),
         bug: bug.map(|b| b.0),
+        roomy: false,
+        drills: vec![],
     };
     let w = World::new(make, &mut rng);
     let tempers = town.directory.recipients.keys().map(|id| (*id, Temper::random(&mut rng))).collect();
@@ -254,6 +260,12 @@ impl Play {
             let (wait, epoch) = (self.rng.between(50, 3_000), self.w.epoch);
             if !killed {
                 self.after(Span(wait), Act::Lookup { epoch, job });
+            }
+        }
+        for probe in self.w.engine.take_probes() {
+            if !killed {
+                let asked = now(self.w.engine.probe(probe));
+                self.laws.demand(Law::Clock, asked.is_ok() || self.w.store.is_dead(), || format!("{asked:?}"));
             }
         }
         let touched = self.w.store.take_touched();

@@ -1,7 +1,7 @@
 //! Messages that name no predecessor and have one: known by their text, or by the event they are a stage of.
 
 use super::{
-    stage::{CHIEF, Night, OTHER_VILLAGE, On, VILLAGE, red},
+    stage::{CHIEF, Night, OTHER_VILLAGE, On, TOWN_DESK, VILLAGE, red},
     warnings::{area, two_villages},
 };
 use jiaoying::{
@@ -82,43 +82,63 @@ pub fn the_next_stage_of_an_event_takes_the_place_of_the_one_before_and_asks_ane
     n.after(Span::secs(5)).is(second, CHIEF, Calling);
 }
 
-pub fn a_forecast_that_narrows_stage_by_stage_is_one_event_and_lets_nobody_outside_it_go(on: On) {
-    const WEST: &str = "西河村主任";
-    let mut n = two_villages(on);
-    let stage = |identifier: &str, stage: &str, areas: &[&str]| Content {
+const WEST: &str = "西河村主任";
+
+fn stage(hazard: &str, identifier: &str, stage: &str, areas: &[&str]) -> Content {
+    Content {
         event: Some("rain-0708".into()),
         stage: Some(stage.into()),
+        hazard: HazardCode(hazard.into()),
         areas: areas.iter().map(|a| area(a)).collect(),
         ..red(identifier)
-    };
-    let early = n.post(&stage("a", "T-12h", &[VILLAGE, OTHER_VILLAGE]));
+    }
+}
+
+pub fn a_stage_that_narrows_takes_the_place_of_the_one_before_only_where_it_is(on: On) {
+    let mut n = two_villages(on);
+    let both = n.post(&stage("11A51", "a", "准备转移", &[VILLAGE, OTHER_VILLAGE]));
     n.after(Span::secs(5)).expect(CHIEF, Sms, Callout).then_reply("1");
     n.expect(WEST, Sms, Callout);
-    // The same for all of it: the stage before it is over for everybody.
-    let nearer = n.post(&stage("b", "T-6h", &[VILLAGE, OTHER_VILLAGE]));
-    n.after(Span::secs(5)).expect(CHIEF, Sms, Callout);
-    n.expect(WEST, Sms, Callout);
-    assert_eq!(n.w.warning(early).closed_reason, Some(WarningEnd::Superseded));
-    // Two hours before, for one village: there it takes its place, elsewhere the forecast stands.
-    let here = n.post(&stage("c", "T-2h", &[VILLAGE]));
+    // For one village it has come to moving; the other still gets ready.
+    let here = n.post(&stage("11A51", "b", "立即转移", &[VILLAGE]));
     n.after(Span::secs(5)).expect(CHIEF, Sms, Callout);
     n.expect_nothing(WEST, End);
-    n.is(nearer, CHIEF, Closed);
     n.is(here, CHIEF, Calling);
-    n.is(nearer, WEST, Calling);
-    assert_eq!(n.w.warning(nearer).phase, WarningPhase::Active);
-    // And for the other village by a message of its own: the one beside it is left alone.
-    let there = n.post(&stage("d", "T-2h", &[OTHER_VILLAGE]));
+    n.is(both, WEST, Calling);
+    assert_eq!(n.w.warning(both).phase, WarningPhase::Active);
+    // The other follows by a message of its own: the one beside it is left alone, the first is over.
+    let there = n.post(&stage("11A51", "c", "立即转移", &[OTHER_VILLAGE]));
     n.after(Span::secs(5)).expect(WEST, Sms, Callout);
-    n.is(nearer, WEST, Closed);
+    n.is(both, WEST, Closed);
     n.is(there, WEST, Calling);
     n.is(here, CHIEF, Calling);
     // The event is lifted by one message that names nothing but it.
-    n.post(&Content { areas: vec![], message_type: MessageType::Cancel, ..stage("e", "", &[]) });
+    n.post(&Content { message_type: MessageType::Cancel, stage: None, ..stage("11A51", "d", "", &[]) });
     n.after(Span::secs(5)).expect(CHIEF, Sms, End);
     n.expect(WEST, Sms, End);
     assert_eq!(n.is(here, CHIEF, Closed).closed_reason, Some(ClosedReason::Cancelled));
     assert_eq!(n.is(there, WEST, Closed).closed_reason, Some(ClosedReason::Cancelled));
+}
+
+pub fn a_forecast_of_twelve_six_and_two_hours_is_one_event_in_stages(on: On) {
+    let mut n = two_villages(on);
+    let twelve = n.post(&stage("11B03", "a", "T-12h", &[VILLAGE, OTHER_VILLAGE]));
+    n.after(Span::secs(5)).expect(TOWN_DESK, Sms, Callout);
+    n.expect_nothing(CHIEF, Callout);
+    let six = n.post(&stage("11B03", "b", "T-6h", &[VILLAGE, OTHER_VILLAGE]));
+    n.after(Span::secs(5));
+    let w = n.w.warning(six);
+    assert!(w.relations.continues == Some(twelve) && w.relations.parts.is_empty(), "{:?}", w.relations);
+    assert_eq!(n.w.warning(twelve).closed_reason, Some(WarningEnd::Superseded), "the same area: the earlier stage is over");
+    // Two hours before, where it will come down is known better: one village. The others stay forewarned.
+    let two = n.post(&stage("11B03", "c", "T-2h", &[VILLAGE]));
+    n.after(Span::secs(5)).expect(CHIEF, Sms, Callout);
+    let w = n.w.warning(two);
+    assert!(w.relations.continues == Some(six) && w.relations.parts == [six], "{:?}", w.relations);
+    assert!(w.findings.iter().any(|f| f.code == "reference_found" && f.detail.contains("仅限本报文的区域")), "{:?}", w.findings);
+    n.is(two, CHIEF, Calling);
+    n.is(six, TOWN_DESK, Calling);
+    assert_eq!(n.w.warning(six).phase, WarningPhase::Active);
 }
 
 pub fn a_national_identifier_is_one_warning_whatever_its_sender_is_called(on: On) {

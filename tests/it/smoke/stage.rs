@@ -108,6 +108,10 @@ impl Night {
         Night::with(on, village().done())
     }
     pub fn with(on: On, directory: Directory) -> Night {
+        Night::over(on, directory, false)
+    }
+    /// With accounts that have room for everybody at once.
+    pub fn over(on: On, directory: Directory, roomy: bool) -> Night {
         let people = directory
             .recipients
             .values()
@@ -120,8 +124,11 @@ impl Night {
             policy: shipped_policy(),
             email: false,
             callee_limits: false,
+            lines: 20,
             interleave: false,
             bug: None,
+            roomy,
+            drills: vec![],
         };
         let w = World::on(on.room(), make, &mut Rng::new(1));
         Night { w, out: Vec::new(), people, ringing: BTreeMap::new() }
@@ -144,7 +151,7 @@ impl Night {
     }
 
     /// Whatever is due at this instant; what leaves is accepted.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for _ in 0..1000 {
             let turn = now(self.w.engine.turn(100)).unwrap();
             let idle = turn.claimed == 0;
