@@ -185,7 +185,8 @@ impl<'a> Look<'a> {
         for site in places.iter().filter(|s| s.place.point.is_none() && s.place.division.level() < DivisionLevel::Village) {
             let is_duty = |i: &u32| directory.posts.get(*i as usize).is_some_and(|p| p.role.0 == Role::DUTY && p.place == site.place);
             let seat = Seat::desk(site.place.division);
-            let registered = self.input.lookup.posts_exactly(site.place.division).any(|i| is_duty(&i)) || !directory.rotas.of(&seat).is_empty();
+            let registered =
+                self.input.lookup.posts_exactly(site.place.division).any(|i| is_duty(&i)) || !directory.rotas.of(&seat).is_empty();
             // The desk's own number, and whoever sits there by the rota.
             let standing = site.desks.iter().filter(|i| is_duty(i)).filter_map(|i| Some(directory.posts.get(*i as usize)?.recipient));
             let by_rota = directory.rotas.at(&seat, self.input.now).map(|s| s.recipient);

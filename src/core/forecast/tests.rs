@@ -7,7 +7,7 @@ use crate::core::{
     division::Division,
     ids::RecipientId,
     phone::Phone,
-    plan::{PlanChunk, PlanEntry, PlanPerson, PlanPost},
+    plan::{PlanChunk, PlanDuty, PlanEntry, PlanPerson, PlanPost},
     policy::{AnswerRule, At, Ladder, Rung, Voice, Who},
     send::Channel,
 };
@@ -38,6 +38,7 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
             tier: Tier::Village,
             deputy: None,
             rule: AnswerRule::Each,
+            rota: None,
         };
         PlanEntry {
             person: i as u16,
@@ -53,6 +54,7 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
             shift_leader: None,
             hold_until: None,
             hold_voice_until: None,
+            duty: PlanDuty::default(),
         }
     };
     let person = |i: usize| PlanPerson {
@@ -65,6 +67,7 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
         added_at: None,
         people: (from..to).map(person).collect(),
         entries: (0..to - from).map(one).collect(),
+        rotas: Vec::new(),
     };
     (0..persons.div_ceil(1000)).map(|n| chunk(n * 1000, ((n + 1) * 1000).min(persons))).collect()
 }
