@@ -82,7 +82,7 @@ impl Spy {
         }
     }
     pub fn per_callee(mut self, count: u16, window: Span) -> Spy {
-        self.limits.per_callee = vec![CalleeLimit { count, window }];
+        self.limits.per_callee = vec![CalleeLimit { count, window, hours: None }];
         self
     }
     pub fn asked(&self) -> usize {
