@@ -306,6 +306,7 @@ fn play(input: &RehearsalInput<'_>, chunk: &PlanChunk, entry: &PlanEntry, order:
         drill: false,
         entry,
         people: &chunk.people,
+        rotas: &chunk.rotas,
         ladder: &named.ladder,
         feedback: entry.feedback.and_then(|f| running.feedback.get(usize::from(f))),
         clocks: &running.clocks,
