@@ -204,6 +204,24 @@ fn what_other_warnings_have_queued_takes_its_slots_by_priority_and_is_not_counte
 }
 
 #[test]
+fn a_message_to_a_deputy_is_none_to_the_holder() {
+    let ladders = [ladder(Span::secs(30), Span::secs(90), 4)];
+    let subjects = of_plan(&plan(1, Span::mins(5)), &ladders, START, false, ALL);
+    let fixed = Subject { sms: false, deputies_sms: 1, deputies_voice: 1, ..subjects[0].clone() };
+    let f = forecast(Input {
+        now: START,
+        night: Night::default(),
+        ladders: &[&ladders[0]],
+        subjects: &[fixed],
+        others: &[],
+        capacity: Capacity { sms_per_second: 500, lines: 5, calls_per_second: 100 },
+        assumptions: Assumptions { answered_by_sms: 1.0, attempts: 20.0, ..Assumptions::default() },
+    });
+    assert_eq!(f.sms_done_at, None);
+    assert!(f.sms > 0.5 && f.calls > 5.0, "{} messages, {} calls: nobody answered one that he never had", f.sms, f.calls);
+}
+
+#[test]
 fn a_night_holds_the_calls_until_the_morning() {
     let mut ladders = [ladder(Span::secs(30), Span::secs(90), 4)];
     ladders[0].ladder.rungs.iter_mut().filter_map(|r| r.voice.as_mut()).for_each(|v| v.night = false);
