@@ -226,8 +226,7 @@ impl Engine {
             Some(r) => read_whole(&claim.key, &r.body)?,
             None => Board::default(),
         };
-        let what: Vec<(String, Happened)> =
-            self.accounts.all().iter().map(|a| (a.name().to_string(), self.clock_of(a, now))).collect();
+        let what: Vec<(String, Happened)> = self.accounts.all().iter().map(|a| (a.name().to_string(), self.clock_of(a, now))).collect();
         let (turned, commit) = self.board_commit(&mut board, claim.record.as_ref(), "", &what, now);
         let Some(commit) = commit else {
             let due = board.due(|name| self.accounts.named(name).is_some(), now).unwrap_or(now + PROBE_EVERY);
@@ -276,11 +275,11 @@ impl Engine {
             Wanted::Unpin => ("unpin_account", Happened::Pin(None)),
             Wanted::Disable => {
                 let channel = account.provider.channel();
-                let left = |a: &&Arc<Account>| {
-                    a.provider.channel() == channel && a.name() != name && a.standing().disabled.is_none()
-                };
+                let left = |a: &&Arc<Account>| a.provider.channel() == channel && a.name() != name && a.standing().disabled.is_none();
                 if !self.accounts.all().iter().any(|a| left(&a)) {
-                    return Err(ActError::Conflict(format!("{name} is the last account of {channel}: nobody would be called by it any more")));
+                    return Err(ActError::Conflict(format!(
+                        "{name} is the last account of {channel}: nobody would be called by it any more"
+                    )));
                 }
                 ("disable_account", Happened::Disable(order(None)))
             }

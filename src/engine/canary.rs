@@ -17,7 +17,7 @@ use crate::{
         phone::Phone,
         priority::Priority,
         route::{
-            canary::{Canary, Known, CanaryBook, Schedule},
+            canary::{Canary, CanaryBook, Known, Schedule},
             standing::Happened,
         },
         send::{Channel, Outcome},

@@ -142,7 +142,9 @@ impl Account {
             _ if s.standing.disabled.is_some() => Use::Disabled,
             _ if s.standing.pinned(now) => Use::Pinned,
             Breaker::Closed => Use::Open,
-            Breaker::HalfOpen { by, until, asked: false, .. } if by == me && *until > now && s.tried != Some(s.standing.since) => Use::Trial,
+            Breaker::HalfOpen { by, until, asked: false, .. } if by == me && *until > now && s.tried != Some(s.standing.since) => {
+                Use::Trial
+            }
             _ => Use::Stopped,
         };
         (used, s.standing.effective(self.weight))

@@ -44,7 +44,10 @@ impl Engine {
         let dead = self.people().1.dead_numbers();
         self.install(directory, dead);
         // A number that the clerk has changed takes its flag along.
-        self.prune_numbers().await?;
+        if let Err(error) = self.prune_numbers().await {
+            // The directory stands; the flag of a number that nobody has harms nobody.
+            tracing::warn!(%error, "the flags of changed numbers could not be taken away");
+        }
         Ok(true)
     }
 

@@ -44,6 +44,8 @@ pub(super) const DRILL: &str = "drill/";
 const PROOF: &str = "number_proof";
 /// Receipts come after a drill has closed, too.
 const LATE_RECEIPTS: Span = Span::mins(2);
+/// A schedule that this gateway does not have is left to others for so long.
+const ELSEWHERE: Span = Span::mins(10);
 /// No warning older than this is still running without having been looked at.
 const LOOKED_BACK: Span = Span::hours(7 * 24);
 
@@ -208,7 +210,11 @@ impl Engine {
         let mut first: Vec<Phone> = due.into_iter().map(|d| d.phone).collect();
         first.sort_unstable();
         let scope = DrillScope { recipients, first, roll_call: true, tiers: Vec::new(), ..order.scope };
-        let content = drill::roll_call_content(order.identifier, areas, now);
+        let mut content = drill::roll_call_content(order.identifier, areas, now);
+        if let Some(morning) = self.policy().morning_after(now).filter(|_| !scope.at_night) {
+            // Held until then; its time begins then too.
+            content.expires = Some(morning + drill::ROLL_CALL_LASTS);
+        }
         self.start_drill_of(who, content, scope, order.beside_real).await.map(Some)
     }
 
@@ -416,8 +422,8 @@ impl Engine {
                 state.last = Some(last);
                 state.next = Some(s.at.next_after(now));
             }
-            // No longer configured here: it rests until it is again.
-            _ => state.next = None,
+            // Not configured here (any more): another gateway may have it; during a rollout one does.
+            _ => return self.store.release(&[(claim.key, claim.nonce)], now + ELSEWHERE).await,
         }
         let journal = to_json(&serde_json::json!([{"e": "schedule", "last": state.last, "next": state.next}]));
         let c = Commit::new(claim.key, record.head, to_json(&state), journal, state.next, Lane::PLANNING, now);

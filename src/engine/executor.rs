@@ -312,7 +312,8 @@ impl Engine {
         let id = AttemptId { callout: hand.id, n };
         let (level, drill) = (hand.around.entry().level, hand.around.warning.drill);
         let state = &hand.stepped.state;
-        let wish = Wish { channel: a.channel, seed: id, failed_by: &a.failed_by, never: state.never_by(a), kind: message_kind(a.kind), drill };
+        let wish =
+            Wish { channel: a.channel, seed: id, failed_by: &a.failed_by, never: state.never_by(a), kind: message_kind(a.kind), drill };
         let candidates = self.accounts.candidates(&wish, now);
         if candidates.is_empty() {
             return Err(NotNow::Never(format!("no account for {}", a.channel)));

@@ -125,7 +125,8 @@ impl Engine {
         now: Time,
     ) -> Result<Result<(Arc<Account>, InFlight, Message), NotNow>, StoreError> {
         let (channel, drill) = (d.group.channel, d.group.drill);
-        let wish = Wish { channel, seed: d.lead, failed_by: &d.failed_by, never: d.never.as_deref(), kind: message_kind(d.group.kind), drill };
+        let wish =
+            Wish { channel, seed: d.lead, failed_by: &d.failed_by, never: d.never.as_deref(), kind: message_kind(d.group.kind), drill };
         let candidates = self.accounts.candidates(&wish, now);
         let level = d.members.iter().map(|m| m.level).max_by_key(|l| l.rank()).unwrap_or(crate::core::hazard::Level::Blue);
         let quota = |c: &Candidate| line.quota(c.account.name(), &c.account.callee_rules, level, drill, now);

@@ -15,8 +15,8 @@ mod apply;
 pub mod archiving;
 mod audit;
 pub mod board;
-pub mod canary;
 mod cache;
+pub mod canary;
 mod choosing;
 pub mod digest;
 pub mod directory;
@@ -296,8 +296,7 @@ impl Engine {
     pub async fn new(parts: Parts) -> Result<Engine, StoreError> {
         let clock = parts.store.clone();
         let settings = &parts.settings;
-        let accounts =
-            limits::Accounts::weighted(parts.providers, &settings.weights, &settings.gateway, Arc::new(move || clock.now()));
+        let accounts = limits::Accounts::weighted(parts.providers, &settings.weights, &settings.gateway, Arc::new(move || clock.now()));
         let engine = Engine {
             channels: Engine::channels_of(&accounts),
             references: reference::References::new(&parts.settings.key),

@@ -43,14 +43,8 @@ pub const DRILL_MARK: &str = "[演练]";
 pub const DRILL_SPOKEN: &str = "这是演练。";
 
 /// Which kinds have a voice script: those that ask for an answer, and the test of the line.
-pub const VOICE_KINDS: [MessageKind; 6] = [
-    MessageKind::Callout,
-    MessageKind::Deputy,
-    MessageKind::Takeover,
-    MessageKind::End,
-    MessageKind::Decide,
-    MessageKind::Canary,
-];
+pub const VOICE_KINDS: [MessageKind; 6] =
+    [MessageKind::Callout, MessageKind::Deputy, MessageKind::Takeover, MessageKind::End, MessageKind::Decide, MessageKind::Canary];
 
 /// How messages are made here.
 #[derive(Clone, Debug, PartialEq)]

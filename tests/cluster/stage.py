@@ -73,7 +73,7 @@ class Stage:
         self.ends.callback(self.crowd.stopped.set)
         self.sink = MailSink(self.crowd.on_link)
         self.ends.callback(self.sink.shutdown)
-        (work / "standin.toml").write_text(standin_settings(o.speed, self.base, self.seed, o.keep and work / "requests", many=self.many()))
+        (work / "standin.toml").write_text(standin_settings(self.speed(), self.base, self.seed, o.keep and work / "requests", many=self.many()))
         self.standin = StandIn(o.binary, work / "standin.toml", work / "standin.log")
         self.ends.callback(self.standin.stop)
         told = self.redis.settings()
@@ -88,7 +88,7 @@ class Stage:
             own = {**told, "STORE__REDIS__JOURNAL": str(work / f"journal-{n + 1}.sqlite")}
             if self.lines:
                 own["STORE__REDIS__ADDRESSES"] = f'["127.0.0.1:{self.lines[n].port}"]'
-            env = gateway_settings(o.speed, self.base, self.sink.address, self.standin.url, self.sms_per_second(),
+            env = gateway_settings(self.speed(), self.base, self.sink.address, self.standin.url, self.sms_per_second(),
                                    SERVER__LISTEN=base.removeprefix("http://"), **self.voice(), **own)
             self.gateways.append(Gateway(o.binary, CONFIG, env, work / f"gateway-{n + 1}.log", base))
         run(o.binary, "import", o.sheet(self.persons), "--config", CONFIG, "--allow-uncovered", env=self.gateways[0].environment)
@@ -104,6 +104,10 @@ class Stage:
     def many(self):
         """Whether so many are called that people must be quick, and few may stay silent, for the round to end in a minute."""
         return self.persons > 5_000
+
+    def speed(self):
+        """How many times faster than life: deadlines come when the fan-out is through and most have had their say."""
+        return self.o.speed or (10.0 if self.many() else 25.0)
 
     def sms_per_second(self):
         """Of the account, over all gateways: the fan-out takes some seconds, so that blows fall into it."""

@@ -253,7 +253,16 @@ impl Work<'_> {
         }
         let Some(number) = self.number(contact, Channel::Sms, 0) else { return };
         if self.state.contacts[usize::from(contact)].relation == Relation::Holder {
-            self.did(Entry::Queued { contact, channel: Channel::Sms, kind, number, by_line: false, not_before: None, repeats: None, hedges: None });
+            self.did(Entry::Queued {
+                contact,
+                channel: Channel::Sms,
+                kind,
+                number,
+                by_line: false,
+                not_before: None,
+                repeats: None,
+                hedges: None,
+            });
         } else {
             self.queue_by_line(contact, Channel::Sms, kind, number);
         }
@@ -262,7 +271,16 @@ impl Work<'_> {
     pub(super) fn queue_email(&mut self, contact: u8, kind: AskKind) {
         let person = self.state.contacts[usize::from(contact)].person;
         if self.ctx.channels.email && self.ctx.person(person).is_some_and(|p| p.email.is_some()) {
-            self.did(Entry::Queued { contact, channel: Channel::Email, kind, number: 0, by_line: false, not_before: None, repeats: None, hedges: None });
+            self.did(Entry::Queued {
+                contact,
+                channel: Channel::Email,
+                kind,
+                number: 0,
+                by_line: false,
+                not_before: None,
+                repeats: None,
+                hedges: None,
+            });
         }
     }
 

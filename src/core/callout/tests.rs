@@ -13,7 +13,7 @@ use crate::core::{
     ids::{CalloutId, RecipientId, WarningId},
     line::LineLetter,
     phone::Phone,
-    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota, PlanShift},
+    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
     route::Routes,
     send::{Channel, Outcome},

@@ -97,9 +97,8 @@ impl Line {
                 continue;
             }
             call_taken |= group.channel == Channel::Voice;
-            let going = |x: &&super::Waiting| {
-                group_of(&x.ask) == group && !self.is_flying(x.ask.attempt) && x.not_before.is_none_or(|t| t <= now)
-            };
+            let going =
+                |x: &&super::Waiting| group_of(&x.ask) == group && !self.is_flying(x.ask.attempt) && x.not_before.is_none_or(|t| t <= now);
             let together: Vec<&super::Waiting> = self.waiting.iter().filter(going).collect();
             let priority = together.iter().map(|x| x.ask.priority()).min().unwrap_or(w.ask.priority());
             let failed_by = together.iter().flat_map(|x| x.failed_by.iter().cloned()).collect();

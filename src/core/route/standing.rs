@@ -42,13 +42,7 @@ pub enum Breaker {
         round: u8,
     },
     /// One attempt of gateway `by` tries it; `asked`: first a query is waited for.
-    HalfOpen {
-        by: String,
-        until: Time,
-        asked: bool,
-        stopped: bool,
-        round: u8,
-    },
+    HalfOpen { by: String, until: Time, asked: bool, stopped: bool, round: u8 },
 }
 
 /// What an operator ordered.
@@ -94,20 +88,38 @@ fn is_zero(n: &u8) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Happened {
     /// Config or balance: the provider takes nothing more.
-    Stopped { why: String },
+    Stopped {
+        why: String,
+    },
     /// Failures in a row.
-    Broke { why: String },
+    Broke {
+        why: String,
+    },
     /// It failed the attempt that tried it, which left at `left`.
-    Failed { why: String, left: Time },
+    Failed {
+        why: String,
+        left: Time,
+    },
     /// It took a request that left at `left`.
-    Took { left: Time },
+    Took {
+        left: Time,
+    },
     /// Its figures of the last while are bad, or good.
-    Worse { why: String },
+    Worse {
+        why: String,
+    },
     Better,
     /// A query was answered, or not.
-    Probed { ok: bool, why: String },
+    Probed {
+        ok: bool,
+        why: String,
+    },
     /// The clock: `can_probe` says whether it has a query; `traffic`: it was used lately, so that it need not be asked.
-    Clock { by: String, can_probe: bool, traffic: bool },
+    Clock {
+        by: String,
+        can_probe: bool,
+        traffic: bool,
+    },
     Pin(Option<Order>),
     Disable(Option<Order>),
 }
@@ -225,8 +237,7 @@ impl Standing {
         match &self.breaker {
             Breaker::HalfOpen { asked: true, stopped: false, .. } if ok => self.close(now),
             Breaker::HalfOpen { asked: true, by, round, .. } if ok => {
-                self.breaker =
-                    Breaker::HalfOpen { by: by.clone(), until: now + TRIAL_LAPSES, asked: false, stopped: true, round: *round };
+                self.breaker = Breaker::HalfOpen { by: by.clone(), until: now + TRIAL_LAPSES, asked: false, stopped: true, round: *round };
                 self.since = now;
                 CHANGED
             }

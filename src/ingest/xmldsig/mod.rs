@@ -16,7 +16,7 @@ mod signed_info;
 use super::xml::{self, Node, Vocabulary};
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bergshamra_c14n::{C14nMode, canonicalize_doc};
+use bergshamra_c14n::canonicalize_doc;
 use bergshamra_xml::NodeSet;
 use signed_info::{Canon, SignedInfo};
 use uppsala::{Document, NodeId};
@@ -112,9 +112,4 @@ fn canonical(doc: &Document<'_>, canon: &Canon, visible: &NodeSet) -> Result<Str
 fn base64(text: &str) -> Result<Vec<u8>, String> {
     let packed: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     STANDARD.decode(packed).map_err(|_| "a value in its signature is not base64".to_string())
-}
-
-/// The mode of an algorithm that has one.
-fn mode(uri: &str) -> Option<C14nMode> {
-    C14nMode::from_uri(uri)
 }

@@ -1,7 +1,7 @@
 //! What a signature says it signs, read out of the canonical bytes that the key is tried on. Anything but the one shape
 //! that CAP needs is refused with its name: what is not understood proves nothing.
 
-use super::{base64, mode};
+use super::base64;
 use crate::ingest::{
     text::quote,
     xml::{Node, Vocabulary},
@@ -24,7 +24,7 @@ pub(super) struct Canon {
 }
 impl Canon {
     pub fn new(uri: &str, prefixes: &str) -> Result<Canon, String> {
-        let mode = mode(uri).ok_or_else(|| format!("`{}` is no canonicalisation that is read", quote(uri)))?;
+        let mode = C14nMode::from_uri(uri).ok_or_else(|| format!("`{}` is no canonicalisation that is read", quote(uri)))?;
         let prefixes: Vec<String> = prefixes.split_whitespace().map(str::to_string).collect();
         if prefixes.len() > MAX_PREFIXES {
             return Err(format!("more than {MAX_PREFIXES} prefixes in InclusiveNamespaces"));

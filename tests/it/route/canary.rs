@@ -74,11 +74,7 @@ fn every_account_rings_its_canary_on_the_schedule_and_one_that_fails_is_told_onc
 
     // Twice in a row is the account: it is broken, and everybody is told.
     let from = house.left.len();
-    house.spies["sms-a"].say(|_, _| Said {
-        outcome: Outcome::Retryable { detail: "HTTP 503".into() },
-        after: Span::ms(10),
-        taken: false,
-    });
+    house.spies["sms-a"].say(|_, _| Said { outcome: Outcome::Retryable { detail: "HTTP 503".into() }, after: Span::ms(10), taken: false });
     house.after(Span::mins(60));
     assert!(house.left.len() > from);
     let of_a = house.told("canary.failed").iter().filter(|i| i.data["provider"] == "sms-a").count();

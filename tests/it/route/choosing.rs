@@ -79,7 +79,8 @@ fn with_all_accounts_of_a_channel_stopped_one_is_tried_all_the_same_and_loudly()
 
 #[test]
 fn a_broken_account_is_asked_first_and_tried_by_one_attempt_at_a_time_and_comes_back_in_steps() {
-    let mut house = House::new(village().done(), vec![Spy::new("sms-a", Channel::Sms, |_, _| retryable()), sms("sms-b")], &[("sms-b", 0)], |_| {});
+    let mut house =
+        House::new(village().done(), vec![Spy::new("sms-a", Channel::Sms, |_, _| retryable()), sms("sms-b")], &[("sms-b", 0)], |_| {});
     for n in 0..4 {
         house.warn(&format!("w{n}"), Level::Red, &[VILLAGE]);
     }
@@ -151,7 +152,8 @@ fn a_numbers_limit_that_outlasts_the_rung_sends_by_the_next_account_else_the_nex
 
 #[test]
 fn a_red_ask_whose_provider_is_silent_goes_once_more_by_another_and_one_with_a_receipt_does_not() {
-    let mut house = House::new(village().done(), vec![sms("sms-a"), sms("sms-b")], &[("sms-b", 0)], |p| p.clocks.hedge = Some(Span::secs(20)));
+    let mut house =
+        House::new(village().done(), vec![sms("sms-a"), sms("sms-b")], &[("sms-b", 0)], |p| p.clocks.hedge = Some(Span::secs(20)));
     let warning = house.warn("w", Level::Red, &[VILLAGE]);
     house.after(Span::secs(5));
     let id = house.engine.directory().recipients.values().find(|r| r.name == CHIEF).unwrap().id;

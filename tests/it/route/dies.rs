@@ -47,7 +47,8 @@ fn count(house: &House, callouts: &[Callout]) -> Sums {
     assert_eq!(taken.len(), all, "no reference was ever taken twice");
     let mut sums = Sums { callouts: callouts.len(), by_a: 0, by_b: 0, repeated: 0, twice: 0 };
     for c in callouts {
-        let asks: Vec<_> = c.attempts.iter().filter(|a| a.channel == Channel::Sms && a.kind == AskKind::Callout && a.contact == 0).collect();
+        let asks: Vec<_> =
+            c.attempts.iter().filter(|a| a.channel == Channel::Sms && a.kind == AskKind::Callout && a.contact == 0).collect();
         assert_eq!(asks.iter().filter(|a| a.hedges.is_some()).count(), 0, "no hedge was ordered");
         let accepted: Vec<_> = asks.iter().filter(|a| a.state == AttemptState::Accepted).collect();
         assert_eq!(accepted.len(), 1, "accepted once: {c:?}");
@@ -147,7 +148,9 @@ fn one_provider_times_out_in_the_middle_of_ten_thousand_callouts() {
         *dying.finds.lock().unwrap() = Box::new(move |reference, taken| {
             found += usize::from(taken);
             match taken && found % 2 == 0 {
-                true => Lookup::Found { provider_message_id: Some(format!("m-{reference}")), result: jiaoying::channel::ReceiptResult::Waiting },
+                true => {
+                    Lookup::Found { provider_message_id: Some(format!("m-{reference}")), result: jiaoying::channel::ReceiptResult::Waiting }
+                }
                 false => Lookup::Unanswered("no reply in time".into()),
             }
         });

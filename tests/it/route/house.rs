@@ -64,7 +64,9 @@ impl Spy {
     pub fn new(name: &'static str, channel: Channel, says: impl FnMut(usize, &SendRequest) -> Said + Send + 'static) -> Spy {
         let limits = AccountLimits { per_second: 5_000, in_flight: 256, concurrent_calls: 1000, per_callee: Vec::new() };
         let finds = |reference: &str, taken: bool| match taken {
-            true => Lookup::Found { provider_message_id: Some(format!("m-{reference}")), result: jiaoying::channel::ReceiptResult::Waiting },
+            true => {
+                Lookup::Found { provider_message_id: Some(format!("m-{reference}")), result: jiaoying::channel::ReceiptResult::Waiting }
+            }
             false => Lookup::NotFound,
         };
         Spy {
@@ -80,7 +82,7 @@ impl Spy {
         }
     }
     pub fn per_callee(mut self, count: u16, window: Span) -> Spy {
-        self.limits.per_callee = vec![CalleeLimit { count, window }];
+        self.limits.per_callee = vec![CalleeLimit { count, window, hours: None }];
         self
     }
     pub fn asked(&self) -> usize {
@@ -210,7 +212,8 @@ impl House {
     }
 
     pub fn warn(&mut self, identifier: &str, level: Level, areas: &[&str]) -> WarningId {
-        let issuer = Issuer { id: IssuerId("qixiang".into()), name: "气象台".into(), hazards: vec![], divisions: vec![], levels: vec![] };
+        let issuer =
+            Issuer { id: IssuerId("qixiang".into()), name: "气象台".into(), hazards: vec![], divisions: vec![], levels: vec![] };
         let parsed = Parsed { content: content(identifier, level, areas, self.clock.now()), findings: vec![] };
         now(self.engine.post_warning(&issuer, parsed, b"{}")).unwrap().id
     }
