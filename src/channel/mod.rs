@@ -65,9 +65,11 @@ pub enum MessageKind {
     Ended,
     /// A task that nobody claims, to the shift leader; gathered, with a count.
     Decide,
+    /// People may go back; how many have returned is asked.
+    Return,
 }
 impl MessageKind {
-    pub const ALL: [MessageKind; 11] = [
+    pub const ALL: [MessageKind; 12] = [
         MessageKind::Callout,
         MessageKind::Chase,
         MessageKind::Deputy,
@@ -79,6 +81,7 @@ impl MessageKind {
         MessageKind::Which,
         MessageKind::Ended,
         MessageKind::Decide,
+        MessageKind::Return,
     ];
     pub fn as_str(self) -> &'static str {
         match self {
@@ -93,6 +96,7 @@ impl MessageKind {
             MessageKind::Which => "which",
             MessageKind::Ended => "ended",
             MessageKind::Decide => "decide",
+            MessageKind::Return => "return",
         }
     }
 }

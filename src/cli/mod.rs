@@ -4,6 +4,7 @@
 mod adapt;
 mod check;
 mod demo;
+mod explain;
 mod import;
 mod migrate;
 mod serve;
@@ -39,6 +40,11 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// What the policy does with such a warning, in plain Chinese: who is called, by what, by when.
+    Explain(explain::Options),
+    /// The versions of the policy that gateways of this store were started with.
+    #[command(subcommand)]
+    Policy(explain::Versions),
     /// Takes a sheet of responsible persons (CSV or XLSX) into the directory.
     Import(import::Options),
     /// What a mapping makes of a bureau's own JSON or XML, and why: the body comes by standard input.
@@ -87,6 +93,8 @@ pub fn main() -> ExitCode {
             Command::Serve { config, print_addr } => serve::run(config.as_deref(), print_addr).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Check { config } => check::run(config.as_deref()).await,
+            Command::Explain(options) => explain::run(options).await,
+            Command::Policy(what) => explain::versions(what).await,
             Command::Adapt(options) => adapt::run(&options),
             Command::Import(options) => import::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,

@@ -21,7 +21,7 @@ use crate::{
         phone::Phone,
         place::PlaceLetter,
         plan::{CHUNK, PlanChunk, PlanEntry},
-        policy::{At, FeedbackRule, Ladder},
+        policy::{AnswerRule, At, Ladder, Schedule},
         send::Channel,
         time::Time,
         warning_life::WarningState,
@@ -66,13 +66,14 @@ impl Around {
     }
     /// When a rung was due by the clock alone.
     fn rung_time(&self, rung: u8, c: &Callout) -> Time {
+        let (start, due_at) = c.ladder_times(self.entry());
         match self.ladder().rungs.get(usize::from(rung)).map(|r| r.at) {
-            Some(At::Start(s)) => c.start + s,
-            Some(At::Deadline(s)) => c.due_at + s,
-            None => c.due_at,
+            Some(At::Start(s)) => start + s,
+            Some(At::Deadline(s)) => due_at + s,
+            None => due_at,
         }
     }
-    fn feedback(&self) -> Option<&FeedbackRule> {
+    pub fn feedback(&self) -> Option<&Schedule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
     }
     pub fn ctx(&self, engine: &Engine) -> Ctx<'_> {
@@ -181,6 +182,17 @@ impl Engine {
             let by = s.state.partial.as_ref().and_then(|a| a.by.id).unwrap_or(by);
             let letter = PlaceLetter::Answered { callout: s.state.id, by, rule: *rule };
             c.send.push(Envelope { to: place_key(place), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
+        }
+        let relay_key = |record: &String| Key::Place(around.warning.id, record.clone());
+        let rule = AnswerRule::Any;
+        for record in &s.effects.relay_joined {
+            let letter = PlaceLetter::Join { callout: s.state.id, rule };
+            c.send.push(Envelope { to: relay_key(record), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
+        }
+        for record in &s.effects.relay_answered {
+            let by = s.state.contacts.first().map_or(crate::core::ids::RecipientId(0), |k| k.id);
+            let letter = PlaceLetter::Answered { callout: s.state.id, by, rule };
+            c.send.push(Envelope { to: relay_key(record), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
         }
         for n in &s.effects.tasks {
             if let Some(task) = s.state.tasks.get(usize::from(*n).wrapping_sub(1)) {

@@ -19,6 +19,7 @@ use crate::{
         plan::{CHUNK, PlanChunk},
         planner::{self, Only, PlanInput},
         policy::rule::normal_stage,
+        supervise,
         time::Time,
         warning_life::{PlanHead, WarningEnd, WarningPhase, WarningState},
     },
@@ -73,6 +74,10 @@ impl Engine {
             }
         }
         w.policy = out.running;
+        if let Some(rule) = &w.policy.supervise {
+            let name = |d| directory.division_name(d).map_or_else(|| d.to_string(), str::to_string);
+            w.watches = supervise::watches(rule, out.counties.iter().map(|(d, called)| (*d, *called, name(*d))), w.accepted_at, w.drill);
+        }
         if let Some(why) = out.needs_officer {
             change.tasks.extend(Engine::warning_decides(w, &format!("{AREA_TASK}：{why}"), now));
         }

@@ -2,6 +2,7 @@
 //! itself by live events where there is script, by the clock where there is none.
 
 use super::{
+    api::feedback,
     auth::Caller,
     error::Problem,
     pages::STATUS_JS,
@@ -9,7 +10,7 @@ use super::{
     view::{self, Phones, zh},
 };
 use crate::{
-    core::ids::WarningId,
+    core::{division::Division, ids::WarningId, warning_life::WarningState},
     engine::CalloutParts,
     report::Tally,
     store::{CalloutFilter, FeedItem, TaskRow},
@@ -36,6 +37,8 @@ struct WarningLine {
     t: Tally,
     answer_rate: String,
     on_time_rate: String,
+    /// What was reported, in a line.
+    reported: String,
 }
 
 #[derive(Serialize)]
@@ -102,7 +105,10 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
         if t.queued + t.calling + t.overdue + t.handed_over + t.unreachable > 0 {
             active.push(w.id);
         }
+        // What has ended is not looked at for every page; its sums stand in the API.
+        let reported = if w.is_over() && w.end.is_some() { String::new() } else { feedback_of(&app, &w, own).await? };
         warnings.push(WarningLine {
+            reported,
             id: w.id.to_string(),
             drill: w.drill,
             level_name: w.content.level.name_zh(),
@@ -133,6 +139,12 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
         filings: if own.is_none() { app.engine.filing_concerns() } else { Vec::new() },
     };
     Ok(app.pages.page(StatusCode::OK, "status.html", status))
+}
+
+async fn feedback_of(app: &App, w: &WarningState, own: Option<Division>) -> Result<String, Problem> {
+    let board = app.board(w.id).await?;
+    let sums = own.map_or_else(|| board.total(), |d| board.inside(d));
+    Ok(feedback::in_words(&sums, feedback::overdue(&board, own, app.engine.now())))
 }
 
 async fn open_callouts(app: &App, caller: &Caller, active: &[WarningId]) -> Result<(Vec<CalloutLine>, bool), Problem> {

@@ -14,10 +14,12 @@ use crate::core::{
     line::LineLetter,
     phone::Phone,
     plan::{PlanEntry, PlanPerson, PlanPost},
-    policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
+    policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night, Schedule, Topic},
     send::{Channel, Outcome},
     time::{Span, Time},
 };
+
+mod clocks;
 
 /// L1 in short: SMS and calls at once, deputy at the deadline, desk and task behind it.
 const LADDER: &str = r#"
@@ -35,7 +37,7 @@ struct Night1 {
     entry: PlanEntry,
     people: Vec<PlanPerson>,
     ladder: Ladder,
-    feedback: FeedbackRule,
+    feedback: Schedule,
     clocks: Clocks,
     state: Callout,
     now: Time,
@@ -58,6 +60,8 @@ fn post(place: u64, deputy: Option<u16>, rule: AnswerRule) -> PlanPost {
         tier: Tier::Village,
         deputy,
         rule,
+        forwards: false,
+        line: None,
     }
 }
 
@@ -80,6 +84,8 @@ impl Night1 {
                 county_desk: Some(4),
                 city_desk: None,
                 shift_leader: Some(5),
+                others: Vec::new(),
+                relay: None,
                 hold_until: None,
                 hold_voice_until: None,
             },
@@ -93,12 +99,13 @@ impl Night1 {
                 person(7, "另一副主任", &["15400000012"]),
             ],
             ladder: toml::from_str(LADDER).unwrap(),
-            feedback: FeedbackRule {
+            feedback: Schedule(vec![FeedbackRule {
                 first: Span::mins(15),
                 every: Some(Span::hours(1)),
                 task_after: Span::mins(10),
                 ask: vec!["到岗".into()],
-            },
+                about: None,
+            }]),
             clocks: Clocks::default(),
             state: fold::blank(),
             now: Time(1_000_000_000),

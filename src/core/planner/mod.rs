@@ -5,7 +5,7 @@
 //! area that cannot be read, a role nobody knows, a hazard without a rule become findings.
 //!
 //! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places · `rows`
-//! holds the policy's row · `people` gathers posts into persons and writes the entries.
+//! holds the policy's row · `people` gathers posts into persons and writes the entries · `relay` says who waits for whom.
 
 pub mod area;
 mod drawn;
@@ -13,12 +13,14 @@ mod expiry;
 pub mod lookup;
 mod names;
 mod people;
+mod relay;
 mod rows;
 mod shape;
 
 pub use area::{Resolved, resolve};
 pub use expiry::default_expiry;
 pub use lookup::{Lookup, Target};
+pub use rows::last_resort_ladder;
 
 use super::{
     directory::{Directory, Tier},
@@ -83,6 +85,8 @@ pub struct PlanOutput {
     pub told: usize,
     /// Distinct places of the callouts.
     pub places: usize,
+    /// The counties concerned, and whether somebody at the county itself is called.
+    pub counties: BTreeMap<Division, bool>,
     /// The rows of the policy that apply, for people: `暴雨红色`.
     pub rules: Vec<String>,
     pub findings: Vec<Finding>,
@@ -119,6 +123,9 @@ pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
     for name in &running.missing {
         out.findings.push(Finding::new("unknown_ladder", format!("规则中的梯子“{name}”不存在，按内置的最后手段叫应")));
     }
+    // What is pressed for is pressed for by the rule of the highest level.
+    running.policy_out.supervise = rows.values().next_back().and_then(|(_, r)| r.supervise.cloned());
+    running.policy_out.relay = rows.values().any(|(_, r)| r.relay);
     out.running = running.policy_out;
     empty_places(&input, &resolved, &mut out);
     out.needs_officer = why_officer(&input, &resolved, &rows, &out);
@@ -241,7 +248,8 @@ fn pick<'a>(
             None => {
                 let way = running.way(line, tier, *level);
                 let feedback = row.feedback.filter(|_| way.answer).and_then(|f| running.feedback(f, &way));
-                ways.push(KnownWay { key, level: *level, rule: line.answer, way, feedback });
+                let side = line.side.and_then(|name| running.side(name));
+                ways.push(KnownWay { key, level: *level, rule: line.answer, relay: row.relay && way.answer, side, way, feedback });
                 ways.len() - 1
             }
         };

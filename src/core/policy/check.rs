@@ -2,17 +2,13 @@
 //! order, spans of nothing, tiers without a deadline, rows that can never be reached.
 
 use super::{
-    AnswerRule, At, Ladder, Rung, Voice, Who,
+    AnswerRule, At, Ladder, Rung, Schedule, Voice, Who,
+    feedback::MOST_CLOCKS,
     file::{KeyPath, PolicyFault},
     rule::{Call, NightRule, Policy, Rule, normal_stage},
 };
-use crate::core::{
-    directory::{Role, Tier},
-    hazard::Level,
-    send::Channel,
-    time::Span,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::core::{directory::Role, hazard::Level, send::Channel, time::Span};
+use std::collections::BTreeMap;
 
 /// Longer than any span of a policy can be meant.
 const LONGEST: Span = Span::hours(31 * 24);
@@ -132,13 +128,8 @@ impl Policy {
             }
             _ => {}
         }
-        if let Some(f) = &rule.feedback {
-            let path = path.clone().key("feedback");
-            positive(&path.clone().key("first"), f.first, out);
-            positive(&path.clone().key("task_after"), f.task_after, out);
-            if let Some(every) = f.every {
-                positive(&path.clone().key("every"), every, out);
-            }
+        if let Some(schedule) = &rule.feedback {
+            check_schedule(&path.clone().key("feedback"), schedule, out);
         }
         for (i, call) in rule.calls.iter().enumerate() {
             self.check_call(&path.clone().key("calls").index(i), call, out);
@@ -166,20 +157,10 @@ impl Policy {
         if call.who.is_empty() {
             out.push((path.clone().key("who"), "name at least one group".into()));
         }
-        let mut tiers: BTreeSet<Tier> = BTreeSet::new();
-        for (i, who) in call.who.iter().enumerate() {
-            match self.groups.get(who) {
-                None => out.push((
-                    path.clone().key("who").index(i),
-                    format!("there is no group `{who}`; the file has {}", list(self.groups.keys())),
-                )),
-                Some(g) => {
-                    for s in &g.select {
-                        tiers.extend(if s.tiers.is_empty() { Tier::ALL.to_vec() } else { s.tiers.clone() });
-                    }
-                }
-            }
+        for (i, who) in call.who.iter().enumerate().filter(|(_, who)| !self.groups.contains_key(*who)) {
+            out.push((path.clone().key("who").index(i), format!("there is no group `{who}`; the file has {}", list(self.groups.keys()))));
         }
+        let tiers = self.tiers_of(call);
         for (name, ladder) in ladders.into_iter().filter(|(_, l)| l.answer && call.deadline.is_none()) {
             let missing: Vec<&str> = tiers.iter().filter(|t| !ladder.deadline.contains_key(t)).map(|t| t.as_str()).collect();
             if !missing.is_empty() {
@@ -294,7 +275,7 @@ fn check_rung(path: &KeyPath, ladder: &Ladder, rung: &Rung, out: &mut Faults) {
         if task.title.trim().is_empty() {
             out.push((path.clone().key("title"), "say what the officer is to do, such as `人工电话叫应`".into()));
         }
-        if matches!(task.desk, Who::Holder | Who::Deputy | Who::Superior) {
+        if matches!(task.desk, Who::Holder | Who::Deputy | Who::Superior | Who::Others) {
             out.push((path.clone().key("desk"), "a task belongs to a desk: township_desk, county_desk, city_desk or shift_leader".into()));
         }
         positive(&path.key("unclaimed"), task.unclaimed, out);
@@ -316,6 +297,27 @@ fn check_voice(path: &KeyPath, voice: Voice, out: &mut Faults) {
     }
     if voice.second_number_from == 0 {
         out.push((path.clone().key("second_number_from"), "calls are counted from 1".into()));
+    }
+}
+
+fn check_schedule(path: &KeyPath, schedule: &Schedule, out: &mut Faults) {
+    if schedule.0.is_empty() {
+        out.push((path.clone(), "an empty schedule owes nothing; leave feedback out".into()));
+    }
+    if schedule.0.len() > MOST_CLOCKS {
+        out.push((path.clone(), format!("{} clocks; nobody keeps more than {MOST_CLOCKS} in mind", schedule.0.len())));
+    }
+    for (i, f) in schedule.0.iter().enumerate() {
+        // One clock is written without a list around it.
+        let at = if schedule.0.len() > 1 { path.clone().index(i) } else { path.clone() };
+        positive(&at.clone().key("first"), f.first, out);
+        positive(&at.clone().key("task_after"), f.task_after, out);
+        if let Some(every) = f.every {
+            positive(&at.clone().key("every"), every, out);
+        }
+        if f.ask.iter().all(|a| a.trim().is_empty()) {
+            out.push((at.key("ask"), "say what is to be reported, such as ask = [\"到岗\"]; people read it".into()));
+        }
     }
 }
 
@@ -429,6 +431,6 @@ nobody = " "
     fn the_shipped_policy_has_no_fault() {
         let policy = parse_policy(crate::core::policy::SHIPPED).unwrap_or_else(|f| panic!("{f:#?}"));
         assert!(policy.check().is_empty());
-        assert_eq!(policy.ladders.len(), 5);
+        assert_eq!(policy.ladders.len(), 6);
     }
 }

@@ -1,7 +1,7 @@
 //! Reading a policy from TOML, so that every fault of a file is told in one run, each with its line,
 //! column and key. A fault in one table does not hide the faults of the others.
 
-use super::rule::Policy;
+use super::rule::{Origin, Policy};
 use serde::{de::DeserializeOwned, de::IntoDeserializer};
 use std::{collections::BTreeMap, fmt, ops::Range};
 use toml::{
@@ -86,7 +86,7 @@ pub fn parse_policy(text: &str) -> Result<Policy, Vec<PolicyFault>> {
             file.fault(span_of(&root, &path), path.to_string(), message);
         }
         if file.faults.is_empty() {
-            return Ok(policy);
+            return Ok(Policy { origin: Origin::of(text), ..policy });
         }
     }
     Err(file.sorted())

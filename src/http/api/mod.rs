@@ -2,6 +2,8 @@
 
 pub mod callouts;
 pub mod directory;
+pub mod feedback;
+pub mod policy;
 pub mod post;
 pub mod tasks;
 pub mod warnings;

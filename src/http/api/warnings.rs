@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     core::{
-        directory::Directory,
+        directory::{Directory, Tier},
         division::Division,
         hazard::Level,
         ids::WarningId,
@@ -20,6 +20,7 @@ use crate::{
         warning_life::{WarningPhase, WarningState},
     },
     report::{GroupBy, Tally, tally},
+    store::Face,
 };
 use axum::{
     Json,
@@ -92,7 +93,7 @@ pub async fn get(State(app): State<App>, caller: Caller, Path(text): Path<String
     show(&app, &caller, id(&text)?).await.map(Json)
 }
 
-async fn show(app: &App, caller: &Caller, id: WarningId) -> Result<WarningView, Problem> {
+pub async fn show(app: &App, caller: &Caller, id: WarningId) -> Result<WarningView, Problem> {
     let warning = app.warning(caller, id).await?;
     let tally = app.tally(caller, &warning).await?;
     Ok(view::warning::whole(&warning, tally))
@@ -108,6 +109,9 @@ pub struct TallyQuery {
 struct Group {
     group: Option<String>,
     name: Option<String>,
+    /// 转发叫应率: answered below this one, of those below (逐级转发).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forward_rate: Option<f64>,
     tally: Tally,
 }
 
@@ -133,9 +137,32 @@ pub async fn tally(
     let directory = app.engine.directory();
     let groups = by.split(seen, &warning.content.hazard.0).into_iter().map(|(group, tally)| {
         let name = group.as_deref().and_then(|g| group_name(by, g, &warning, &directory));
-        Group { group, name, tally }
+        let forward_rate = group.as_deref().filter(|_| warning.policy.relay).and_then(|g| forward_rate(by, g, &faces));
+        Group { group, name, forward_rate, tally }
     });
     Ok(Json(Groups { by, page: Page { items: groups.collect(), next_cursor: None } }).into_response())
+}
+
+/// How many of those on the next level below a group have answered: of a tier the tier below, of a division
+/// everybody inside it who stands below it.
+fn forward_rate(by: GroupBy, key: &str, faces: &[Face]) -> Option<f64> {
+    const ORDER: [Tier; 5] = [Tier::City, Tier::County, Tier::Township, Tier::Village, Tier::Point];
+    let rank = |t: Tier| ORDER.iter().position(|o| *o == t);
+    let asked = || faces.iter().filter(|f| !f.told_only);
+    let below: Vec<&Face> = match by {
+        GroupBy::Tier => {
+            let mine = ORDER.iter().position(|t| t.as_str() == key)?;
+            let next = asked().filter_map(|f| rank(f.tier)).filter(|r| *r > mine).min()?;
+            asked().filter(|f| rank(f.tier) == Some(next)).collect()
+        }
+        GroupBy::County | GroupBy::Township => {
+            let division: Division = key.parse().ok()?;
+            let mine = if by == GroupBy::County { 1 } else { 2 };
+            asked().filter(|f| division.contains(f.division) && rank(f.tier).is_some_and(|r| r > mine)).collect()
+        }
+        _ => return None,
+    };
+    Tally::of(below).answer_rate
 }
 
 fn group_name(by: GroupBy, key: &str, warning: &WarningState, directory: &Directory) -> Option<String> {

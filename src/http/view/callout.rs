@@ -253,6 +253,7 @@ pub fn who_zh(who: Who) -> &'static str {
         Who::CountyDesk => "县级值班室",
         Who::CityDesk => "市级值班室",
         Who::ShiftLeader => "带班领导",
+        Who::Others => "同一对象的其他责任人",
     }
 }
 

@@ -105,11 +105,11 @@ fn way(running: &jiaoying::core::policy::RunningPolicy, e: &PlanEntry, now: Time
         _ => {}
     }
     if let Some(f) = e.feedback.and_then(|f| running.feedback.get(usize::from(f))) {
-        write!(out, "，反馈首报{}", zh(f.first)).unwrap();
-        if let Some(every) = f.every {
-            write!(out, "、每{}", zh(every)).unwrap();
-        }
-        write!(out, "（{}）", f.ask.join("；")).unwrap();
+        let clock = |r: &jiaoying::core::policy::FeedbackRule| {
+            let every = r.every.map(|e| format!("、此后每{}", zh(e))).unwrap_or_default();
+            format!("{} {}{every}", r.ask.join("、"), zh(r.first))
+        };
+        write!(out, "，反馈：{}", f.0.iter().map(clock).collect::<Vec<_>>().join("；")).unwrap();
     }
     out
 }
@@ -136,6 +136,7 @@ fn write_ladder(page: &mut String, name: &str, ladder: &Ladder) {
                 Who::CountyDesk => "县值班",
                 Who::CityDesk => "市值班",
                 Who::ShiftLeader => "带班领导",
+                Who::Others => "同一对象的其他岗位",
             })
             .collect();
         let send: Vec<&str> = rung.send.iter().map(|c| c.as_str()).collect();
