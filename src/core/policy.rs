@@ -9,11 +9,12 @@ pub mod diff;
 pub mod explain;
 pub mod feedback;
 pub mod file;
+mod notes;
 pub mod rule;
 
 pub use explain::{Explanation, Question};
 pub use feedback::{FeedbackRule, Schedule, Topic};
-pub use file::{PolicyFault, parse_policy};
+pub use file::{PolicyFault, parse_policy, parse_policy_noted};
 pub use rule::{Call, DrillRule, Group, NightRule, Origin, Policy, RoleRule, Rule, Selector};
 
 use super::{directory::Tier, hazard::Level, send::Channel, time::Span};

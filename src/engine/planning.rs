@@ -25,7 +25,10 @@ use crate::{
     },
     store::{Commit, Key, Record, StoreError, WriteLane},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 impl Engine {
     pub(super) async fn plan(&self, w: &mut WarningState, change: &mut WarningChange, now: Time) -> Result<(), StoreError> {
@@ -220,6 +223,22 @@ impl Engine {
         let map = Arc::new(map);
         self.cache.put_ordinals(id, plan.entries, map.clone());
         Ok(map)
+    }
+
+    /// By which lines (双叫应) each person of a warning's plan is called: line → ordinals. One who is called by both is in
+    /// both.
+    pub async fn lines_of(&self, id: WarningId) -> Result<BTreeMap<u8, BTreeSet<u32>>, StoreError> {
+        let mut out: BTreeMap<u8, BTreeSet<u32>> = BTreeMap::new();
+        let chunks = self.load_warning(id).await?.map_or(0, |(w, _)| w.plan.chunks);
+        for n in 0..chunks {
+            let Some(chunk) = self.chunk(id, n).await? else { continue };
+            for (i, e) in (0..).zip(&chunk.entries) {
+                for line in e.posts.iter().filter_map(|p| p.line) {
+                    out.entry(line).or_default().insert(n * CHUNK as u32 + i);
+                }
+            }
+        }
+        Ok(out)
     }
 
     async fn levels_of(&self, id: WarningId) -> Result<HashMap<RecipientId, Level>, StoreError> {

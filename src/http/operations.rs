@@ -187,7 +187,10 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/api/v1/warnings/{id}/tally",
         who: VIEWER_OR_ISSUER,
         summary: "The tally, whole and by group",
-        query: &[("by", "`county`, `township`, `village`, `tier`, `hazard` or `role`")],
+        query: &[(
+            "by",
+            "`county`, `township`, `village`, `tier`, `hazard`, `role` or `line` (双叫应); in a relay with the rate of those below",
+        )],
         success: &[(200, "Tallies")],
         ..GET
     },

@@ -2,7 +2,7 @@
 //! order, spans of nothing, tiers without a deadline, rows that can never be reached.
 
 use super::{
-    AnswerRule, At, Ladder, Rung, Schedule, Voice, Who,
+    AnswerRule, At, Ladder, Rung, Schedule, Supervise, Voice, Who,
     feedback::MOST_CLOCKS,
     file::{KeyPath, PolicyFault},
     rule::{Call, NightRule, Policy, Rule, normal_stage},
@@ -131,8 +131,20 @@ impl Policy {
         if let Some(schedule) = &rule.feedback {
             check_schedule(&path.clone().key("feedback"), schedule, out);
         }
+        let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
         for (i, call) in rule.calls.iter().enumerate() {
-            self.check_call(&path.clone().key("calls").index(i), call, out);
+            let at = path.clone().key("calls").index(i);
+            self.check_call(&at, call, out);
+            for (j, who) in call.who.iter().enumerate() {
+                if let Some(before) = taken.insert(who, i).filter(|before| *before != i) {
+                    let message =
+                        format!("`{who}` is called by line {} of this rule already; the first line that fits is the one", before + 1);
+                    out.push((at.clone().key("who").index(j), message));
+                }
+            }
+        }
+        if let Some(s) = &rule.supervise {
+            check_supervise(&path.clone().key("supervise"), s, out);
         }
     }
 
@@ -153,6 +165,9 @@ impl Policy {
         }
         if call.answer == AnswerRule::N(0) {
             out.push((path.clone().key("answer"), "n = 0 would cover a place that nobody answered for".into()));
+        }
+        if call.line.as_ref().is_some_and(|l| l.trim().is_empty()) {
+            out.push((path.clone().key("line"), "a line needs a name, such as `部门线`; it is counted by it".into()));
         }
         if call.who.is_empty() {
             out.push((path.clone().key("who"), "name at least one group".into()));
@@ -297,6 +312,21 @@ fn check_voice(path: &KeyPath, voice: Voice, out: &mut Faults) {
     }
     if voice.second_number_from == 0 {
         out.push((path.clone().key("second_number_from"), "calls are counted from 1".into()));
+    }
+}
+
+fn check_supervise(path: &KeyPath, s: &Supervise, out: &mut Faults) {
+    if s.unanswered.is_none() && s.response.is_none() {
+        out.push((path.clone(), "watches nothing; give unanswered or response, or leave supervise out".into()));
+    }
+    if let Some(span) = s.unanswered {
+        positive(&path.clone().key("unanswered"), span, out);
+    }
+    let Some(r) = &s.response else { return };
+    let path = path.clone().key("response");
+    positive(&path.clone().key("within"), r.within, out);
+    if r.stages.iter().all(|s| normal_stage(s).is_empty()) {
+        out.push((path.key("stages"), "name the stages by which a response is known, such as \"Ⅰ级响应\"".into()));
     }
 }
 

@@ -131,8 +131,11 @@ pub async fn tally(
 ) -> Result<Response, Problem> {
     let warning = app.warning(&caller, id(&text)?).await?;
     let Some(by) = q.by else { return Ok(Json(app.tally(&caller, &warning).await?).into_response()) };
-    let faces = app.faces(warning.id).await?;
     let own = caller.bound_to();
+    if by == GroupBy::Line {
+        return Ok(Json(Groups { by, page: Page { items: by_line(&app, &warning, own).await?, next_cursor: None } }).into_response());
+    }
+    let faces = app.faces(warning.id).await?;
     let seen = faces.iter().filter(|f| own.is_none_or(|o| o.contains(f.division)));
     let directory = app.engine.directory();
     let groups = by.split(seen, &warning.content.hazard.0).into_iter().map(|(group, tally)| {
@@ -141,6 +144,18 @@ pub async fn tally(
         Group { group, name, forward_rate, tally }
     });
     Ok(Json(Groups { by, page: Page { items: groups.collect(), next_cursor: None } }).into_response())
+}
+
+/// Each line that is called side by side, counted by itself (双叫应).
+async fn by_line(app: &App, warning: &WarningState, own: Option<Division>) -> Result<Vec<Group>, Problem> {
+    let lines = app.engine.lines_of(warning.id).await?;
+    let faces = app.engine.reports().faces(warning.id).await?;
+    let group = |(line, ordinals): (&u8, &std::collections::BTreeSet<u32>)| {
+        let of = faces.iter().filter(|(id, f)| ordinals.contains(&id.ordinal) && own.is_none_or(|o| o.contains(f.division)));
+        let name = warning.policy.lines.get(usize::from(*line)).cloned();
+        Group { group: name.clone(), name, forward_rate: None, tally: Tally::of(of.map(|(_, f)| f)) }
+    };
+    Ok(lines.iter().map(group).collect())
 }
 
 /// How many of those on the next level below a group have answered: of a tier the tier below, of a division
@@ -172,7 +187,7 @@ fn group_name(by: GroupBy, key: &str, warning: &WarningState, directory: &Direct
         }
         GroupBy::Tier => tally::tier_name(key).map(str::to_string),
         GroupBy::Hazard => warning.content.hazard.name().map(str::to_string),
-        GroupBy::Role => None,
+        GroupBy::Role | GroupBy::Line => None,
     }
 }
 

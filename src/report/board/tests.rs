@@ -1,3 +1,5 @@
+//! The board over a few places and people, and whatever a proptest puts in.
+
 use super::*;
 use crate::core::{
     callout::{

@@ -19,6 +19,7 @@ use jiaoying::{
         directory::{Directory, Tier},
         hazard::Level,
         ids::{CalloutId, WarningId},
+        policy::Policy,
         send::{Channel, Outcome},
         time::{Span, Time},
         warning::{Content, MessageType, Parsed},
@@ -108,6 +109,10 @@ impl Night {
         Night::with(on, village().done())
     }
     pub fn with(on: On, directory: Directory) -> Night {
+        Night::by(on, directory, shipped_policy())
+    }
+    /// By a policy of its own.
+    pub fn by(on: On, directory: Directory, policy: Policy) -> Night {
         let people = directory
             .recipients
             .values()
@@ -117,7 +122,7 @@ impl Night {
         let make = Make {
             start: Time::parse_rfc3339("2026-07-08T14:00:00+08:00").unwrap(),
             directory,
-            policy: shipped_policy(),
+            policy,
             email: false,
             callee_limits: false,
             interleave: false,
