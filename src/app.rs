@@ -313,6 +313,10 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         key: reference_key(&store).await?,
         gateway: gateway_name()?,
         outlines: Arc::new(outlines(config).map_err(AppError::Faults)?),
+        assumptions: config.forecast,
+        drills: config.drills.clone(),
+        filing: config.coverage.filing(),
+        prices: config.cost,
         ..engine::Settings::default()
     };
     let issuers = config

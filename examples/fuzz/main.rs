@@ -7,7 +7,7 @@
 //!   cargo run --release --example fuzz -- slowest
 //!
 //! `slowest` reads each file of the CAP samples as it is and names the five that took longest; exit code 1 where one takes over 50 ms.
-//! TARGET: cap, national, json, adapters, mapping, csv, xlsx, outlines, or all. A corpus is a folder that is walked for seeds; the CAP samples beside the
+//! TARGET: cap, national, xmldsig, json, adapters, mapping, csv, xlsx, outlines, or all. A corpus is a folder that is walked for seeds; the CAP samples beside the
 //! project (JIAOYING_SHARED, else ../shared) are taken where they are.
 
 mod bombs;

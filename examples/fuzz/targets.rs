@@ -9,7 +9,7 @@ use jiaoying::{
         planner::{Lookup, resolve},
         warning::MessageType,
     },
-    ingest::{SourceFormat, adapt, digest, read, sheet, write_cap},
+    ingest::{Pinned, SourceFormat, adapt, digest, read, read_proved, sheet, write_cap},
     sample,
 };
 use std::{
@@ -27,9 +27,10 @@ pub struct Target {
     pub check: fn() -> Check,
 }
 
-pub const TARGETS: &[Target; 9] = &[
+pub const TARGETS: &[Target; 10] = &[
     Target { name: "cap", seeds: |dirs| cap_seeds(dirs), check: || warning(SourceFormat::Xml) },
     Target { name: "national", seeds: |dirs| with_files(vec![NATIONAL.into()], dirs, &["xml"]), check: || warning(SourceFormat::Xml) },
+    Target { name: "xmldsig", seeds: |dirs| with_files(signed_seeds(), dirs, &["xml"]), check: signed },
     Target { name: "json", seeds: |dirs| with_files(vec![JSON.into()], dirs, &["json"]), check: || warning(SourceFormat::Json) },
     Target { name: "adapters", seeds: |dirs| body_seeds(dirs), check: bodies },
     Target { name: "mapping", seeds: |dirs| with_files(mapping_seeds(), dirs, &["toml"]), check: mapping },
@@ -134,6 +135,50 @@ fn warning(format: SourceFormat) -> Check {
         // Once through the writer everything is in its normal form, and must stay the same.
         let third = read(SourceFormat::Xml, None, write_cap(&again.content).as_bytes(), "fuzz").expect("it was read before").content;
         assert_eq!(digest(&third), digest(&again.content), "\n{again:#?}\n{third:#?}");
+        true
+    })
+}
+
+/// Messages that another program signed, and the keys they fit.
+const SIGNED: &[&str] = &[
+    include_str!("../../tests/it/ingest/signed/exclusive.xml"),
+    include_str!("../../tests/it/ingest/signed/exclusive-prefixes.xml"),
+    include_str!("../../tests/it/ingest/signed/exclusive-p384.xml"),
+    include_str!("../../tests/it/ingest/signed/inclusive.xml"),
+    include_str!("../../tests/it/ingest/signed/inclusive-512.xml"),
+    include_str!("../../tests/it/ingest/signed/inclusive-1.1.xml"),
+    include_str!("../../tests/it/ingest/signed/inclusive-comments.xml"),
+    include_str!("../../tests/it/ingest/signed/no-transform.xml"),
+    include_str!("../../tests/it/ingest/signed/national.xml"),
+];
+
+/// The keys of [`SIGNED`].
+pub fn pinned(required: bool) -> Pinned {
+    let keys = [
+        include_str!("../../tests/it/ingest/signed/rsa.pem"),
+        include_str!("../../tests/it/ingest/signed/p256.pem"),
+        include_str!("../../tests/it/ingest/signed/p384.pem"),
+    ];
+    Pinned::parse(&keys, required).expect("our own keys")
+}
+
+/// The proved ones, a stranger's, weak ones, and real ones of other countries.
+fn signed_seeds() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = SIGNED.iter().map(|s| s.as_bytes().to_vec()).collect();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/ingest/signed"), &["xml"], &mut seeds);
+    let real = cap_files().into_iter().filter(|(_, body)| body.windows(8).any(|w| w == b"xmldsig#") && body.len() < 64 * 1024);
+    seeds.extend(real.map(|(_, body)| body));
+    seeds
+}
+
+/// Whatever is done to a signed message: it is refused, or it says what was signed.
+fn signed() -> Check {
+    let keys = pinned(true);
+    let of = move |body: &[u8]| read_proved(SourceFormat::Xml, None, body, "fuzz", Some(&keys));
+    let whole: Vec<String> = SIGNED.iter().map(|s| digest(&of(s.as_bytes()).expect("signed by these keys").content)).collect();
+    Box::new(move |body| {
+        let Ok(parsed) = of(body) else { return false };
+        assert!(whole.contains(&digest(&parsed.content)), "taken as proved, and nobody signed it: {:#?}", parsed.content);
         true
     })
 }

@@ -14,6 +14,13 @@ pub(super) fn faults(config: &Config, renderer: &Renderer, p: &dyn Provider) -> 
     let refused = renderer.check_against(p.channel(), &known, &|m| p.check_message(m));
     let mut all: Vec<String> = refused.into_iter().map(|f| config.fault(&key, f.to_string()).to_string()).collect();
     all.extend(strange_variants(config, renderer, p));
+    if let Some(robot) = p.robot() {
+        let key = format!("provider.{}", p.account());
+        let mut refused = renderer.check_digests(robot.longest, &|m| p.check_message(m));
+        // What calls everybody up may hold less; that it is made to fit is all there is to see.
+        refused.extend(renderer.check_digests(robot.longest_at_all, &|_| Ok(())));
+        all.extend(refused.into_iter().map(|f| config.fault(&key, f.to_string()).to_string()));
+    }
     all
 }
 

@@ -1,7 +1,7 @@
 //! Account limits in configuration: whatever is not written keeps the provider's documented default.
 
 use super::{AccountLimits, CalleeLimit};
-use crate::core::time::Span;
+use crate::core::{line::Hours, time::Span};
 use serde::{Deserialize, Deserializer};
 
 /// `[provider.NAME.limits]`: every key optional.
@@ -30,12 +30,7 @@ pub fn over<'de, D: Deserializer<'de>>(d: D, defaults: AccountLimits) -> Result<
 
 /// Aliyun SMS: 5,000 requests a second for a user; 50 notices in 24 h for a number.
 pub fn aliyun_sms() -> AccountLimits {
-    AccountLimits {
-        per_second: 5000,
-        in_flight: 256,
-        concurrent_calls: u32::MAX,
-        per_callee: vec![CalleeLimit { count: 50, window: Span::hours(24) }],
-    }
+    AccountLimits { per_second: 5000, in_flight: 256, concurrent_calls: u32::MAX, per_callee: vec![CalleeLimit::of(50, Span::hours(24))] }
 }
 
 /// Aliyun voice: 100 calls a second for a user; 1 in a minute, 5 in an hour, 20 in 24 h for a number.
@@ -44,34 +39,28 @@ pub fn aliyun_voice() -> AccountLimits {
         per_second: 100,
         in_flight: 64,
         concurrent_calls: 200,
-        per_callee: vec![
-            CalleeLimit { count: 1, window: Span::mins(1) },
-            CalleeLimit { count: 5, window: Span::hours(1) },
-            CalleeLimit { count: 20, window: Span::hours(24) },
-        ],
+        per_callee: vec![CalleeLimit::of(1, Span::mins(1)), CalleeLimit::of(5, Span::hours(1)), CalleeLimit::of(20, Span::hours(24))],
     }
 }
 
-/// Tencent SMS: 3,000 requests a second; 10 messages in 24 h for a number (set in its console).
+/// Tencent SMS: 3,000 requests a second; 10 messages in 24 h for a number (set in its console). The same content goes
+/// to a number once in 30 s only; our texts to one number differ by digit and count, and chases are minutes apart.
 pub fn tencent_sms() -> AccountLimits {
-    AccountLimits {
-        per_second: 3000,
-        in_flight: 256,
-        concurrent_calls: u32::MAX,
-        per_callee: vec![CalleeLimit { count: 10, window: Span::hours(24) }],
-    }
+    AccountLimits { per_second: 3000, in_flight: 256, concurrent_calls: u32::MAX, per_callee: vec![CalleeLimit::of(10, Span::hours(24))] }
 }
 
-/// Tencent voice notices: 20 requests a second; 1 in 30 s, 2 in 10 min, 5 in 24 h for a number.
+/// Tencent voice notices: 20 requests a second; 1 in 30 s, 2 in 10 min, 5 in 24 h for a number, and 1 between 22:00
+/// and 08:00. All of them can be raised in its console before a flood season, and then are written here.
 pub fn tencent_voice() -> AccountLimits {
     AccountLimits {
         per_second: 20,
         in_flight: 20,
         concurrent_calls: 100,
         per_callee: vec![
-            CalleeLimit { count: 1, window: Span::secs(30) },
-            CalleeLimit { count: 2, window: Span::mins(10) },
-            CalleeLimit { count: 5, window: Span::hours(24) },
+            CalleeLimit::of(1, Span::secs(30)),
+            CalleeLimit::of(2, Span::mins(10)),
+            CalleeLimit::of(5, Span::hours(24)),
+            CalleeLimit { hours: Some(Hours { from: 22 * 60, to: 8 * 60 }), ..CalleeLimit::of(1, Span::hours(24)) },
         ],
     }
 }
@@ -82,7 +71,7 @@ pub fn huawei_sms() -> AccountLimits {
         per_second: 100,
         in_flight: 64,
         concurrent_calls: u32::MAX,
-        per_callee: vec![CalleeLimit { count: 15, window: Span::mins(1) }, CalleeLimit { count: 50, window: Span::hours(24) }],
+        per_callee: vec![CalleeLimit::of(15, Span::mins(1)), CalleeLimit::of(50, Span::hours(24))],
     }
 }
 
@@ -99,17 +88,32 @@ pub fn twilio_voice() -> AccountLimits {
 
 /// A carrier's line: what contracts for a small SP number give; 50 notices in 24 h for a number, as filters go.
 pub fn smpp_sms() -> AccountLimits {
-    AccountLimits {
-        per_second: 20,
-        in_flight: 16,
-        concurrent_calls: u32::MAX,
-        per_callee: vec![CalleeLimit { count: 50, window: Span::hours(24) }],
-    }
+    AccountLimits { per_second: 20, in_flight: 16, concurrent_calls: u32::MAX, per_callee: vec![CalleeLimit::of(50, Span::hours(24))] }
 }
 
 /// SMTP: what an office mail server bears; no limit for one mailbox.
 pub fn email() -> AccountLimits {
     AccountLimits { per_second: 20, in_flight: 4, concurrent_calls: u32::MAX, per_callee: Vec::new() }
+}
+
+/// DingTalk robot: 20 messages a minute to its group.
+pub fn dingtalk_robot() -> AccountLimits {
+    robot(vec![CalleeLimit::of(20, Span::mins(1))])
+}
+
+/// WeCom robot: 20 messages a minute to its group.
+pub fn wecom_robot() -> AccountLimits {
+    robot(vec![CalleeLimit::of(20, Span::mins(1))])
+}
+
+/// Feishu robot: 100 messages a minute and 5 a second to its group.
+pub fn feishu_robot() -> AccountLimits {
+    robot(vec![CalleeLimit::of(5, Span::secs(1)), CalleeLimit::of(100, Span::mins(1))])
+}
+
+/// A robot's callee is its group, and one message is under way at a time.
+fn robot(per_callee: Vec<CalleeLimit>) -> AccountLimits {
+    AccountLimits { per_second: 1, in_flight: 1, concurrent_calls: u32::MAX, per_callee }
 }
 
 /// For `#[serde(deserialize_with)]`: the written keys over [`aliyun_sms`].
@@ -148,6 +152,18 @@ pub fn over_twilio_sms<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits,
 pub fn over_twilio_voice<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
     over(d, twilio_voice())
 }
+/// For `#[serde(deserialize_with)]`: the written keys over [`dingtalk_robot`].
+pub fn over_dingtalk_robot<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, dingtalk_robot())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`wecom_robot`].
+pub fn over_wecom_robot<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, wecom_robot())
+}
+/// For `#[serde(deserialize_with)]`: the written keys over [`feishu_robot`].
+pub fn over_feishu_robot<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimits, D::Error> {
+    over(d, feishu_robot())
+}
 
 /// What is wrong with limits, as `key: reason`.
 pub fn faults(limits: &AccountLimits) -> Vec<String> {
@@ -159,7 +175,7 @@ pub fn faults(limits: &AccountLimits) -> Vec<String> {
         }
     }
     for (i, c) in limits.per_callee.iter().enumerate() {
-        if c.count == 0 || c.window <= Span::ZERO {
+        if (c.count == 0 && c.hours.is_none()) || c.window <= Span::ZERO {
             faults.push(format!("limits.per_callee[{i}]: count and window must be above 0"));
         }
     }

@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod filing;
 pub mod generic;
 pub mod http;
+pub mod im;
 pub mod item;
 pub mod limits;
 pub mod long_sms;
@@ -28,6 +29,8 @@ pub use filing::{Day, Filing, FilingState};
 pub use secret::Secret;
 
 use crate::core::{
+    digest::Group,
+    line::Hours,
     phone::Phone,
     send::{Channel, Outcome},
     time::{Span, Time},
@@ -67,8 +70,11 @@ pub enum MessageKind {
     Decide,
     /// People may go back; how many have returned is asked.
     Return,
+    /// How a warning's callouts stand, to a group; never to a person.
+    Digest,
 }
 impl MessageKind {
+    /// Every kind that is said to a person.
     pub const ALL: [MessageKind; 12] = [
         MessageKind::Callout,
         MessageKind::Chase,
@@ -97,6 +103,7 @@ impl MessageKind {
             MessageKind::Ended => "ended",
             MessageKind::Decide => "decide",
             MessageKind::Return => "return",
+            MessageKind::Digest => "digest",
         }
     }
 }
@@ -113,7 +120,7 @@ pub struct Message {
     /// In the template's own order.
     pub variables: Vec<(String, String)>,
     pub text: String,
-    /// E-mail only.
+    /// Of an e-mail, or the title of a group's digest.
     pub subject: Option<String>,
     /// E-mail only.
     pub html: Option<String>,
@@ -123,7 +130,25 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Address {
     Phone(Phone),
-    Email { name: String, address: String },
+    Email {
+        name: String,
+        address: String,
+    },
+    /// The group behind a robot; with `at_all` everybody in it is called up (@所有人).
+    Group {
+        at_all: bool,
+    },
+}
+
+/// A robot's group: what it wants to hear, and what one message to it may hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRobot {
+    pub group: Group,
+    /// Avoids the full and the half hour, when everybody's timers send.
+    pub avoids_half_hours: bool,
+    /// Bytes of text one message may hold, and one that calls everybody up.
+    pub longest: usize,
+    pub longest_at_all: usize,
 }
 
 /// One request to a provider.
@@ -141,6 +166,14 @@ pub struct SendRequest {
 pub struct CalleeLimit {
     pub count: u16,
     pub window: Span,
+    /// Only in these hours of the day: `hours = "22:00-08:00"`; then `count = 0` is none at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
+}
+impl CalleeLimit {
+    pub const fn of(count: u16, window: Span) -> CalleeLimit {
+        CalleeLimit { count, window, hours: None }
+    }
 }
 
 /// What an account may do; mirrored so that we never run into the provider's own wall.
@@ -307,6 +340,10 @@ pub trait Provider: Send + Sync {
     /// one by one, any.
     fn knows_wording(&self, _kind: MessageKind, _drill: bool, _variant: &str) -> bool {
         true
+    }
+    /// Its group, where it is a group's robot.
+    fn robot(&self) -> Option<&GroupRobot> {
+        None
     }
     /// What had to be filed with the provider before it would send, and how that stands.
     fn filings(&self) -> Vec<Filing> {

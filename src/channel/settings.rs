@@ -1,6 +1,6 @@
 //! `[provider.NAME]` tables of the configuration → providers. The one list of kinds.
 
-use super::{Provider, Secret, WallClock, email, generic, sms, voice};
+use super::{Provider, Secret, WallClock, email, generic, im, sms, voice};
 use crate::core::send::Channel;
 use std::sync::Arc;
 
@@ -18,10 +18,13 @@ pub enum ProviderSettings {
     GenericSms(generic::Settings),
     GenericVoice(generic::Settings),
     SmppSms(sms::smpp::Settings),
+    DingtalkRobot(im::dingtalk::Settings),
+    WecomRobot(im::wecom::Settings),
+    FeishuRobot(im::feishu::Settings),
 }
 
 /// The values of `kind`.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 14] = [
     "aliyun_sms",
     "aliyun_voice",
     "tencent_sms",
@@ -33,6 +36,9 @@ pub const KINDS: [&str; 11] = [
     "generic_sms",
     "generic_voice",
     "smpp_sms",
+    "dingtalk_robot",
+    "wecom_robot",
+    "feishu_robot",
 ];
 
 impl ProviderSettings {
@@ -59,6 +65,9 @@ impl ProviderSettings {
             "generic_sms" => value.try_into().map(ProviderSettings::GenericSms),
             "generic_voice" => value.try_into().map(ProviderSettings::GenericVoice),
             "smpp_sms" => value.try_into().map(ProviderSettings::SmppSms),
+            "dingtalk_robot" => value.try_into().map(ProviderSettings::DingtalkRobot),
+            "wecom_robot" => value.try_into().map(ProviderSettings::WecomRobot),
+            "feishu_robot" => value.try_into().map(ProviderSettings::FeishuRobot),
             other => return Err(vec![format!("kind: `{other}` is not known; it is one of {}", KINDS.join(", "))]),
         };
         let settings = read.map_err(|e: toml::de::Error| vec![e.message().to_string()])?;
@@ -78,10 +87,13 @@ impl ProviderSettings {
             ProviderSettings::Email(s) => &s.account,
             ProviderSettings::GenericSms(s) | ProviderSettings::GenericVoice(s) => &s.account,
             ProviderSettings::SmppSms(s) => &s.account,
+            ProviderSettings::DingtalkRobot(s) => &s.account,
+            ProviderSettings::WecomRobot(s) => &s.account,
+            ProviderSettings::FeishuRobot(s) => &s.account,
         }
     }
 
-    /// The secret of `/callbacks/{account}/{secret}`; none where no callbacks come (e-mail).
+    /// The secret of `/callbacks/{account}/{secret}`; none where no callbacks come (e-mail, robots).
     pub fn callback_secret(&self) -> Option<&Secret> {
         match self {
             ProviderSettings::AliyunSms(s) => Some(&s.callback_secret),
@@ -92,6 +104,7 @@ impl ProviderSettings {
             ProviderSettings::TwilioSms(s) => Some(&s.callback_secret),
             ProviderSettings::TwilioVoice(s) => Some(&s.callback_secret),
             ProviderSettings::Email(_) | ProviderSettings::SmppSms(_) => None,
+            ProviderSettings::DingtalkRobot(_) | ProviderSettings::WecomRobot(_) | ProviderSettings::FeishuRobot(_) => None,
             ProviderSettings::GenericSms(s) | ProviderSettings::GenericVoice(s) => Some(&s.callback_secret),
         }
     }
@@ -126,6 +139,9 @@ impl ProviderSettings {
             ProviderSettings::GenericSms(s) => s.faults(Channel::Sms),
             ProviderSettings::GenericVoice(s) => s.faults(Channel::Voice),
             ProviderSettings::SmppSms(s) => s.faults(),
+            ProviderSettings::DingtalkRobot(s) => s.faults(),
+            ProviderSettings::WecomRobot(s) => s.faults(),
+            ProviderSettings::FeishuRobot(s) => s.faults(),
         }
     }
 
@@ -144,6 +160,9 @@ impl ProviderSettings {
             ProviderSettings::GenericSms(s) => Arc::new(generic::Generic::new(s, Channel::Sms, client, clock)?),
             ProviderSettings::GenericVoice(s) => Arc::new(generic::Generic::new(s, Channel::Voice, client, clock)?),
             ProviderSettings::SmppSms(s) => Arc::new(sms::smpp::Smpp::new(s)?),
+            ProviderSettings::DingtalkRobot(s) => Arc::new(im::dingtalk::DingtalkRobot::new(s, client, clock)?),
+            ProviderSettings::WecomRobot(s) => Arc::new(im::wecom::WecomRobot::new(s, client)?),
+            ProviderSettings::FeishuRobot(s) => Arc::new(im::feishu::FeishuRobot::new(s, client, clock)?),
         })
     }
 }

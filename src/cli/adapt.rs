@@ -49,7 +49,7 @@ pub(super) fn run(o: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn load(name: &str) -> Result<Mapping, Vec<String>> {
+pub(super) fn load(name: &str) -> Result<Mapping, Vec<String>> {
     if !name.ends_with(".toml") {
         return adapt::shipped(name);
     }
@@ -113,7 +113,7 @@ fn as_json(item: &Item) -> serde_json::Value {
         Came::Taken(p) => ("taken", serde_json::json!({"content": p.content, "findings": p.findings, "missing": missing(&p.content)})),
         Came::Skipped(why) => ("skipped", serde_json::json!(why)),
         Came::Refused(Refusal::Invalid(faults)) => ("refused", serde_json::json!(faults)),
-        Came::Refused(Refusal::Malformed(why)) => ("refused", serde_json::json!(why)),
+        Came::Refused(Refusal::Malformed(why) | Refusal::Unproven(why)) => ("refused", serde_json::json!(why)),
     };
     serde_json::json!({"pointer": item.pointer, "came": came, "detail": detail, "fields": steps, "unread": item.unread})
 }

@@ -3,10 +3,15 @@
 
 mod adapt;
 mod check;
+mod coverage;
 mod demo;
+mod drill;
 mod explain;
 mod import;
 mod migrate;
+mod ready;
+mod rehearse;
+mod remote;
 mod serve;
 mod simulate_providers;
 
@@ -47,6 +52,12 @@ enum Command {
     Policy(explain::Versions),
     /// Takes a sheet of responsible persons (CSV or XLSX) into the directory.
     Import(import::Options),
+    /// What is missing in the directory: places with nobody to call, dead numbers, no deputy, stale filing …
+    Coverage(coverage::Options),
+    /// What a warning would do if it came now: who is called when by what, the cost, who is missed. Sends nothing.
+    Rehearse(rehearse::Options),
+    /// Drills of a running gateway: start, call the roll, list, report, stop.
+    Drill(drill::Options),
     /// What a mapping makes of a bureau's own JSON or XML, and why: the body comes by standard input.
     Adapt(adapt::Options),
     /// Moves everything from one store to another (SQLite to Redis or back), with the gateways stopped.
@@ -97,6 +108,9 @@ pub fn main() -> ExitCode {
             Command::Policy(what) => explain::versions(what).await,
             Command::Adapt(options) => adapt::run(&options),
             Command::Import(options) => import::run(options).await,
+            Command::Coverage(options) => coverage::run(options).await,
+            Command::Rehearse(options) => rehearse::run(options).await,
+            Command::Drill(options) => drill::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,
             Command::SimulateProviders(options) => simulate_providers::run(options).await,
         }

@@ -23,6 +23,9 @@ pub struct Issuer {
     /// How its own JSON or XML becomes warnings; without it, it posts native JSON or CAP.
     #[serde(default)]
     pub mapping: Option<MappingFile>,
+    /// Whose keys its XML signatures are checked against; without it they are not checked, and a finding says so.
+    #[serde(default)]
+    pub xmldsig: Option<XmlSignature>,
     /// Codes (`11B03`), their beginnings (`11B`) or classes (`flood`); empty: all.
     #[serde(default)]
     pub hazards: Vec<HazardRight>,
@@ -63,6 +66,48 @@ impl MappingFile {
         Ok(())
     }
 }
+
+/// `xmldsig = { keys = ["config/qixiang.pem"], required = true }`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct XmlSignature {
+    /// Each a PEM file, or PEM itself: public keys, or certificates of which only the key counts.
+    pub keys: Vec<PinnedKey>,
+    /// Whether a message without a signature is refused. One with a wrong signature always is.
+    #[serde(default)]
+    pub required: bool,
+}
+impl XmlSignature {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One cannot be read; says why.
+    pub fn load(&mut self) -> Result<(), String> {
+        for key in self.keys.iter_mut().filter(|k| !k.text.contains(PEM)) {
+            key.text = std::fs::read_to_string(Path::new(&key.text)).map_err(|e| format!("{} cannot be read: {e}", key.text))?;
+        }
+        Ok(())
+    }
+}
+
+/// A public key or certificate: no secret.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "String")]
+pub struct PinnedKey {
+    /// PEM, once the configuration is read.
+    pub text: String,
+}
+impl From<String> for PinnedKey {
+    fn from(text: String) -> PinnedKey {
+        PinnedKey { text }
+    }
+}
+impl AsRef<str> for PinnedKey {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+const PEM: &str = "-----BEGIN ";
 
 fn sixty() -> u32 {
     60

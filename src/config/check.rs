@@ -19,6 +19,7 @@ impl Config {
             check_redis(&self.store.redis, &mut fault);
         }
         self.check_archive(&mut fault);
+        self.check_drills(&mut fault);
         self.check_ranges(&mut fault);
         let mut ids = BTreeSet::new();
         for issuer in &self.issuers {
@@ -73,6 +74,28 @@ impl Config {
         }
     }
 
+    /// Drills that start by themselves, the yearly date, what things cost.
+    fn check_drills(&self, fault: &mut impl FnMut(&str, String)) {
+        let mut names = BTreeSet::new();
+        for d in &self.drills {
+            let key = |k: &str| format!("drill[{}].{k}", d.name);
+            if !names.insert(&d.name) {
+                fault(&key("name"), "is the name of another drill too; names must differ".into());
+            }
+            d.faults().into_iter().for_each(|(k, why)| fault(&key(k), why));
+        }
+        if !self.coverage.filing.is_empty()
+            && let Err(why) = self.coverage.filing.parse::<crate::core::coverage::FilingDate>()
+        {
+            fault("coverage.filing", why);
+        }
+        for (key, price) in [("cost.sms", self.cost.sms), ("cost.voice_minute", self.cost.voice_minute)] {
+            if !(0.0..=1000.0).contains(&price) {
+                fault(key, format!("{price} is no price in yuan, 0 to 1000"));
+            }
+        }
+    }
+
     fn check_archive(&self, fault: &mut impl FnMut(&str, String)) {
         let archive = &self.archive;
         if archive.after < ARCHIVE_AT_LEAST {
@@ -104,6 +127,8 @@ impl Config {
         };
         span("server.shutdown_grace", self.server.shutdown_grace, Span::ms(100), Span::mins(10));
         span("engine.lease", self.engine.lease, Span::secs(1), Span::mins(10));
+        span("forecast.sms_answer", self.forecast.sms_answer, Span::ZERO, Span::hours(24));
+        span("forecast.hold", self.forecast.hold, Span::ms(1), Span::mins(10));
         let mut number = |key: &str, value: u64, least: u64, most: u64| {
             if !(least..=most).contains(&value) {
                 fault(key, format!("{value} is outside {least} to {most}"));
@@ -115,6 +140,16 @@ impl Config {
         let speed = self.clock.speed;
         if !speed.is_finite() || !(0.01..=100_000.0).contains(&speed) {
             fault("clock.speed", format!("{speed} is outside 0.01 to 100000; 1 is real time"));
+        }
+        let f = &self.forecast;
+        for (key, value, least, most) in [
+            ("forecast.answered_by_sms", f.answered_by_sms, 0.0, 1.0),
+            ("forecast.attempts", f.attempts, 1.0, 20.0),
+            ("forecast.sms_parts", f.sms_parts, 0.0, 10.0),
+        ] {
+            if !value.is_finite() || !(least..=most).contains(&value) {
+                fault(key, format!("{value} is outside {least} to {most}"));
+            }
         }
         let signature = &self.messages.signature;
         if !(2..=12).contains(&signature.chars().count()) || signature.contains(['【', '】']) {
@@ -163,6 +198,9 @@ fn check_issuer(issuer: &Issuer, fault: &mut impl FnMut(&str, String)) {
     }
     if issuer.divisions.is_empty() {
         fault(&key("divisions"), "is empty: every warning of this issuer would be refused; name the divisions it may warn".into());
+    }
+    if issuer.mapping.is_some() && issuer.xmldsig.as_ref().is_some_and(|x| x.required) {
+        fault(&key("xmldsig.required"), "cannot be with `mapping`: what a mapping reads bears no signature that is checked".into());
     }
     if issuer.rate == 0 {
         fault(&key("rate"), "is 0; say how many warnings a minute it may post".into());

@@ -13,12 +13,15 @@ mod secret;
 mod sections;
 mod sources;
 
-pub use access::{HazardRight, Issuer, MappingFile, Role, Token};
+pub use access::{HazardRight, Issuer, MappingFile, PinnedKey, Role, Token, XmlSignature};
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
-pub use sections::{Archive, Clock, Divisions, Engine, Link, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates};
+pub use sections::{
+    Archive, Clock, Coverage, Divisions, Engine, Link, Log, Messages, Policy, Redis, RedisMode, Server, Store, StoreKind, Templates,
+};
 pub use sources::{FolderSource, PullSource, Sources};
 
+use crate::core::{drill::schedule::DrillSchedule, forecast::Assumptions, rehearsal::Prices};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -93,7 +96,15 @@ pub struct Config {
     #[serde(rename = "provider")]
     pub providers: BTreeMap<String, ProviderTable>,
     pub messages: Messages,
+    /// Drills that start by themselves.
+    #[serde(rename = "drill")]
+    pub drills: Vec<DrillSchedule>,
+    pub coverage: Coverage,
+    /// What messages and calls cost, in yuan.
+    pub cost: Prices,
     pub engine: Engine,
+    /// What forecasts assume of people and calls.
+    pub forecast: Assumptions,
     pub log: Log,
     pub clock: Clock,
     /// Where each key was given.
@@ -148,6 +159,9 @@ impl Config {
         for issuer in &mut self.issuers {
             if let Some(Err(why)) = issuer.mapping.as_mut().map(MappingFile::load) {
                 found.push((format!("issuer[{}].mapping", issuer.id), why));
+            }
+            if let Some(Err(why)) = issuer.xmldsig.as_mut().map(XmlSignature::load) {
+                found.push((format!("issuer[{}].xmldsig.keys", issuer.id), why));
             }
         }
         for (account, table) in &mut self.providers {

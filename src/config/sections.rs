@@ -2,7 +2,7 @@
 //! `config/default.toml`; a test keeps the two equal.
 
 use super::Secret;
-use crate::core::time::Span;
+use crate::core::{coverage::FilingDate, time::Span};
 use serde::Deserialize;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -24,6 +24,25 @@ impl Default for Server {
             public_url: "http://127.0.0.1:8080".into(),
             shutdown_grace: Span::secs(10),
         }
+    }
+}
+
+/// `[coverage]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Coverage {
+    /// By when the directory must be confirmed each year, `04-20`; empty: never asked.
+    pub filing: String,
+}
+impl Default for Coverage {
+    fn default() -> Self {
+        Coverage { filing: "04-20".into() }
+    }
+}
+impl Coverage {
+    /// The date, where one is asked for and can be read ([`super::Config::check`] says where not).
+    pub fn filing(&self) -> Option<FilingDate> {
+        self.filing.parse().ok()
     }
 }
 

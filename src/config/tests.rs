@@ -55,6 +55,7 @@ fn examples() -> (tempfile::TempDir, Config) {
     secret("duty-room.token", "0123456789abcdef0123456789\n");
     secret("aliyun-sms.callback", "abcdef0123456789abcdef0123");
     secret("aliyun-voice.callback", "0123456789abcdefabcdef0123");
+    secret("qixiang.pem", include_str!("../../tests/it/ingest/signed/rsa.pem"));
     secret("mail.password", "pass-phrase");
     secret("mail-ca.pem", AUTHORITY);
     secret("redis.password", "redis-pass-phrase");
@@ -75,6 +76,11 @@ fn examples() -> (tempfile::TempDir, Config) {
         ("TWILIO_SMS_CALLBACK", "twilio0123456789abcdef0"),
         ("TWILIO_VOICE_CALLBACK", "twilio0123456789fedcba0"),
         ("SMPP_PASSWORD", "smpp-pw"),
+        ("DINGTALK_TOKEN", "dingtalk-token"),
+        ("DINGTALK_SECRET", "SECdingtalk"),
+        ("WECOM_ROBOT_KEY", "wecom-key"),
+        ("FEISHU_HOOK", "feishu-hook"),
+        ("FEISHU_SECRET", "feishu-secret"),
         ("COUNTY_SMS_KEY", "county-key"),
         ("COUNTY_VOICE_KEY", "county-key"),
         ("COUNTY_SMS_CALLBACK", "county0123456789abcdef0"),
@@ -88,6 +94,7 @@ fn examples() -> (tempfile::TempDir, Config) {
 fn the_examples_in_the_default_file_work() {
     let (_dir, config) = examples();
     assert_eq!(config.issuers[0].key.as_ref().unwrap().reveal(), "another-key-of-enough-length");
+    assert!(config.issuers[0].xmldsig.as_ref().unwrap().keys[0].text.contains("BEGIN PUBLIC KEY"));
     assert_eq!(config.tokens[0].secret.reveal(), "0123456789abcdef0123456789", "the file's line end is not part of it");
     assert_eq!(config.tokens[0].roles, [Role::Viewer, Role::Operator]);
     assert_eq!(config.providers["aliyun-sms"].callback_secret(), Some("abcdef0123456789abcdef0123"));
@@ -267,4 +274,19 @@ fn sources_name_an_issuer_an_address_and_a_folder_that_can_work() {
         "{:?}",
         faults(issuer, &[])
     );
+}
+
+#[test]
+fn the_keys_of_xml_signatures_are_files_or_pem_and_stand_beside_no_mapping_that_could_not_check_them() {
+    let issuer =
+        |more: &str| format!("[[issuer]]\nid = \"a\"\nname = \"甲\"\nkey = \"0123456789abcdef0123456789\"\ndivisions = [\"14\"]\n{more}\n");
+    let pem = "-----BEGIN PUBLIC KEY-----\\nAAAA\\n-----END PUBLIC KEY-----";
+    let config = Config::from_text("c.toml", &issuer(&format!("xmldsig = {{ keys = [\"{pem}\"] }}")), &Environment::default()).unwrap();
+    let set = config.issuers[0].xmldsig.as_ref().unwrap();
+    assert!(set.keys[0].text.starts_with("-----BEGIN PUBLIC KEY-----\n") && !set.required);
+    let told = |more: &str| faults(&issuer(more), &[]).join("\n");
+    assert!(told("xmldsig = { keys = [\"nowhere/a.pem\"] }").contains("`issuer[a].xmldsig.keys`: nowhere/a.pem cannot be read"));
+    let both = format!("mapping = \"flash-flood\"\nxmldsig = {{ keys = [\"{pem}\"], required = true }}");
+    assert!(told(&both).contains("`issuer[a].xmldsig.required`: cannot be with `mapping`"), "{}", told(&both));
+    assert!(told("xmldsig = { key = [] }").contains("xmldsig"));
 }

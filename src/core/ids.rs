@@ -10,6 +10,14 @@ pub const MAX_ORDINAL: u32 = (1 << 21) - 1;
 /// See [`MAX_ORDINAL`].
 pub const MAX_WARNING: u32 = (1 << 18) - 1;
 
+/// Whether a message's identifier has the form of the national system, `区划+机构14位_时间14位` (Tianjin: 11 digits), with or
+/// without a sequence behind it: then it is one warning in the whole country, whoever sends it on.
+pub fn is_national_identifier(identifier: &str) -> bool {
+    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
+    let mut parts = identifier.split('_');
+    parts.next().is_some_and(|p| digits(p, 14) || digits(p, 11)) && parts.next().is_some_and(|p| digits(p, 14))
+}
+
 /// Why a text is not an id of the wanted kind.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{text}` is not {kind}")]

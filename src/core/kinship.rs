@@ -1,6 +1,8 @@
 //! Which warning in force a message speaks of that names none: an update or a lifting known by its text
 //! alone, and the stages of one event. Pure and narrow: taken for its successor, a message ends the older
-//! one and releases whoever it does not cover, so it must come from the same sender and cover all of it.
+//! one and releases whoever it does not cover, so it must come from the same sender and cover all of it. A stage of
+//! one event that has become narrower (T-2h for some towns after T-12h for the county) takes the older one's place
+//! only where it is itself; elsewhere the older stays in force.
 
 use super::{
     hazard::Level,
@@ -14,6 +16,8 @@ use super::{
 pub enum Kin {
     /// The issuer's own event id is the same.
     Event,
+    /// The same, for a part of the older one's area or beside it.
+    EventPart,
     /// Same hazard, same or larger area, and the message is an update or lifts.
     Text,
     /// The same, and it lifts without saying where.
@@ -36,6 +40,9 @@ pub fn kin(new: &Content, old: &WarningState, now: Time) -> Option<Kin> {
     let same_event = new.event.is_some() && new.event == o.event;
     if same_event && (covers || lifts && new.areas.is_empty()) {
         return Some(Kin::Event);
+    }
+    if same_event && !new.areas.is_empty() {
+        return Some(Kin::EventPart);
     }
     if new.message_type == MessageType::Alert || new.hazard != o.hazard || new.hazard.0.is_empty() {
         return None;

@@ -6,6 +6,8 @@
 //! Time comes in as [`time::Time`]; chance comes in as a hash of the thing it is for.
 
 pub mod callout;
+pub mod coverage;
+pub mod digest;
 pub mod directory;
 pub mod directory_diff;
 pub mod directory_docs;
@@ -14,12 +16,15 @@ pub mod directory_index;
 pub mod directory_names;
 pub mod division;
 pub mod division_list;
+pub mod drill;
 pub mod duty_call;
+pub mod forecast;
 pub mod hazard;
 pub mod ids;
 pub mod kinship;
 pub mod line;
 pub mod message;
+pub mod numbers;
 pub mod outline;
 pub mod outline_file;
 pub mod phone;
@@ -27,6 +32,8 @@ pub mod place;
 pub mod plan;
 pub mod planner;
 pub mod policy;
+pub mod priority;
+pub mod rehearsal;
 pub mod role;
 pub mod send;
 mod serde_one_or_many;

@@ -37,6 +37,11 @@ impl Outline {
         }
         Some(Outline { division, rings, bounds, samples })
     }
+
+    /// Whether a position (longitude, latitude) lies in it.
+    pub fn holds(&self, p: [f64; 2]) -> bool {
+        self.rings.intersects(&Point::new(p[0], p[1]))
+    }
 }
 
 /// All outlines, one a division.
@@ -56,6 +61,9 @@ impl Outlines {
     }
     pub fn has(&self, d: Division) -> bool {
         self.0.contains_key(&d)
+    }
+    pub fn get(&self, d: Division) -> Option<&Outline> {
+        self.0.get(&d)
     }
     /// In the order of the codes: a division before what lies in it.
     pub fn iter(&self) -> impl Iterator<Item = &Outline> {

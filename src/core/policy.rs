@@ -17,7 +17,12 @@ pub use feedback::{FeedbackRule, Schedule, Topic};
 pub use file::{PolicyFault, parse_policy, parse_policy_noted};
 pub use rule::{Call, DrillRule, Group, NightRule, Origin, Policy, RoleRule, Rule, Selector};
 
-use super::{directory::Tier, hazard::Level, send::Channel, time::Span};
+use super::{
+    directory::Tier,
+    hazard::Level,
+    send::Channel,
+    time::{Span, Time},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,6 +34,16 @@ pub const SHIPPED: &str = include_str!("../../config/policy.toml");
 pub enum At {
     Start(Span),
     Deadline(Span),
+}
+
+impl At {
+    /// When that is for a callout that began at `start` and is to be answered by `due_at`.
+    pub fn time(self, start: Time, due_at: Time) -> Time {
+        match self {
+            At::Start(s) => start + s,
+            At::Deadline(s) => due_at + s,
+        }
+    }
 }
 
 /// Whom a rung calls.
@@ -83,7 +98,8 @@ pub struct Ladder {
 pub struct Rung {
     pub at: At,
     pub call: Vec<Who>,
-    /// Sent at once when the rung is taken: `sms`, `email`, `im`.
+    /// Sent at once when the rung is taken: `sms`, `email`. `im` writes to nobody alone: the groups' digests are told anew
+    /// at the rung's time (`core::digest`).
     #[serde(default)]
     pub send: Vec<Channel>,
     #[serde(default)]

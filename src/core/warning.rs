@@ -121,6 +121,9 @@ pub enum Refusal {
     /// 400: not JSON, not XML, cut off, a limit of the format broken.
     #[error("{0}")]
     Malformed(String),
+    /// 403: who wrote it is not proved as the issuer's settings ask: a signature that fits no pinned key, or none.
+    #[error("{0}")]
+    Unproven(String),
     /// 422: read, but a field is missing, misspelt or impossible.
     #[error("{}", .0.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldError>),

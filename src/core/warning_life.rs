@@ -3,6 +3,7 @@
 
 use super::{
     callout::state::{Task, TaskKind},
+    drill::DrillScope,
     duty_call::DutyCall,
     hazard::Level,
     ids::{IssuerId, WarningId},
@@ -99,6 +100,19 @@ pub struct Relations {
     /// References that named nothing known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<String>,
+    /// Older stages of the same event that this narrower one takes the place of only in [`Relations::within`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<WarningId>,
+    /// What this message's own areas were read as, where `parts` is not empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<super::division::Division>,
+}
+
+impl Relations {
+    /// Where this message may take the older one's place: empty for all of it.
+    pub fn limits(&self, older: WarningId) -> &[super::division::Division] {
+        if self.parts.contains(&older) { &self.within } else { &[] }
+    }
 }
 
 /// The state of a warning.
@@ -116,6 +130,9 @@ pub struct WarningState {
     pub closed_at: Option<Time>,
     /// Started by an operator as a drill: rings, marked everywhere.
     pub drill: bool,
+    /// What a drill is narrowed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill_scope: Option<Box<DrillScope>>,
     pub expires_at: Time,
     pub policy: RunningPolicy,
     pub plan: PlanHead,

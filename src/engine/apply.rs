@@ -3,6 +3,7 @@
 
 use super::{
     CalloutParts, Engine,
+    drills::drill_closed,
     newer::{is_whole, read_whole},
     rows,
     warning::WarningLetter,
@@ -13,7 +14,7 @@ use crate::{
             self, Channels, Ctx, ForwardTo, Stepped,
             entry::Entry,
             event::{Event, LineNews},
-            state::Callout,
+            state::{AttemptState, Callout},
         },
         duty_call::DutyCall,
         ids::{AttemptId, CalloutId, WarningId},
@@ -21,7 +22,8 @@ use crate::{
         phone::Phone,
         place::PlaceLetter,
         plan::{CHUNK, PlanChunk, PlanEntry},
-        policy::{AnswerRule, At, Ladder, Schedule},
+        policy::{AnswerRule, Ladder, Schedule},
+        priority::Priority,
         send::Channel,
         time::Time,
         warning_life::WarningState,
@@ -67,11 +69,7 @@ impl Around {
     /// When a rung was due by the clock alone.
     fn rung_time(&self, rung: u8, c: &Callout) -> Time {
         let (start, due_at) = c.ladder_times(self.entry());
-        match self.ladder().rungs.get(usize::from(rung)).map(|r| r.at) {
-            Some(At::Start(s)) => start + s,
-            Some(At::Deadline(s)) => due_at + s,
-            None => due_at,
-        }
+        self.ladder().rungs.get(usize::from(rung)).map_or(due_at, |r| r.at.time(start, due_at))
     }
     pub fn feedback(&self) -> Option<&Schedule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
@@ -92,6 +90,11 @@ impl Around {
     }
     pub fn lane(&self) -> Lane {
         Lane::of(self.entry().level, self.warning.drill)
+    }
+    /// Whose turn it is where slots are scarce.
+    pub fn priority(&self, c: &Callout) -> Priority {
+        let tier = self.entry().posts.first().map(|p| p.tier);
+        Priority::of(self.entry().level, self.warning.drill, tier, c.id.ordinal, Some(c.due_at))
     }
 }
 
@@ -194,6 +197,7 @@ impl Engine {
             let letter = PlaceLetter::Answered { callout: s.state.id, by, rule };
             c.send.push(Envelope { to: relay_key(record), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
         }
+        c.send.extend(self.number_news(around, s, now));
         for n in &s.effects.tasks {
             if let Some(task) = s.state.tasks.get(usize::from(*n).wrapping_sub(1)) {
                 let row = rows::callout_task(&s.state, entry, &around.chunk, task);
@@ -261,10 +265,17 @@ impl Engine {
         Ok(self.store.load(&[Key::Callout(id)]).await?.into_iter().next().flatten().is_some())
     }
 
-    /// Metrics of what was just made durable.
+    /// Metrics of what was just made durable; who waits for no slot any more is struck out.
     pub(super) fn noted(&self, around: &Around, s: &Stepped) {
+        if around.warning.drill {
+            // A drill's figures are its own.
+            return;
+        }
         for e in &s.entries {
             match e {
+                Entry::AttemptIs { n, state: AttemptState::Withdrawn | AttemptState::Failed, .. } => {
+                    self.accounts.forget(AttemptId { callout: s.state.id, n: *n });
+                }
                 Entry::Answered { via, at, .. } => metrics::answered(via.as_str(), *at - s.state.start),
                 // The first request of a warning's first person stands for the warning's way through the house.
                 Entry::Sending { n: 1, .. } if s.state.id.ordinal == 0 && s.state.carried_from.is_none() => {
@@ -327,6 +338,7 @@ impl Engine {
             }
             let commit = self.line_commit(phone, record.as_ref(), &stepped, now, Vec::new());
             if matches!(self.store.commit(lane, vec![commit]).await?.first(), Some(Committed::Done)) {
+                self.stop_waiting(&stepped.entries);
                 return Ok(stepped);
             }
         }
@@ -377,11 +389,15 @@ impl Engine {
         let mut c = Commit::new(Key::Warning(w.id), head, to_json(w), journal, change.due.or_else(|| w.due(now)), lane, now);
         c.consumed = consumed;
         c.send = change.send.clone();
+        c.send.extend(self.digest_letters(w, change));
         c.tasks =
             change.tasks.iter().filter_map(|n| w.tasks.get(usize::from(*n).wrapping_sub(1))).map(|t| rows::warning_task(w, t)).collect();
         c.feed = c.tasks.iter().map(|t| rows::task_feed(t, now)).collect();
         c.feed.extend(change.announce.iter().map(|kind| rows::warning_feed(kind, w, now)));
         c.blobs = change.blobs.clone();
+        if w.drill && change.announce.contains(&"warning.closed") {
+            c.send.push(drill_closed(w.id, now));
+        }
         c
     }
 }

@@ -313,7 +313,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn announce_provider(&self, account: &Account, now: Time) -> Result<(), StoreError> {
+    pub(super) async fn announce_provider(&self, account: &Account, now: Time) -> Result<(), StoreError> {
         let stopped = account.stopped(now);
         let up = stopped.is_none();
         metrics::provider_up(account.provider.channel().as_str(), account.name(), up);

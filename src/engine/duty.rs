@@ -92,7 +92,7 @@ impl Engine {
     }
 
     /// The areas of a warning as it names them, or as the directory does.
-    fn area_names(&self, w: &WarningState) -> Vec<String> {
+    pub(super) fn area_names(&self, w: &WarningState) -> Vec<String> {
         let directory = self.directory();
         let name = |d: &Division| directory.divisions.get(d).map(|d| d.name.clone());
         let named = w.content.areas.iter().filter_map(|a| match &a.shape {

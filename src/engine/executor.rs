@@ -83,10 +83,13 @@ impl Engine {
         for claim in plans {
             self.work_plan(claim).await?;
         }
+        for claim in self.take_digests() {
+            self.work_digest(claim).await?;
+        }
         Ok(turn)
     }
 
-    /// A turn that leaves warnings to the caller ([`Engine::work_plan`]): making rows of a plan takes
+    /// A turn that leaves warnings and groups to the caller ([`Engine::work_plan`], [`Engine::take_digests`]): making rows of a plan takes
     /// tens of milliseconds, and nobody's call waits for somebody else's row.
     pub async fn turn_without_plans(&self, limit: usize) -> Result<(Turn, Vec<Claim>), StoreError> {
         let claims = self.store.claim(limit, self.settings.lease).await?;
@@ -287,7 +290,7 @@ impl Engine {
                 self.decide(hand, &Event::Defer { n, until, why: "运营商对该号码的频次限制".into() }, now);
                 continue;
             }
-            let slot = match account.slot(AttemptId { callout: hand.id, n }, now) {
+            let slot = match account.slot(AttemptId { callout: hand.id, n }, hand.around.priority(&hand.stepped.state), now) {
                 Ok(slot) => slot,
                 Err(wait) => {
                     // Not yet: the time is given back, nothing is written, nothing sleeps.
@@ -302,7 +305,7 @@ impl Engine {
                     let s = line::step(&line.state, &LineEvent::DirectSms { member, carried, provider: account.name().to_string() }, now);
                     (s.digit, s)
                 }),
-                Address::Email { .. } => None,
+                Address::Email { .. } | Address::Group { .. } => None,
             };
             // Its own, whether or not he has answered already: on a shared number any other is another's.
             let shown = digit.as_ref().and_then(|(d, _)| *d);

@@ -2,19 +2,24 @@
 //! ten is gone. For sharing what is counted per account, and for whoever needs a second witness; no
 //! decision about a person rests on it.
 
+use super::part::Part;
 use crate::{
     core::time::{Span, Time},
     store::{Doc, Store, StoreError, transfer::GATEWAYS},
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How often a gateway says that it lives.
 pub const BEAT: Span = Span::secs(2);
 /// A gateway that has not said so for this long is gone.
 pub const LAPSE: Span = Span::secs(10);
-/// A new gateway sends nothing for so long: two beats of the others, so that what a provider grants an account is
-/// shared out anew before it takes its part.
+/// What a gateway has heard of the others holds for so long: two beats. Only for so long does it take its part of
+/// what a provider grants an account, and for so long a new gateway waits before it takes any, so that the parts of all
+/// are never more than the whole, whoever comes, goes, stands still or is cut off.
 pub const QUIET: Span = Span::secs(4);
 /// Others may say so at the same moment; each takes its turn.
 const TRIES: usize = 10;
@@ -37,11 +42,13 @@ struct Seen {
 pub struct Gateways {
     store: Arc<dyn Store>,
     me: GatewayId,
+    /// When this one last said that it lives, and from when on it takes its part.
+    said: Mutex<Option<(Time, Time)>>,
 }
 
 impl Gateways {
     pub fn new(store: Arc<dyn Store>, me: GatewayId) -> Gateways {
-        Gateways { store, me }
+        Gateways { store, me, said: Mutex::new(None) }
     }
 
     pub fn me(&self) -> &GatewayId {
@@ -55,6 +62,30 @@ impl Gateways {
     pub async fn beat(&self) -> Result<(), StoreError> {
         let body = |at| serde_json::to_vec(&Seen { at }).map_err(|e| StoreError::Corrupt(e.to_string()));
         self.change(|now| Ok(vec![Doc { id: self.me.0.clone(), body: body(now)? }])).await
+    }
+
+    /// Says that this one lives, and answers its part of what is shared among all: from two beats after it came (or
+    /// came back), until two beats from now.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be said, or the store cannot be read.
+    pub async fn take_part(&self) -> Result<Part, StoreError> {
+        // What is heard now was so when it was asked for, not when the answer came.
+        let asked = self.store.now();
+        self.beat().await?;
+        let from = {
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            // One that comes back after so long is new to the others: they may have struck it out.
+            let from = said.filter(|(at, _)| asked + BEAT < *at + LAPSE).map_or(asked + QUIET, |(_, from)| from);
+            *said = Some((asked, from));
+            from
+        };
+        let live = self.live().await?;
+        let rank = live.iter().position(|g| *g == self.me);
+        // One that is not among them makes them one more.
+        let gateways = live.len() + usize::from(rank.is_none());
+        let few = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(Part { gateways: few(gateways), rank: few(rank.unwrap_or(live.len())), from, until: asked + QUIET })
     }
 
     /// Says that this one ends.
@@ -97,7 +128,11 @@ fn lives(doc: &Doc, now: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{clock::ManualClock, memory::MemoryStore};
+    use crate::{
+        core::send::Channel,
+        engine::limits::{Accounts, testing},
+        store::{clock::ManualClock, memory::MemoryStore},
+    };
     use futures_util::FutureExt;
 
     fn now<T>(f: impl Future<Output = Result<T, StoreError>>) -> T {
@@ -125,5 +160,78 @@ mod tests {
         now(b.leave());
         now(b.leave());
         assert_eq!(names(&b), ["a"]);
+    }
+
+    /// A gateway as far as it takes part: it beats every two seconds while it runs, and takes what it can.
+    struct Taking {
+        gateways: Gateways,
+        accounts: Accounts,
+        beats: Time,
+        stopped: bool,
+    }
+    impl Taking {
+        fn new(store: &Arc<MemoryStore>, name: &str, per_second: u32) -> Taking {
+            let clock = store.clone();
+            let gateways = Gateways::new(store.clone(), GatewayId(name.into()));
+            let accounts = testing::with(Channel::Sms, per_second, 1_000, Arc::new(move || clock.now()));
+            accounts.share_among(now(gateways.take_part()));
+            let at = store.now();
+            Taking { gateways, accounts, beats: at + BEAT, stopped: false }
+        }
+
+        /// How many requests leave at this moment.
+        fn turn(&mut self, at: Time) -> usize {
+            if self.stopped {
+                return 0;
+            }
+            // What it was about to do when it was stopped comes first.
+            let leave = testing::burst(&self.accounts.all()[0], at);
+            if at >= self.beats {
+                self.accounts.share_among(now(self.gateways.take_part()));
+                self.beats = at + BEAT;
+            }
+            leave
+        }
+    }
+
+    #[test]
+    fn a_hard_rate_holds_over_all_gateways_whoever_comes_goes_stands_still_and_wakes() {
+        const RATE: u32 = 900;
+        let clock = Arc::new(ManualClock::new(Time(1_000_000)));
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        let mut all: Vec<Taking> = ["a", "b"].map(|n| Taking::new(&store, n, RATE)).into();
+        let mut left = Vec::new();
+        for ms in 0..90_000u32 {
+            let at = store.now();
+            match ms {
+                8_000 => all.push(Taking::new(&store, "0", RATE)),
+                // Stopped past its lapse, and awake again while the others have its part.
+                15_500 => all[1].stopped = true,
+                41_300 => all[1].stopped = false,
+                // Killed, and another in its place at once.
+                50_000 => {
+                    all[0].stopped = true;
+                    all.push(Taking::new(&store, "c", RATE));
+                }
+                // A soft stop.
+                70_000 => {
+                    all[2].stopped = true;
+                    now(all[2].gateways.leave());
+                }
+                _ => {}
+            }
+            left.push(all.iter_mut().map(|g| g.turn(at)).sum::<usize>());
+            clock.advance(Span::ms(1));
+        }
+        // A tenth of a second's worth may leave at once.
+        let most = RATE as usize * 11 / 10;
+        for (n, second) in left.windows(1_000).enumerate() {
+            let sum: usize = second.iter().sum();
+            assert!(sum <= most + 1, "{sum} in the second from {n} ms on");
+        }
+        let second = |from: usize| left[from..from + 1_000].iter().sum::<usize>();
+        for at in [6_000, 13_000, 28_000, 47_000, 65_000, 80_000] {
+            assert!(second(at) >= RATE as usize * 9 / 10, "nothing is left unused for long: {} in the second from {at} ms on", second(at));
+        }
     }
 }

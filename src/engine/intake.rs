@@ -3,19 +3,22 @@
 use super::{
     ActError, Engine, Issuer, PostError, PostReply,
     apply::{WarningChange, from_json, to_json},
+    drills::{DRILL, SCHEDULE},
     ending::end_letter,
     newer::read_whole,
+    numbers::NUMBERS,
     rows,
 };
 use crate::{
     core::{
         division::Division,
+        drill::DrillScope,
         hazard::Level,
-        ids::{MAX_WARNING, WarningId},
+        ids::{MAX_WARNING, WarningId, is_national_identifier},
         planner::{self, default_expiry},
         policy::RunningPolicy,
         time::{Span, Time},
-        warning::{Content, FieldError, Finding, MessageType, Parsed, Shape, Status},
+        warning::{Content, FieldError, Finding, MessageType, Parsed, Shape},
         warning_life::{EndOrder, PlanHead, Relations, WarningEnd, WarningPhase, WarningState},
     },
     ingest,
@@ -53,15 +56,15 @@ impl Engine {
             return self.known(i, &digest, findings).await;
         }
         let mut relations = Relations::default();
+        // A national identifier is one warning whoever relays it, under whatever name; another one is its sender's own.
+        let same = |i: &&Identity| i.issuer != issuer.id.0 || is_national_identifier(&content.identifier);
         if content.message_type != MessageType::Cancel
-            && let Some(other) = known.iter().find(|i| i.issuer != issuer.id.0)
+            && let Some(other) = known.iter().find(same)
         {
             relations.continues = Some(other.warning);
             relations.joined = true;
-            findings.push(Finding::new(
-                "joined_event",
-                format!("同一编号已由 {} 发布（{}），并入该事件，不重复叫应", other.issuer, other.warning),
-            ));
+            let who = if other.issuer == issuer.id.0 { &other.sender } else { &other.issuer };
+            findings.push(Finding::new("joined_event", format!("同一编号已由 {who} 发布（{}），并入该事件，不重复叫应", other.warning)));
         }
         if content.sent > self.store.now() + FUTURE {
             let ahead = format!("发布时间 {} 晚于当前时间，请发布单位核对时钟", content.sent.rfc3339());
@@ -83,18 +86,18 @@ impl Engine {
             digest: digest.clone(),
             warning: WarningId(0),
         };
-        self.accept(issuer, content, findings, relations, Some(identity), false, raw, now).await
+        self.accept(issuer, content, findings, relations, Some(identity), None, raw, now).await
     }
 
     #[allow(clippy::too_many_arguments)]
-    async fn accept(
+    pub(super) async fn accept(
         &self,
         issuer: &Issuer,
         content: Content,
         findings: Vec<Finding>,
         relations: Relations,
         identity: Option<Identity>,
-        drill: bool,
+        drill: Option<DrillScope>,
         raw: &[u8],
         now: Time,
     ) -> Result<PostReply, PostError> {
@@ -103,6 +106,7 @@ impl Engine {
         let id = id.ok_or_else(|| StoreError::Unavailable("the numbers of warnings are used up; archive this store".into()))?;
         let expires_at =
             content.expires.unwrap_or(content.effective.unwrap_or(now).max(now) + default_expiry(&content.hazard, content.level));
+        let (drill, drill_scope) = (drill.is_some(), drill.filter(|s| !s.is_plain()).map(Box::new));
         let w = WarningState {
             id,
             issuer: issuer.id.clone(),
@@ -112,6 +116,7 @@ impl Engine {
             closed_reason: None,
             closed_at: None,
             drill,
+            drill_scope,
             expires_at,
             policy: RunningPolicy::default(),
             plan: PlanHead::default(),
@@ -133,7 +138,9 @@ impl Engine {
         c.blobs.push(("raw".into(), raw.to_vec()));
         match self.store.commit(WriteLane::Urgent, vec![c]).await?.into_iter().next() {
             Some(Committed::Done) => {
-                metrics::warning_posted(&issuer.id.0, &w.content.hazard.0, w.level(), "accepted");
+                if !drill {
+                    metrics::warning_posted(&issuer.id.0, &w.content.hazard.0, w.level(), "accepted");
+                }
                 Ok(PostReply { id, identifier: w.content.identifier, state: "accepted", duplicate: false, findings })
             }
             Some(Committed::IdentityTaken(i)) => self.known(&i, &digest, findings).await,
@@ -142,46 +149,13 @@ impl Engine {
     }
 
     /// The identity stands: the same content is a duplicate, other content a conflict.
-    async fn known(&self, i: &Identity, digest: &str, findings: Vec<Finding>) -> Result<PostReply, PostError> {
+    pub(super) async fn known(&self, i: &Identity, digest: &str, findings: Vec<Finding>) -> Result<PostReply, PostError> {
         if i.digest != digest {
             return Err(PostError::Conflict { existing: i.warning });
         }
         let state = self.load_warning(i.warning).await?.map_or("accepted", |(w, _)| phase_word(w.phase));
         let identifier = i.identifier.strip_prefix("drill/").unwrap_or(&i.identifier).to_string();
         Ok(PostReply { id: i.warning, identifier, state, duplicate: true, findings })
-    }
-
-    /// A drill, started by an operator: rings, marked everywhere, counted apart.
-    pub async fn start_drill(&self, who: &str, mut content: Content) -> Result<PostReply, PostError> {
-        let now = self.store.now();
-        content.status = Status::Exercise;
-        content.message_type = MessageType::Alert;
-        content.references.clear();
-        let issuer = Issuer {
-            id: crate::core::ids::IssuerId(format!("drill:{who}")),
-            name: "演练".into(),
-            hazards: vec![],
-            divisions: vec![],
-            levels: vec![],
-        };
-        let raw = to_json(&content);
-        let (directory, lookup) = self.people_now().await?;
-        let findings = planner::resolve(&content, &directory, &lookup, &[]).findings;
-        let identity = Identity {
-            issuer: issuer.id.0.clone(),
-            sender: content.sender.clone(),
-            // A name apart: a bureau's warning must never be taken for the rehearsal of it, nor join it.
-            identifier: format!("drill/{}", content.identifier),
-            digest: ingest::digest(&content),
-            warning: WarningId(0),
-        };
-        // A request that is repeated must not ring twice.
-        if let Some(i) =
-            self.store.identities(&identity.identifier).await?.iter().find(|i| i.issuer == identity.issuer && i.sender == identity.sender)
-        {
-            return self.known(i, &identity.digest, findings).await;
-        }
-        self.accept(&issuer, content, findings, Relations::default(), Some(identity), true, &raw, now).await
     }
 
     /// What a message refers to: cancels and updates bind within their sender's rights; what has not
@@ -203,10 +177,13 @@ impl Engine {
                 if target.id == w.id || target.drill != w.drill {
                     continue;
                 }
-                let Some(within) = self.may_bind(w, &target) else {
+                let Some(mut within) = self.may_bind(w, &target) else {
                     w.findings.push(Finding::new("not_bound", format!("{} 无权变更或解除 {}（{}）", w.issuer, target.id, target.issuer)));
                     continue;
                 };
+                if within.is_empty() {
+                    within = w.relations.limits(target.id).to_vec();
+                }
                 let cancel = w.content.message_type == MessageType::Cancel;
                 if w.relations.joined && !cancel {
                     // The other half of it ends what it updates; ending the other half would leave its people to nobody.
@@ -419,8 +396,15 @@ impl Engine {
         Err(StoreError::Unavailable(format!("too many events of {name} at once")))
     }
 
-    /// Named records have no clock of their own; a letter to one would be a mistake of ours.
+    /// Named records that have letters or a clock; for any other it would be a mistake of ours.
     pub(super) async fn work_named(&self, claim: crate::store::Claim) -> Result<(), StoreError> {
+        let Err(claim) = self.park_digest(claim) else { return Ok(()) };
+        match &claim.key {
+            Key::Named(name) if name == NUMBERS => return self.work_numbers(claim).await,
+            Key::Named(name) if name.starts_with(SCHEDULE) => return self.work_schedule(claim).await,
+            Key::Named(name) if name.starts_with(DRILL) => return self.work_drill(claim).await,
+            _ => {}
+        }
         tracing::error!(key = %claim.key, "a named record came due");
         let until = self.store.now() + Span::mins(10);
         self.store.release(&[(claim.key, claim.nonce)], until).await

@@ -10,14 +10,20 @@ use super::{
 use crate::{
     channel::{Address, SendRequest},
     core::{
+        callout::state::{AttemptState, Callout},
         ids::AttemptId,
-        line::{self, Departure, Line, LineEvent, LineLetter, LineStepped},
+        line::{self, Departure, Line, LineEntry, LineEvent, LineLetter, LineStepped},
         phone::Phone,
         send::Channel,
         time::{Span, Time},
+        warning_life::{WarningPhase, WarningState},
     },
-    store::{Claim, Committed, Key, StoreError},
+    store::{CalloutFilter, Claim, Committed, Key, StoreError},
 };
+
+/// Warnings looked through for calls that ring, newest first, and rows read at once.
+const LOOKED_AT: usize = 200;
+const PAGE: usize = 1000;
 
 impl Engine {
     pub(super) async fn work_line(&self, claim: Claim, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
@@ -64,7 +70,7 @@ impl Engine {
                 join(&mut all, &LineEvent::Hold { lead: d.lead, until, why: "运营商对该号码的频次限制".into() }, now);
                 continue;
             }
-            let slot = match account.slot(d.lead, now) {
+            let slot = match account.slot(d.lead, d.priority, now) {
                 Ok(slot) => slot,
                 Err(after) => {
                     if d.group.channel == Channel::Voice {
@@ -100,6 +106,7 @@ impl Engine {
             return self.store.release(&[(claim.key, claim.nonce)], until).await;
         }
         let over = calls_over(&before, &all.state);
+        self.stop_waiting(&all.entries);
         let mut commit = self.line_commit(&phone, claim.record.as_ref(), &all, now, letters);
         if let (Some(wait), Some(due)) = (wait, commit.due)
             && due <= now
@@ -128,6 +135,54 @@ impl Engine {
         let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
         self.give_calls_back(&calls_over(&before, &s.state));
         Ok(())
+    }
+
+    /// After a start: the calls that an earlier process placed and that may still ring hold their lines. Not where
+    /// several gateways share the accounts: whose part a call was is not known.
+    pub async fn find_ringing(&self) -> Result<(), StoreError> {
+        if self.store.shared() {
+            return Ok(());
+        }
+        let filter = CalloutFilter { open: true, ..CalloutFilter::default() };
+        for record in self.reports.warnings(None, LOOKED_AT).await? {
+            let w: WarningState = from_json(&record.key, &record.body)?;
+            let mut cursor = None;
+            while w.phase == WarningPhase::Active {
+                let rows = self.reports.callouts(Some(w.id), &filter, cursor, PAGE).await?;
+                for (record, _) in &rows {
+                    let c: Callout = from_json(&record.key, &record.body)?;
+                    cursor = Some(c.id);
+                    let Some(around) = self.around(c.id).await? else { continue };
+                    for (i, a) in c.attempts.iter().enumerate().filter(|(_, a)| a.rings() && a.state != AttemptState::Queued) {
+                        let person = c.contacts.get(usize::from(a.contact)).and_then(|k| around.chunk.people.get(usize::from(k.person)));
+                        let phone = person.and_then(|p| p.phones.get(usize::from(a.number)));
+                        let account = a.provider.as_deref().and_then(|name| self.accounts.named(name));
+                        if let (Some(phone), Some(account), Some(sent)) = (phone, account, a.sent) {
+                            let lead = AttemptId { callout: c.id, n: i as u16 + 1 };
+                            account.call_began(lead, phone, sent + w.policy.clocks.call_timeout);
+                        }
+                    }
+                }
+                if rows.len() < PAGE {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was taken back, dropped or put off waits for no slot any more.
+    pub(super) fn stop_waiting(&self, entries: &[LineEntry]) {
+        for e in entries {
+            match e {
+                LineEntry::Withdrawn { attempt } => self.accounts.forget(*attempt),
+                LineEntry::Dropped { attempts, .. } | LineEntry::Held { attempts, .. } => {
+                    attempts.iter().for_each(|a| self.accounts.forget(*a));
+                }
+                LineEntry::Left { flight, .. } => flight.members.iter().for_each(|m| self.accounts.forget(m.attempt)),
+                _ => {}
+            }
+        }
     }
 
     /// The accounts may place other calls instead of these.

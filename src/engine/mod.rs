@@ -2,10 +2,11 @@
 //! escalation and recovery after a crash are this one path ([`executor`]).
 //!
 //! Rooms: `intake` (warnings in), `warning` (a warning's turn), `planning` (plans into rows), `ending`
-//! (ends walked), `returning` (people may go back), `supervising` (the city presses), `places` (what officers add), `policies` (their versions), `duty` (the shift leader), `executor` (the turn),
+//! (ends walked), `returning` (people may go back), `supervising` (the city presses), `places` (what officers add), `policies` (their versions), `duty` (the shift leader), `digest` (what groups are told), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `archiving` (closed warnings leave the store), `cache` (plans and policies in memory).
+//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
+//! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
@@ -14,11 +15,14 @@ mod apply;
 pub mod archiving;
 mod audit;
 mod cache;
+pub mod digest;
 pub mod dispatcher;
+pub mod drills;
 mod duty;
 mod ending;
 mod executor;
 mod facts;
+pub mod forecast;
 pub mod gateways;
 pub mod inbox;
 mod intake;
@@ -26,16 +30,20 @@ mod kin;
 pub mod limits;
 mod lines;
 mod newer;
+pub mod numbers;
+pub mod part;
 mod places;
 mod planning;
 pub mod policies;
 mod provider_ids;
+pub mod readiness;
 mod receipts;
 pub mod reference;
 mod returning;
 mod rows;
 pub mod run;
 mod supervising;
+mod waiting;
 mod warning;
 
 pub use crate::channel::CallbackRequest;
@@ -48,14 +56,20 @@ use crate::{
             Channels,
             state::{Callout, Via},
         },
+        coverage::FilingDate,
         directory::Directory,
         division::Division,
+        drill::schedule::DrillSchedule,
+        forecast::Assumptions,
         hazard::{HazardRight, Level},
         ids::{CalloutId, IssuerId, WarningId},
+        numbers::DeadNumbers,
         outline::Outlines,
         plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson},
         planner::Lookup,
         policy::Policy,
+        rehearsal::Prices,
+        send::Channel,
         time::{Span, Time},
         warning::{FieldError, Finding},
         warning_life::WarningState,
@@ -66,7 +80,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 /// A bureau that may post, as configured.
@@ -102,6 +116,9 @@ pub enum PostError {
     Forbidden(String),
     #[error("{}", .0.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldError>),
+    /// A drill that must not start now.
+    #[error("{0}")]
+    NotNow(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -195,6 +212,14 @@ pub struct Settings {
     pub gateway: String,
     /// Where the borders of divisions run, as far as they were given.
     pub outlines: Arc<Outlines>,
+    /// Drills that start by themselves.
+    pub drills: Vec<DrillSchedule>,
+    /// By when the directory must be confirmed each year.
+    pub filing: Option<FilingDate>,
+    /// What messages and calls cost, for rehearsals.
+    pub prices: Prices,
+    /// What forecasts assume of people and calls.
+    pub assumptions: Assumptions,
 }
 impl Settings {
     /// A request that has not left this long after its intent does not leave any more. Half the time-out:
@@ -215,6 +240,10 @@ impl Default for Settings {
             key: [0; 32],
             gateway: "gateway".into(),
             outlines: Arc::default(),
+            drills: Vec::new(),
+            filing: None,
+            prices: Prices::default(),
+            assumptions: Assumptions::default(),
         }
     }
 }
@@ -244,8 +273,12 @@ pub struct Engine {
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
+    digests: digest::Waiting,
     announcing: tokio::sync::Mutex<()>,
+    /// Of the dead numbers in memory.
+    numbers_version: AtomicU64,
     gateways: gateways::Gateways,
+    forecasts: forecast::Kept,
 }
 
 impl Engine {
@@ -267,7 +300,10 @@ impl Engine {
             settings: parts.settings,
             cache: cache::Cache::default(),
             lookups: dispatcher::Lookups::default(),
+            digests: digest::Waiting::default(),
             announcing: tokio::sync::Mutex::default(),
+            forecasts: forecast::Kept::default(),
+            numbers_version: AtomicU64::new(0),
         };
         engine.reload_directory().await?;
         Ok(engine)
@@ -295,11 +331,11 @@ impl Engine {
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
-    fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
+    pub fn people(&self) -> (Arc<Directory>, Arc<Lookup>) {
         self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// The same, after a look whether another gateway has replaced the directory since.
-    async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
+    pub async fn people_now(&self) -> Result<(Arc<Directory>, Arc<Lookup>), StoreError> {
         self.follow_directory().await?;
         Ok(self.people())
     }
@@ -308,7 +344,7 @@ impl Engine {
         if self.store.docs_version(DIRECTORY).await? != self.directory().version {
             self.reload_directory().await?;
         }
-        Ok(())
+        self.follow_numbers().await
     }
     /// The directory now in force.
     pub fn directory(&self) -> Arc<Directory> {
@@ -322,12 +358,13 @@ impl Engine {
             Some((kind, id, d.body.as_slice()))
         });
         let directory = Directory::from_docs(version, rows).map_err(StoreError::Corrupt)?;
-        self.install(directory);
+        let dead = self.read_numbers().await?;
+        self.install(directory, Arc::new(dead));
         Ok(())
     }
 
-    fn install(&self, directory: Directory) {
-        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()));
+    fn install(&self, directory: Directory, dead: Arc<DeadNumbers>) {
+        let lookup = Arc::new(Lookup::new(&directory).with_outlines(self.settings.outlines.clone()).with_numbers(dead));
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
     }
 
@@ -344,7 +381,10 @@ impl Engine {
         }
         let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
         directory.version = version;
-        self.install(directory);
+        let dead = self.people().1.dead_numbers();
+        self.install(directory, dead);
+        // A number that the clerk has changed takes its flag along.
+        self.prune_numbers().await?;
         Ok(true)
     }
 
@@ -374,21 +414,32 @@ impl Engine {
         self.store.changed().await;
     }
 
-    /// So many gateways live: this one takes its part of what providers grant.
-    pub fn share_accounts(&self, gateways: usize) {
-        self.accounts.share_among(gateways);
+    /// Tells the other gateways that this one lives, and takes its part of what providers grant.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be told or the others could not be asked: the part that was taken before lapses.
+    pub async fn say_alive(&self) -> Result<(), StoreError> {
+        self.accounts.share_among(self.gateways.take_part().await?);
+        Ok(())
     }
 
     /// Tells the metrics how the accounts stand, used or not.
     pub fn measure_accounts(&self) {
         let now = self.store.now();
-        let mut depth: BTreeMap<&'static str, u64> = BTreeMap::new();
         for a in self.accounts.all() {
-            let channel = a.provider.channel().as_str();
-            metrics::provider_up(channel, a.name(), a.stopped(now).is_none());
-            *depth.entry(channel).or_default() += a.depth(now);
+            metrics::provider_up(a.provider.channel().as_str(), a.name(), a.stopped(now).is_none());
         }
-        depth.into_iter().for_each(|(channel, n)| metrics::queue_depth(channel, n));
+        self.waiting().into_iter().for_each(|(channel, n)| metrics::queue_depth(channel.as_str(), n));
+    }
+
+    /// How many attempts wait for a slot here, by channel.
+    pub fn waiting(&self) -> BTreeMap<Channel, u64> {
+        let now = self.store.now();
+        let mut depth = BTreeMap::new();
+        for a in self.accounts.all() {
+            *depth.entry(a.provider.channel()).or_default() += a.depth(now);
+        }
+        depth
     }
 
     /// What had to be filed (报备) for each account, and how it stands.

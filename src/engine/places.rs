@@ -46,6 +46,10 @@ impl Engine {
                     refused = Some(ActError::Conflict(format!("{id} is not active")));
                     return None;
                 }
+                if w.drill_scope.is_some() {
+                    refused = Some(ActError::Conflict(format!("{id} is a drill of chosen people; start another for this place")));
+                    return None;
+                }
                 // Who is called already was read before; another place may have been added since.
                 stale = w.plan.entries != seen.plan.entries;
                 if stale || w.added_places.iter().any(|p| p == place) {

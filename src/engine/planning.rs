@@ -5,6 +5,7 @@ use super::{
     Engine,
     apply::{Around, WarningChange, from_json, plan_blob, to_json},
     cache::Ordinals,
+    drills,
     intake::AREA_TASK,
 };
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
             event::Event,
             state::{Callout, ClosedReason, Successor},
         },
+        drill,
         hazard::Level,
         ids::{CalloutId, RecipientId, WarningId},
         plan::{CHUNK, PlanChunk},
@@ -32,10 +34,11 @@ use std::{
 
 impl Engine {
     pub(super) async fn plan(&self, w: &mut WarningState, change: &mut WarningChange, now: Time) -> Result<(), StoreError> {
-        let (directory, lookup) = self.people_now().await?;
+        let scope = w.drill_scope.as_deref().cloned().unwrap_or_default();
+        let (directory, lookup) = drills::people_for(self.people_now().await?, &scope, now);
         let issuer = self.issuers.iter().find(|i| i.id == w.issuer);
         let rights = issuer.map(|i| i.divisions.clone()).unwrap_or_default();
-        let policy = self.policy();
+        let policy = drills::policy_for(&self.policy(), &scope);
         let input = |only| PlanInput {
             content: &w.content,
             policy: &policy,
@@ -46,7 +49,13 @@ impl Engine {
             drill: w.drill,
             only,
         };
-        let mut out = planner::make_plan(input(None));
+        let narrowed = drills::only_for(&scope);
+        let mut out = planner::make_plan(input(narrowed.as_ref()));
+        drill::only_channels(&mut out.running, &scope.channels);
+        if scope.roll_call {
+            // It is no hazard of anybody's, and is meant to be none.
+            out.findings.retain(|f| f.code != "unknown_hazard");
+        }
         if let Some(other) = w.relations.continues.filter(|_| w.relations.joined)
             && let Some((half, _)) = self.load_warning(other).await?
             && !is_over(&half)
@@ -173,6 +182,11 @@ impl Engine {
     async fn continue_callout(&self, around: &Around, old: CalloutId, id: CalloutId, now: Time) -> Result<Stepped, StoreError> {
         let fresh = || callout::open(around.ctx(self), id, around.start(), now);
         let Some(before) = self.around(old).await? else { return Ok(fresh()) };
+        // A narrower stage leaves alone whom the older one also calls for places outside it (the walk of its end does too).
+        let within = around.warning.relations.limits(before.warning.id);
+        if !within.is_empty() && !before.entry().posts.iter().all(|p| within.iter().any(|d| d.contains(p.place.division))) {
+            return Ok(fresh());
+        }
         let told_only = !around.warning.policy.ladders[usize::from(around.entry().ladder)].ladder.answer;
         let raised = around.entry().level.rank() > before.entry().level.rank();
         let was_told_only = !before.warning.policy.ladders[usize::from(before.entry().ladder)].ladder.answer;

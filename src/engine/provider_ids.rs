@@ -2,13 +2,13 @@
 //!
 //! The id comes with the acceptance and is kept under `sent/ACCOUNT/ID` before the outcome is recorded. A
 //! callback may be faster than its acceptance, or come from before a crash: then it waits and is read again a
-//! few times, and what stays unknown is left as it is, raw.
+//! few times, and what stays unknown is left as it is, raw. Ids are needed for days; then they leave for the archive.
 
 use super::{Engine, apply::to_json, dispatcher::Done, limits::Account};
 use crate::{
     channel::CallbackItem,
     core::{ids::AttemptId, send::Outcome, time::Span},
-    store::{Commit, Head, Key, Lane, StoreError, WriteLane},
+    store::{Commit, Head, Key, Lane, StoreError, WriteLane, archive::PASSING},
 };
 
 /// When a callback about an unknown id is read again.
@@ -22,7 +22,7 @@ pub(super) struct Named {
 }
 
 fn key(account: &str, id: &str) -> Key {
-    Key::Named(format!("sent/{account}/{id}"))
+    Key::Named(format!("{PASSING}{account}/{id}"))
 }
 
 impl Engine {

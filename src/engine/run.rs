@@ -19,13 +19,15 @@ const LONGEST_SLEEP: Span = Span::secs(1);
 
 /// Runs until `stop`: then takes no new work, and waits for requests under way to be recorded.
 pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
-    say_alive(&engine).await;
     if engine.store().shared() {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(gateways::QUIET.to_std()) => {}
+            () = make_room(&engine) => {}
         }
+    }
+    if let Err(e) = engine.arm_schedules().await {
+        tracing::error!(error = %e, "the drills' schedules could not be given their clocks; they are at the next start");
     }
     let lines = inbox::Lines::open(&engine);
     let tracker = TaskTracker::new();
@@ -35,6 +37,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     for _ in 0..2 {
         tracker.spawn(executor(engine.clone(), stop.clone(), permits.clone(), done_tx.clone(), tracker.clone()));
     }
+    tracker.spawn(find_ringing(engine.clone()));
     tracker.spawn(conservation(engine.clone(), stop.clone()));
     tracker.spawn(follow_directory(engine.clone(), stop.clone()));
     tracker.spawn(heartbeat(engine.clone(), stop.clone()));
@@ -42,6 +45,12 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     tracker.close();
     tracker.wait().await;
     lines.close().await;
+    // Not before the last request has left: from then on others take this one's part of every account.
+    if engine.store().shared()
+        && let Err(e) = engine.gateways().leave().await
+    {
+        tracing::warn!(error = %e, "the other gateways could not be told of this one's end");
+    }
 }
 
 async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Semaphore>, done: mpsc::Sender<Done>, tracker: TaskTracker) {
@@ -67,6 +76,14 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
                 }
                 for jobs in gather(turn.jobs, engine.settings().intents) {
                     start(&engine, &permits, &done, &tracker, jobs).await;
+                }
+                for claim in engine.take_digests() {
+                    let engine = engine.clone();
+                    tracker.spawn(async move {
+                        if let Err(e) = engine.work_digest(claim).await {
+                            tracing::error!(error = %e, "a group's digest could not be worked; it is leased and comes back");
+                        }
+                    });
                 }
                 for job in engine.take_lookups() {
                     let engine = engine.clone();
@@ -121,6 +138,13 @@ async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>) {
     }
 }
 
+/// Not waited for: with a million open callouts it takes its time, and nobody's call waits for it.
+async fn find_ringing(engine: Arc<Engine>) {
+    if let Err(e) = engine.find_ringing().await {
+        tracing::warn!(error = %e, "calls of an earlier run could not be found; for a while more lines may be used than there are");
+    }
+}
+
 /// Law 2, all the time: the kept counts against a recount, exported.
 async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
     let mut since = None;
@@ -137,18 +161,24 @@ async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
     }
 }
 
-/// Tells the others, and takes this gateway's share of every account.
-async fn say_alive(engine: &Engine) {
+/// Tells the others, and takes this gateway's part of every account; whether that went well.
+async fn say_alive(engine: &Engine) -> bool {
     if !engine.store().shared() {
-        return;
+        return true;
     }
-    if let Err(e) = engine.gateways().beat().await {
-        tracing::warn!(error = %e, "the other gateways could not be told that this one lives");
+    let said = engine.say_alive().await;
+    if let Err(e) = &said {
+        tracing::warn!(error = %e, "the other gateways could not be told of this one or asked: nothing is sent until they can");
     }
-    match engine.gateways().live().await {
-        Ok(live) => engine.share_accounts(live.len()),
-        Err(e) => tracing::warn!(error = %e, "who else lives could not be asked; the accounts stay shared as they were"),
+    said.is_ok()
+}
+
+/// Waits until the others have taken smaller parts of every account.
+async fn make_room(engine: &Engine) {
+    while !say_alive(engine).await {
+        tokio::time::sleep(gateways::BEAT.to_std()).await;
     }
+    tokio::time::sleep(gateways::QUIET.to_std()).await;
 }
 
 /// Other gateways know of this one while it runs.
@@ -160,11 +190,6 @@ async fn heartbeat(engine: Arc<Engine>, stop: CancellationToken) {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(gateways::BEAT.to_std()) => {}
         }
-    }
-    if engine.store().shared()
-        && let Err(e) = engine.gateways().leave().await
-    {
-        tracing::warn!(error = %e, "the other gateways could not be told of this one's end");
     }
 }
 

@@ -203,6 +203,7 @@ fn warning_part(app: &App, w: &WarningState) -> WarningPart {
         sent: zh(c.sent),
         onset: c.onset.map(zh),
         expires: Some(zh(w.expires_at)),
+        restricted: c.restricted,
     }
 }
 

@@ -180,6 +180,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
             Refusal::Malformed(detail) => Problem::malformed(detail),
+            Refusal::Unproven(detail) => Problem::forbidden(detail),
             Refusal::Invalid(errors) => Problem::invalid(errors),
         }
     }

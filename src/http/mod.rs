@@ -10,6 +10,7 @@ mod api;
 pub mod auth;
 mod boards;
 mod callback;
+mod coverage;
 pub mod error;
 mod events;
 mod extract;

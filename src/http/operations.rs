@@ -46,6 +46,7 @@ pub enum Id {
     ListWarnings,
     GetWarning,
     GetTally,
+    GetForecast,
     ListCallouts,
     CancelWarning,
     ExtendWarning,
@@ -68,6 +69,16 @@ pub enum Id {
     ListPosts,
     ImportDirectory,
     StartDrill,
+    ListDrills,
+    CallRoll,
+    Roll,
+    DrillReport,
+    Coverage,
+    CoverageSheet,
+    ListCalled,
+    ConfirmDirectory,
+    Rehearse,
+    CoveragePage,
     AnswerPage,
     Answer,
     AnswerFeedback,
@@ -146,6 +157,15 @@ const CURSOR: (&str, &str) = ("cursor", "`next_cursor` of the page before");
 const REVEAL: (&str, &str) = ("reveal", "`true`: phone numbers in full; operators and admins only, and it is recorded");
 const DIVISION: (&str, &str) = ("division", "inside this division, 2 to 12 digits");
 
+const COVERAGE: &[(&str, &str)] = &[
+    DIVISION,
+    ("hazard", "only for this event code"),
+    ("level", "only for this level: `red`, `orange`, `yellow`, `blue` or `unknown`"),
+    ("kind", "only gaps of this kind, such as `nobody` or `dead_number`"),
+    PAGING,
+    CURSOR,
+];
+
 /// The table.
 pub const OPERATIONS: &[Operation] = &[
     Operation {
@@ -192,6 +212,13 @@ pub const OPERATIONS: &[Operation] = &[
             "`county`, `township`, `village`, `tier`, `hazard`, `role` or `line` (双叫应); in a relay with the rate of those below",
         )],
         success: &[(200, "Tallies")],
+        ..GET
+    },
+    Operation {
+        id: Id::GetForecast,
+        path: "/api/v1/warnings/{id}/forecast",
+        summary: "When SMS and calls will be done, whom no call reaches before the deadline, and what it costs, from now on",
+        success: &[(200, "Forecast")],
         ..GET
     },
     Operation {
@@ -403,9 +430,112 @@ pub const OPERATIONS: &[Operation] = &[
         id: Id::StartDrill,
         path: "/api/v1/drills",
         summary: "Start a drill: real phones ring, marked everywhere, counted apart",
+        query: &[
+            ("tier", "only these tiers, split by commas: `city`, `county`, `township`, `village`, `point`, `duty_desk`"),
+            ("channel", "only these channels, split by commas: `sms`, `voice`, `email`"),
+            ("at_night", "`true`: it may ring at night although the policy holds drills until morning"),
+            ("beside_real", "`true`: start it even while a real warning runs; otherwise that is 409"),
+        ],
         body: &[("application/json", "Warning")],
         success: &[(202, "Receipt")],
         ..POST
+    },
+    Operation {
+        id: Id::ListDrills,
+        path: "/api/v1/drills",
+        summary: "Drills, newest first, each with figures of its own",
+        query: &[PAGING, CURSOR],
+        success: &[(200, "DrillPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::CallRoll,
+        path: "/api/v1/drills/roll-call",
+        summary: "Call the roll (点名): the numbers whose turn it is, such that each is proved once a quarter",
+        body: &[("application/json", "RollCall")],
+        success: &[(202, "Receipt"), (200, "NothingDue")],
+        ..POST
+    },
+    Operation {
+        id: Id::Roll,
+        path: "/api/v1/drills/roll-call",
+        summary: "How many numbers are proved this quarter, which are not, and the schedules of drills",
+        query: &[DIVISION, PAGING],
+        success: &[(200, "Roll")],
+        ..GET
+    },
+    Operation {
+        id: Id::DrillReport,
+        path: "/api/v1/drills/{id}/report",
+        summary: "What came of a drill: a row a person and channel",
+        query: &[("format", "`json` (if not given), `csv` or `xlsx`")],
+        success: &[(200, "DrillReport")],
+        ..GET
+    },
+    Operation {
+        id: Id::Coverage,
+        path: "/api/v1/directory/coverage",
+        summary: "What is missing: places with nobody to call, dead numbers, no deputy, stale filing, empty roles, desks",
+        query: COVERAGE,
+        success: &[(200, "CoveragePage")],
+        refusals: &[400],
+        ..GET
+    },
+    Operation {
+        id: Id::CoverageSheet,
+        path: "/api/v1/directory/coverage.xlsx",
+        summary: "The same as a workbook",
+        query: COVERAGE,
+        success: &[(200, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")],
+        refusals: &[400],
+        ..GET
+    },
+    Operation {
+        id: Id::ListCalled,
+        path: "/api/v1/directory/called",
+        summary: "Whom a hazard and level would call now, in the order of calling, and through which doors",
+        query: &[
+            ("hazard", "an event code; must be given"),
+            ("level", "`red`, `orange`, `yellow`, `blue` or `unknown`; must be given"),
+            ("stage", "a stage such as `T-2h`"),
+            DIVISION,
+            PAGING,
+            CURSOR,
+        ],
+        success: &[(200, "CalledPage")],
+        refusals: &[400],
+        ..GET
+    },
+    Operation {
+        id: Id::ConfirmDirectory,
+        path: "/api/v1/directory/confirmations",
+        who: ADMIN,
+        summary: "Confirm that the directory of these divisions is right (the yearly filing)",
+        body: &[("application/json", "Confirmation")],
+        success: &[(200, "Confirmed")],
+        ..POST
+    },
+    Operation {
+        id: Id::Rehearse,
+        path: "/api/v1/rehearsals",
+        who: VIEWER,
+        summary: "A warning that is not sent: who would be called, when, by what, at what cost, when voice would be done",
+        query: &[
+            ("at", "a time (RFC 3339) it is taken to be accepted at, or `sent`: today at the hour it was sent; now if not given"),
+            ("persons", "how many persons are listed with their rungs, 0 to 20000; 100 if not given"),
+        ],
+        body: &[("application/json", "Warning"), ("application/cap+xml", "text"), ("application/xml", "text"), ("text/xml", "text")],
+        success: &[(200, "Rehearsal")],
+        ..POST
+    },
+    Operation {
+        id: Id::CoveragePage,
+        path: "/coverage",
+        summary: "What is missing in the directory, as a page",
+        query: COVERAGE,
+        refusals: &[400],
+        page: true,
+        ..PAGE
     },
     Operation {
         id: Id::AnswerPage,

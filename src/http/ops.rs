@@ -60,7 +60,7 @@ async fn measure(app: &App) -> Result<(), StoreError> {
         for record in &batch {
             let warning = warning_of(record)?;
             cursor = Some(warning.id);
-            if warning.phase != WarningPhase::Closed {
+            if warning.phase != WarningPhase::Closed && !warning.drill {
                 let counts = reports.counts(warning.id).await?.by_state;
                 let rows: u64 = counts.values().sum();
                 counts.into_iter().for_each(|(state, n)| *by_state.entry(state).or_default() += n);

@@ -24,6 +24,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("thanks.html", include_str!("../../templates/pages/thanks.html")),
     ("error.html", include_str!("../../templates/pages/error.html")),
     ("status.html", include_str!("../../templates/pages/status.html")),
+    ("coverage.html", include_str!("../../templates/pages/coverage.html")),
 ];
 
 /// What of the warning a page shows.
@@ -43,6 +44,8 @@ pub struct WarningPart {
     pub sent: String,
     pub onset: Option<String>,
     pub expires: Option<String>,
+    /// Not for the public: the page says so to those called.
+    pub restricted: bool,
 }
 
 /// Whom a page is for.

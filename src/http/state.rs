@@ -215,6 +215,7 @@ impl From<PostError> for Problem {
         match error {
             PostError::Conflict { .. } => Problem::conflict(error.to_string()),
             PostError::Forbidden(why) => Problem::forbidden(why),
+            PostError::NotNow(why) => Problem::conflict(why),
             PostError::Invalid(fields) => Problem::invalid(fields),
             PostError::Store(e) => e.into(),
         }

@@ -39,6 +39,9 @@ struct WarningLine {
     on_time_rate: String,
     /// What was reported, in a line.
     reported: String,
+    forecast: String,
+    /// A deadline passes before everybody was called.
+    overruns: bool,
 }
 
 #[derive(Serialize)]
@@ -102,11 +105,13 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
             continue;
         }
         let t = app.tally(&caller, &w).await?;
-        if t.queued + t.calling + t.overdue + t.handed_over + t.unreachable > 0 {
+        let open = t.queued + t.calling + t.overdue + t.handed_over + t.unreachable > 0;
+        if open {
             active.push(w.id);
         }
         // What has ended is not looked at for every page; its sums stand in the API.
         let reported = if w.is_over() && w.end.is_some() { String::new() } else { feedback_of(&app, &w, own).await? };
+        let forecast = if open { app.engine.forecast(w.id, own).await? } else { None };
         warnings.push(WarningLine {
             reported,
             id: w.id.to_string(),
@@ -117,6 +122,8 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
             state: view::warning::phase_zh(&w),
             answer_rate: percent(t.answer_rate),
             on_time_rate: percent(t.on_time_rate),
+            forecast: forecast.as_deref().map(view::forecast::sentence).unwrap_or_default(),
+            overruns: forecast.is_some_and(|f| f.forecast.late() > 0),
             t,
         });
     }

@@ -34,6 +34,9 @@ pub(super) fn finish(mut content: Content, mut notes: Notes) -> Result<Parsed, R
     }
     raise_to_highest(&mut content, notes_ref);
     content.areas = distinct(std::mem::take(&mut content.areas));
+    if content.restricted {
+        notes_ref.add("restricted", "内部或限制发布的报文：只发给被叫应的责任人，不得公开");
+    }
     if content.message_type != MessageType::Cancel {
         look(&content, notes_ref);
     }

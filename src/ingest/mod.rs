@@ -19,12 +19,14 @@ pub mod sheet;
 mod text;
 mod words;
 pub mod xml;
+pub mod xmldsig;
 
 use crate::core::warning::{Content, FieldError, Parsed, Refusal};
 use notes::Notes;
 use sha2::{Digest, Sha256};
 
 pub use cap::write_cap;
+pub use xmldsig::Pinned;
 
 /// The largest body that is read, in bytes: 4 MiB. Real warnings with embedded polygons reach some hundred kB.
 pub const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -60,19 +62,37 @@ impl SourceFormat {
     }
 }
 
-/// Reads a posted body. `charset` is what the Content-Type said; `sender_default` is the issuer's id:
-/// the sender of native JSON, and of XML that names none.
+/// Reads a posted body of an issuer with no pinned keys; see [`read_proved`].
 ///
 /// # Errors
 /// [`Refusal::Malformed`] (400) when the bytes are not a document of that format or break one of its
 /// limits; [`Refusal::Invalid`] (422) when they are, but no warning can be made of them.
 pub fn read(format: SourceFormat, charset: Option<&str>, body: &[u8], sender_default: &str) -> Result<Parsed, Refusal> {
+    read_proved(format, charset, body, sender_default, None)
+}
+
+/// Reads a posted body. `charset` is what the Content-Type said; `sender_default` is the issuer's id:
+/// the sender of native JSON, and of XML that names none. With `pinned` keys a signed XML message is read out of
+/// what the signature covers; without them that it was not checked is a finding.
+///
+/// # Errors
+/// As [`read`]'s, and [`Refusal::Unproven`] (403) when a signature fits no pinned key, or is required and missing.
+pub fn read_proved(
+    format: SourceFormat,
+    charset: Option<&str>,
+    body: &[u8],
+    sender_default: &str,
+    pinned: Option<&Pinned>,
+) -> Result<Parsed, Refusal> {
     if body.len() > MAX_BODY {
         return Err(Refusal::Malformed(format!("the body has {} bytes; at most {MAX_BODY} are read", body.len())));
     }
     let mut notes = Notes::default();
     match format {
         SourceFormat::Json => {
+            if pinned.is_some_and(|p| p.required) {
+                return Err(unsigned("JSON"));
+            }
             let text = charset::decode_json(charset, body, &mut notes)?;
             json::read(&text, sender_default, notes)
         }
@@ -82,6 +102,7 @@ pub fn read(format: SourceFormat, charset: Option<&str>, body: &[u8], sender_def
             if root.name != "alert" {
                 return Err(not_an_alert(&root.name));
             }
+            let root = proved(&text, root, pinned, &mut notes)?;
             if national::is_national(&root) {
                 national::read(&root, sender_default, notes)
             } else {
@@ -89,6 +110,33 @@ pub fn read(format: SourceFormat, charset: Option<&str>, body: &[u8], sender_def
             }
         }
     }
+}
+
+/// What may be read of a document: with pinned keys, what its signature covers.
+fn proved(text: &str, root: xml::Node, pinned: Option<&Pinned>, notes: &mut Notes) -> Result<xml::Node, Refusal> {
+    match (xmldsig::is_signed(&root), pinned) {
+        (false, Some(p)) if p.required => Err(unsigned("a message without an XML signature")),
+        (false, Some(_)) => {
+            notes.add("unsigned", "该发布单位配置了签名公钥，本报文没有签名");
+            Ok(root)
+        }
+        (false, None) => Ok(root),
+        (true, None) => {
+            notes.add("signature_unchecked", "报文带有 XML 签名，但没有为该发布单位配置公钥，签名未核验");
+            Ok(root)
+        }
+        (true, Some(p)) => {
+            let canonical = xmldsig::verified(text, &root, p)
+                .map_err(|why| Refusal::Unproven(format!("the XML signature does not prove this message: {why}")))?;
+            let signed = xml::read(&canonical)?;
+            // The canonical form of an `alert` is an `alert`; checked because everything after builds on it.
+            if signed.name == "alert" { Ok(signed) } else { Err(not_an_alert(&signed.name)) }
+        }
+    }
+}
+
+fn unsigned(what: &str) -> Refusal {
+    Refusal::Unproven(format!("{what} does not come in: this issuer's messages must bear an XML signature of a pinned key"))
 }
 
 /// SHA-256 (hex) of the parsed content: two messages with the same identity and digest are the same

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::core::{
     hazard::{HazardCode, Level},
+    ids::is_national_identifier,
     warning::{Area, Content, MessageType, Parsed, Refusal, Shape},
 };
 
@@ -82,7 +83,7 @@ pub(super) fn read(root: &Node, sender_default: &str, mut notes: Notes) -> Resul
 fn references(root: &Node, notes: &mut Notes) -> Vec<String> {
     let whole = root.line("references").unwrap_or_default();
     let alone: Vec<String> =
-        text::list(&whole).flat_map(str::split_whitespace).filter(|r| cap::is_national_identifier(r)).map(str::to_string).collect();
+        text::list(&whole).flat_map(str::split_whitespace).filter(|r| is_national_identifier(r)).map(str::to_string).collect();
     if alone.is_empty() { cap::references(root, notes) } else { alone }
 }
 

@@ -13,7 +13,8 @@ use quick_xml::{
 
 /// CAP needs five levels, a signature with certificates about eight.
 pub const MAX_DEPTH: usize = 16;
-/// A message for every county of a province with polygons has some thousand.
+/// A message for every county of a province with polygons has some thousand. Comments, instructions and CDATA sections
+/// count as elements: each is a node to whoever makes the document canonical.
 pub const MAX_ELEMENTS: usize = 20_000;
 /// On one element.
 pub const MAX_ATTRIBUTES: usize = 32;
@@ -27,6 +28,8 @@ pub enum Vocabulary {
     Cap12,
     /// `http://com.icss.amp`: the national system's own.
     National,
+    /// XMLDSig: a signature and its parts, never a field.
+    Signature,
     Other,
 }
 
@@ -38,6 +41,7 @@ impl Vocabulary {
             "urn:oasis:names:tc:emergency:cap:1.1" => Vocabulary::Cap11,
             "urn:oasis:names:tc:emergency:cap:1.2" => Vocabulary::Cap12,
             "http://com.icss.amp" => Vocabulary::National,
+            "http://www.w3.org/2000/09/xmldsig#" => Vocabulary::Signature,
             _ => Vocabulary::Other,
         }
     }
@@ -58,7 +62,8 @@ impl Node {
     /// The children of a name, in this element's vocabulary or one that warnings are written in: a
     /// stranger's element (such as a signature's) is never taken for a field.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Node> {
-        self.children.iter().filter(move |c| c.name == name && (c.vocabulary == self.vocabulary || c.vocabulary != Vocabulary::Other))
+        let is_ours = |v: Vocabulary| !matches!(v, Vocabulary::Other | Vocabulary::Signature);
+        self.children.iter().filter(move |c| c.name == name && (c.vocabulary == self.vocabulary || is_ours(c.vocabulary)))
     }
 
     /// Whether there is such a child at all, empty or not.
@@ -91,17 +96,19 @@ pub fn read(text: &str) -> Result<Node, Refusal> {
         let at = reader.buffer_position();
         let bad = |what: String| Refusal::Malformed(format!("line {}: {what}", line_of(text, at)));
         let (space, event) = reader.read_resolved_event().map_err(|e| bad(format!("not well-formed XML: {}", quote(&e.to_string()))))?;
+        if matches!(event, Event::Start(_) | Event::Empty(_) | Event::Comment(_) | Event::PI(_) | Event::CData(_)) {
+            elements += 1;
+            if elements > MAX_ELEMENTS {
+                return Err(bad(format!("more than {MAX_ELEMENTS} elements")));
+            }
+        }
         match event {
             Event::Start(ref start) | Event::Empty(ref start) => {
-                elements += 1;
                 if root.is_some() {
                     return Err(bad("a second root element".into()));
                 }
                 if open.len() >= MAX_DEPTH {
                     return Err(bad(format!("elements nested more than {MAX_DEPTH} deep")));
-                }
-                if elements > MAX_ELEMENTS {
-                    return Err(bad(format!("more than {MAX_ELEMENTS} elements")));
                 }
                 let vocabulary = match space {
                     ResolveResult::Unbound => Vocabulary::None,

@@ -2,10 +2,10 @@
 //! long, unmarked, forbidden or never said. Run by `jiaoying check` and by a test.
 
 use super::{
-    DRILL_MARK, DRILL_SPOKEN, RenderOptions, Renderer,
+    DRILL_GROUP, DRILL_MARK, DRILL_SPOKEN, RenderOptions, Renderer,
     load::file_of,
     plain::Template,
-    sample::{longest, samples, usual},
+    sample::{digest_samples, longest, samples, usual},
     variables::Variable,
     wording::Wording,
 };
@@ -33,6 +33,8 @@ impl fmt::Display for TemplateFault {
 
 /// Providers refuse longer templates, variables included.
 const LONGEST_TEMPLATE: usize = 500;
+/// Bytes of the shortest message that any robot takes.
+const SHORTEST_DIGEST: usize = 2048;
 /// All variables of one call together.
 const LONGEST_VOICE_VARIABLES: usize = 250;
 /// Signs that carriers refuse in templates.
@@ -89,6 +91,41 @@ impl Renderer {
                 match self.render(w.kind, Channel::Email, &facts) {
                     Err(e) => fault(format!("with the {name} sample: {e}")),
                     Ok(message) => check_email(name, &facts, &message, &mut fault),
+                }
+            }
+        }
+        // WeCom's text, which calls everybody up, is the shortest there is.
+        out.extend(self.check_digests(SHORTEST_DIGEST, &|_| Ok(())));
+        out
+    }
+
+    /// Every template of a group's digest, filled with samples, as a robot would take it that takes `longest` bytes.
+    pub fn check_digests(&self, longest: usize, check: &dyn Fn(&Message) -> Result<(), String>) -> Vec<TemplateFault> {
+        let mut out = Vec::new();
+        for (name, section) in digest_samples() {
+            let file = format!("im/{}.md", section.why.as_str());
+            let mut fault = gather(&mut out, &file);
+            let drill = section.drill;
+            let many = vec![section; 12];
+            for sections in [&many[..1], &many[..]] {
+                match self.digest(sections, longest) {
+                    Err(e) if e.file == file => fault(format!("with the {name} sample: {}", e.message)),
+                    Err(e) => fault(e.to_string()),
+                    Ok((m, used)) => {
+                        let title = m.subject.as_deref().unwrap_or_default();
+                        if m.text.len() > longest {
+                            fault(format!("with the {name} sample it has {} bytes, allowed are {longest}", m.text.len()));
+                        }
+                        if m.text.is_empty() || title.is_empty() {
+                            fault(format!("with the {name} sample the title or the text is empty"));
+                        }
+                        if drill && !(title.contains(DRILL_GROUP) && m.text.matches(DRILL_GROUP).count() >= used) {
+                            fault(format!("a drill is not marked {DRILL_GROUP} in title and text"));
+                        }
+                        if let Err(why) = check(&m) {
+                            fault(format!("with the {name} sample: {why}"));
+                        }
+                    }
                 }
             }
         }

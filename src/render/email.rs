@@ -124,7 +124,7 @@ fn colour(level: Level) -> &'static str {
 }
 
 /// A template error with file and line, in one line.
-fn plain_error(e: &Error) -> String {
+pub(super) fn plain_error(e: &Error) -> String {
     let at = match (e.name(), e.line()) {
         (Some(name), Some(line)) => format!("{name}, line {line}: "),
         (Some(name), None) => format!("{name}: "),

@@ -5,11 +5,13 @@
 //! * SMS and voice: `${name}` placeholders, as providers approve them ([`plain`]); numbers are made
 //!   speakable for voice; SMS is kept within its segments.
 //! * E-mail: subject, text and HTML with the link ([`email`]).
+//! * Groups: a digest in markdown, a section a warning ([`digest`]).
 //! * A drill is marked in every message: `[演练]`, spoken 「这是演练」.
 //!
 //! Nothing here decides whom to write to, or sends.
 
 pub mod check;
+mod digest;
 mod email;
 mod load;
 mod plain;
@@ -18,10 +20,12 @@ mod variables;
 pub mod wording;
 
 pub use check::{TemplateCost, TemplateFault, check_templates};
+pub use digest::DRILL_GROUP;
 
 use crate::{
     channel::{Message, MessageKind, VariableRule},
     core::{
+        digest::Section,
         message::{MessageFacts, segments, units},
         send::Channel,
     },
@@ -90,6 +94,7 @@ pub struct Renderer {
     emails: Emails,
     mail_text: Wordings<()>,
     mail_html: Wordings<()>,
+    digests: digest::Digests,
     /// UTF-16 units of the signature with its brackets.
     signature_units: usize,
 }
@@ -103,11 +108,12 @@ impl Renderer {
         let voice_declared = load.declarations("voice/variables.toml");
         let voice = load.plain("voice", &VOICE_KINDS, &voice_declared);
         let (emails, mail_text, mail_html) = load.emails();
+        let digests = digest::Digests::load(&mut load);
         if !load.faults.is_empty() {
             return Err(load.faults);
         }
         let signature_units = units(&options.signature) + 2;
-        Ok(Renderer { options, sms, sms_declared, voice, voice_declared, emails, mail_text, mail_html, signature_units })
+        Ok(Renderer { options, sms, sms_declared, voice, voice_declared, emails, mail_text, mail_html, digests, signature_units })
     }
 
     /// Makes one message in the wording that fits best, for a provider that may send any.
@@ -147,6 +153,15 @@ impl Renderer {
                 self.mail(&text, &html, facts)
             }
         }
+    }
+
+    /// A group's message: as many sections as fit into `longest` bytes, at least one, and how many those are. All of them are
+    /// drills or none is.
+    ///
+    /// # Errors
+    /// A template that fails, by its file.
+    pub fn digest(&self, sections: &[Section], longest: usize) -> Result<(Message, usize), TemplateFault> {
+        self.digests.render(sections, longest)
     }
 
     /// The text to be filed with a provider for approval; `None` where the kind is not spoken.

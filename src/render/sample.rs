@@ -1,9 +1,12 @@
 //! Facts to try templates with: an ordinary warning, the shortest and the longest that life brings.
 
 use crate::core::{
+    digest::{Figures, Section, Town, Why},
+    division::Division,
     hazard::{HazardCode, Level},
     message::{Ask, EndReason, MessageFacts},
     time::Time,
+    warning_life::WarningEnd,
 };
 
 /// Named sample facts, each also as a drill.
@@ -73,5 +76,103 @@ pub fn longest() -> MessageFacts {
         end: Some((usual().sent, EndReason::Covered)),
         options: (10..=40).map(|digit| Ask { digit, what: "地质灾害气象风险未定级".into() }).collect(),
         ..usual()
+    }
+}
+
+/// Sections to try the templates of groups' digests with: every reason, as usual, shortest and longest, each also as a drill.
+pub fn digest_samples() -> Vec<(&'static str, Section)> {
+    let mut all = Vec::new();
+    for why in Why::ALL {
+        let ended = (why == Why::Closed).then_some(WarningEnd::Cancelled);
+        for (name, base) in [("usual", usual_section()), ("shortest", shortest_section()), ("longest", longest_section())] {
+            all.push((name, Section { why, ended, ..base.clone() }));
+            all.push((name, Section { why, ended, drill: true, ..base }));
+        }
+    }
+    all
+}
+
+/// Half an hour into a red rainstorm in one county.
+pub fn usual_section() -> Section {
+    let facts = usual();
+    let town = |code, silent, expected| Town { division: Division(code), silent, expected };
+    let towns = vec![town(140_521_101_000, 12, 40), town(140_521_102_000, 3, 35)];
+    Section {
+        why: Why::Overdue,
+        drill: false,
+        level: facts.level,
+        hazard: facts.hazard_name,
+        headline: facts.headline,
+        issuer: facts.issuer,
+        areas: facts.places,
+        accepted: facts.sent,
+        deadlines: vec![("村级".into(), Time(facts.sent.0 + 300_000)), ("县级".into(), Time(facts.sent.0 + 600_000))],
+        figures: Figures {
+            expected: 1_234,
+            answered: 1_219,
+            on_time: 1_100,
+            reported: 800,
+            silent: 15,
+            overdue: 10,
+            handed_over: 4,
+            unreachable: 1,
+            told: 12,
+            places: 260,
+            places_silent: 6,
+            unclaimed: 2,
+            towns: towns.clone(),
+            ..Figures::default()
+        },
+        towns: ["龙港镇", "中村镇"].map(String::from).into_iter().zip(towns).collect(),
+        ended: None,
+        at: Time(facts.sent.0 + 360_000),
+    }
+}
+
+fn shortest_section() -> Section {
+    let figures = Figures { expected: 1, silent: 1, ..Figures::default() };
+    Section {
+        level: Level::Unknown,
+        hazard: "灾害".into(),
+        headline: String::new(),
+        issuer: String::new(),
+        areas: Vec::new(),
+        deadlines: Vec::new(),
+        towns: Vec::new(),
+        figures,
+        ..usual_section()
+    }
+}
+
+fn longest_section() -> Section {
+    let facts = longest();
+    let big = 4_000_000_000;
+    let towns: Vec<Town> = (0..40).map(|n| Town { division: Division(140_521_101_000 + n), silent: big, expected: big }).collect();
+    let figures = Figures {
+        expected: big,
+        answered: big,
+        on_time: big,
+        reported: big,
+        silent: big,
+        overdue: big,
+        handed_over: big,
+        unreachable: big,
+        closed: big,
+        told: big,
+        places: big,
+        places_silent: big,
+        unclaimed: big,
+        towns: towns.clone(),
+        more_towns: 5_000,
+    };
+    Section {
+        hazard: "地质灾害气象风险".into(),
+        headline: facts.headline.repeat(8),
+        issuer: facts.issuer,
+        areas: facts.places,
+        deadlines: ["市级", "县级", "乡级", "村级", "点位", "值班室"].map(|t| (t.to_string(), facts.sent)).to_vec(),
+        towns: towns.into_iter().map(|t| ("克孜勒苏柯尔克孜自治州乌恰县吉根乡".to_string(), t)).collect(),
+        figures,
+        ..usual_section()
     }
 }

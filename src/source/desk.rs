@@ -9,7 +9,7 @@ use crate::{
     },
     engine::{self, Engine, PostError, PostReply},
     ingest::{
-        self, SourceFormat,
+        self, Pinned, SourceFormat,
         adapt::{self, Adapted, Came, Mapping},
     },
     telemetry::metrics::warning_posted,
@@ -51,6 +51,8 @@ pub enum Handed {
 pub struct Desk {
     engine: Arc<Engine>,
     mappings: BTreeMap<IssuerId, Mapping>,
+    /// Keys that XML signatures are checked against.
+    pinned: BTreeMap<IssuerId, Pinned>,
 }
 
 /// An issuer's mapping: the text of its own file, or the shipped one of this name.
@@ -64,27 +66,37 @@ pub fn mapping(named: &config::MappingFile) -> Result<Mapping, Vec<String>> {
     }
 }
 
-/// Faults of all mappings of a configuration, each with the key it stands at.
+/// The keys of an issuer's XML signatures.
+fn pinned(set: &config::XmlSignature) -> Result<Pinned, String> {
+    Pinned::parse(&set.keys, set.required)
+}
+
+/// Faults of all mappings and pinned keys of a configuration, each with the key it stands at.
 pub fn faults(config: &Config) -> Vec<String> {
-    let named = config.issuers.iter().filter_map(|i| i.mapping.as_ref().map(|m| (i, m)));
-    let told = named.filter_map(|(i, m)| mapping(m).err().map(|faults| (i, faults)));
-    told.flat_map(|(i, faults)| {
-        faults.into_iter().map(|f| config.fault(&format!("issuer[{}].mapping", i.id), f).to_string()).collect::<Vec<_>>()
-    })
-    .collect()
+    let mut told = Vec::new();
+    for i in &config.issuers {
+        let of_mapping = i.mapping.as_ref().and_then(|m| mapping(m).err()).into_iter().flatten();
+        told.extend(of_mapping.map(|f| config.fault(&format!("issuer[{}].mapping", i.id), f).to_string()));
+        let of_keys = i.xmldsig.as_ref().and_then(|x| pinned(x).err());
+        told.extend(of_keys.map(|f| config.fault(&format!("issuer[{}].xmldsig.keys", i.id), f).to_string()));
+    }
+    told
 }
 
 impl Desk {
     /// # Errors
-    /// The faults of the mappings.
+    /// The faults of the mappings and keys.
     pub fn new(engine: Arc<Engine>, config: &Config) -> Result<Desk, Vec<String>> {
-        let mut mappings = BTreeMap::new();
+        let (mut mappings, mut keys) = (BTreeMap::new(), BTreeMap::new());
         for issuer in &config.issuers {
             if let Some(named) = &issuer.mapping {
                 mappings.insert(issuer.id.clone(), mapping(named)?);
             }
+            if let Some(set) = &issuer.xmldsig {
+                keys.insert(issuer.id.clone(), pinned(set).map_err(|f| vec![f])?);
+            }
         }
-        Ok(Desk { engine, mappings })
+        Ok(Desk { engine, mappings, pinned: keys })
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -106,7 +118,8 @@ impl Desk {
             }
             _ => {
                 let (format, charset) = media.and_then(SourceFormat::from_content_type).ok_or(Unread::Media)?;
-                Ok(Reading::One(Box::new(ingest::read(format, charset, body, &issuer.id.0)?)))
+                let pinned = self.pinned.get(&issuer.id);
+                Ok(Reading::One(Box::new(ingest::read_proved(format, charset, body, &issuer.id.0, pinned)?)))
             }
         }
     }

@@ -1,12 +1,14 @@
 //! A watched folder: isolated networks hand over by file. A file is taken only when it is whole: when two
 //! looks in a row find the same size and time, and its name is not that of a file still being written. What
 //! was taken is moved to `done/`, what cannot be a warning to `refused/` with the reason beside it in
-//! `NAME.why.txt`. A file whose warning is not durable yet stays and is tried again; a crash between the
+//! `NAME.why.txt`. One that is no document at all may be a copy that stalled half-way, so it is looked at for half a
+//! minute before it is refused: moved away, its other half would never be seen. A file whose warning is not durable yet stays and is tried again; a crash between the
 //! two leaves a file that is handed over again, which changes nothing.
 
 use super::desk::{Desk, Handed, Reading, Unread};
 use crate::{
     config::{FolderSource, Issuer},
+    core::{time::Span, warning::Refusal},
     ingest::MAX_BODY,
     telemetry::metrics,
 };
@@ -20,6 +22,8 @@ use std::{
 
 /// Files taken at one look; the next look takes the next.
 const AT_ONCE: usize = 100;
+/// How long a file that is no document stays unchanged before it is refused.
+const PATIENCE: Span = Span::secs(30);
 /// Names that are not finished, by their ends.
 const UNFINISHED: &[&str] = &[".tmp", ".part", ".partial", ".writing", ".filepart", ".swp", "~"];
 
@@ -31,11 +35,24 @@ pub struct Folder {
     /// Looks in a row that failed; told once when they reach `failures`.
     failed: u32,
     failures: u32,
-    seen: BTreeMap<String, Size>,
+    /// Looks of which [`PATIENCE`] is made.
+    patience: u32,
+    /// What was found at the last look, and how many looks before it found the same.
+    seen: BTreeMap<String, (Size, u32)>,
 }
 
 /// What must not change between two looks.
 type Size = (u64, Option<SystemTime>);
+
+/// What became of a file.
+#[derive(PartialEq, Eq)]
+enum Took {
+    Moved,
+    /// Another gateway took it.
+    Gone,
+    /// Perhaps half of one: it stays.
+    NotYet,
+}
 
 impl Folder {
     /// # Errors
@@ -45,7 +62,8 @@ impl Folder {
             let dir = set.path.join(part);
             fs::create_dir_all(&dir).map_err(|e| format!("source.folder {}: {e}", dir.display()))?;
         }
-        Ok(Folder { desk, issuer, path: set.path.clone(), failed: 0, failures: set.failures, seen: BTreeMap::new() })
+        let patience = u32::try_from(PATIENCE.0 / set.every.0.max(1)).unwrap_or(u32::MAX).max(1);
+        Ok(Folder { desk, issuer, path: set.path.clone(), failed: 0, failures: set.failures, patience, seen: BTreeMap::new() })
     }
 
     /// One look: takes every file that is whole. How many were taken or refused.
@@ -57,14 +75,18 @@ impl Folder {
                 return 0;
             }
         };
-        let whole: Vec<String> = found.iter().filter(|(n, s)| self.seen.get(*n) == Some(s)).map(|(n, _)| n.clone()).take(AT_ONCE).collect();
-        self.seen = found;
+        let same =
+            |n: &String, s: &Size| self.seen.get(n).filter(|(before, _)| before == s).map_or(0, |(_, looks)| looks.saturating_add(1));
+        self.seen = found.into_iter().map(|(n, s)| (n.clone(), (s, same(&n, &s)))).collect();
+        let mut whole: Vec<(u32, String)> = self.seen.iter().filter(|(_, (_, l))| *l > 0).map(|(n, (_, l))| (*l, n.clone())).collect();
+        // What has been tried already never keeps back what has not.
+        whole.sort();
         let mut taken = 0;
-        for name in whole {
-            match self.take(&name).await {
-                Ok(true) => taken += 1,
-                // Gone meanwhile: another gateway took it.
-                Ok(false) => {}
+        for (looks, name) in whole.into_iter().take(AT_ONCE) {
+            match self.take(&name, looks >= self.patience).await {
+                Ok(Took::NotYet) => continue,
+                Ok(Took::Moved) => taken += 1,
+                Ok(Took::Gone) => {}
                 Err(why) => {
                     self.fails(&format!("{name}: {why}")).await;
                     return taken;
@@ -102,14 +124,14 @@ impl Folder {
         Ok(found)
     }
 
-    /// Hands one file over and moves it. `Err`: it stays and is tried again.
-    async fn take(&self, name: &str) -> Result<bool, String> {
+    /// Hands one file over and moves it; `settled`: it has been as it is for long. `Err`: it stays and is tried again.
+    async fn take(&self, name: &str, settled: bool) -> Result<Took, String> {
         let path = self.path.join(name);
         let body = match fs::symlink_metadata(&path) {
             Ok(meta) if meta.len() > MAX_BODY as u64 => Err(format!("the file has {} bytes; at most {MAX_BODY} are read", meta.len())),
-            Ok(meta) if !meta.is_file() => return Ok(false),
+            Ok(meta) if !meta.is_file() => return Ok(Took::Gone),
             Ok(_) => Ok(fs::read(&path).map_err(|e| e.to_string())?),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Took::Gone),
             Err(e) => return Err(e.to_string()),
         };
         let outcome = match body {
@@ -118,6 +140,7 @@ impl Folder {
                 Err(Unread::Media) => {
                     Err(vec![format!("`{name}` is neither .json nor .xml nor .cap, and {} has no mapping", self.issuer.id)])
                 }
+                Err(Unread::Refused(Refusal::Malformed(_))) if !settled => return Ok(Took::NotYet),
                 Err(Unread::Refused(refusal)) => Err(vec![refusal.to_string()]),
                 Ok(reading) => self.hand_in(reading, &body).await?,
             },
@@ -139,7 +162,7 @@ impl Folder {
                 fs::rename(&path, &to).map_err(|e| format!("{}: {e}", to.display()))?;
             }
         }
-        Ok(true)
+        Ok(Took::Moved)
     }
 
     /// `Ok(Ok)` when something was taken or rightly skipped, `Ok(Err)` with all reasons when nothing was.

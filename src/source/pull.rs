@@ -119,10 +119,16 @@ impl Pull {
     }
 
     async fn take(&mut self, answer: Answer) -> Result<Pulled, String> {
-        let reading = self.desk.read(&self.issuer, answer.media.as_deref(), &answer.body).map_err(|e| match e {
-            Unread::Media => format!("its Content-Type {} is not read here", answer.media.as_deref().unwrap_or("is missing and")),
-            Unread::Refused(why) => why.to_string(),
-        })?;
+        let reading = match self.desk.read(&self.issuer, answer.media.as_deref(), &answer.body) {
+            Ok(reading) => reading,
+            Err(Unread::Media) => {
+                return Err(format!("its Content-Type {} is not read here", answer.media.as_deref().unwrap_or("is missing and")));
+            }
+            Err(Unread::Refused(why)) => {
+                self.tell(&why.to_string()).await;
+                return Err(why.to_string());
+            }
+        };
         let handed = self.desk.hand_in(&self.issuer, reading, &answer.body).await.map_err(|e| e.to_string())?;
         let mut new = 0;
         for (pointer, what) in handed {
@@ -135,13 +141,17 @@ impl Pull {
                 Handed::Unreadable(why) => why.to_string(),
                 Handed::Rejected(why) => format!("{pointer} {why}").trim().to_string(),
             };
-            // The list holds it at every turn; the duty room is told once.
-            if self.told.len() < REMEMBERED && self.told.insert(why.clone()) {
-                self.desk.engine().record_refusal(Some(&self.issuer.id.0), 422, &why).await;
-            }
+            self.tell(&why).await;
         }
         (self.etag, self.modified) = (answer.etag, answer.modified);
         Ok(Pulled::New(new))
+    }
+
+    /// Shows a refusal in the duty room, once: the feed holds it at every turn.
+    async fn tell(&mut self, why: &str) {
+        if self.told.len() < REMEMBERED && self.told.insert(why.to_string()) {
+            self.desk.engine().record_refusal(Some(&self.issuer.id.0), 422, why).await;
+        }
     }
 }
 

@@ -9,7 +9,10 @@ use super::{
     server::Answer,
     taking::{self, Asked},
 };
-use crate::channel::{item::Item, sign::huawei_wsse as wsse};
+use crate::channel::{
+    item::Item,
+    sign::{huawei_sdk::Signed, huawei_wsse as wsse},
+};
 use crate::core::time::{Span, Time};
 use axum::http::request::Parts;
 use serde_json::{Value, json};
@@ -158,14 +161,27 @@ fn report(s: &Shared, a: &Asked<'_>, callback: &str, m: &taking::Message) {
     }
 }
 
+/// X-Sdk-Date and Authorization of a push.
+fn signed(s: &Shared, url: &str, body: &str) -> Vec<(&'static str, String)> {
+    let h = &s.settings.huawei;
+    let date = utc((s.now)()).replace(['-', ':'], "");
+    let target = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest.get(at..).unwrap_or("/"))).unwrap_or("/");
+    let headers = [("content-type", FORM), ("x-sdk-date", date.as_str())];
+    let request = Signed { method: "POST", path_and_query: target, headers: &headers, body: body.as_bytes() };
+    let signature = request.signature(h.app_secret.reveal(), &["content-type", "x-sdk-date"]).unwrap_or_default();
+    let authorization = format!("SDK-HMAC-SHA256 Access={}, SignedHeaders=content-type;x-sdk-date, Signature={signature}", h.app_key);
+    vec![("x-sdk-date", date), ("authorization", authorization)]
+}
+
 fn push(s: &Shared, kind: Kind, url: &str, fields: &[(&str, &str)], about: Option<&str>) -> Push {
     let told: Value = fields.iter().map(|(k, v)| (k.to_string(), json!(v))).collect::<serde_json::Map<_, _>>().into();
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     Push {
         kind,
         url: url.to_string(),
         content_type: FORM,
-        headers: Vec::new(),
-        body: url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish(),
+        headers: if s.settings.huawei.sign_pushes { signed(s, url, &body) } else { Vec::new() },
+        body,
         again: AGAIN.map(|a| s.scaled(a)).to_vec(),
         taken: |status, _| status == 200,
         about: about.map(|a| (a.into(), told)),

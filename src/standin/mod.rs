@@ -10,6 +10,7 @@
 //! * `server`, `listener`: HTTP in; `sms`, `voice`: Aliyun's two products; `nonces`, `capture`, `dice`.
 //! * `tencent`, `huawei`, `twilio`: the other vendors at the same address, each told by its path or headers;
 //!   `taking`: what becomes of what they took; `courier`: their callbacks out.
+//! * `robots`: the group robots of DingTalk, WeCom and Feishu.
 //! * `carrier`: three carriers that the files of `config/providers` describe.
 //! * [`ledger`]: the independent count; [`push`]: callbacks out.
 //! * [`smtp`], [`mail`]: the mail sink; [`smpp`]: a carrier's SMSC.
@@ -26,6 +27,7 @@ pub mod mail;
 mod nonces;
 pub mod people;
 pub mod push;
+mod robots;
 mod server;
 pub mod settings;
 pub mod smpp;
@@ -37,7 +39,8 @@ mod twilio;
 mod twiml;
 mod voice;
 
-pub use settings::{Behaviour, Carrier, Huawei, People, Receipts, StandinSettings, Tencent, Twilio};
+pub use robots::GroupMessage;
+pub use settings::{Behaviour, Carrier, Huawei, People, Receipts, Robots, StandinSettings, Tencent, Twilio};
 
 use crate::channel::{WallClock, http, sign::aliyun_acs3::Key};
 use crate::core::{send::Channel, time::Span};
@@ -83,6 +86,7 @@ pub(crate) struct Shared {
     pub nonces: nonces::Nonces,
     pub pusher: Pusher,
     pub courier: courier::Courier,
+    pub groups: robots::Groups,
     pub capture: Option<capture::Capture>,
     pub tallies: Tallies,
     /// Whether anybody listens; spares the parsing of variables when nobody does.
@@ -131,7 +135,7 @@ pub struct StandinHandle {
     tracker: TaskTracker,
 }
 
-/// Starts a stand-in for the HTTP of Aliyun, Tencent, Huawei and Twilio on `listener`. `now` gives milliseconds since 1970:
+/// Starts a stand-in for the HTTP of Aliyun, Tencent, Huawei, Twilio and the robots on `listener`. `now` gives milliseconds since 1970:
 /// it judges the times in requests and dates receipts.
 pub async fn serve(settings: StandinSettings, listener: TcpListener, now: WallClock) -> io::Result<StandinHandle> {
     let addr = listener.local_addr()?;
@@ -155,6 +159,7 @@ pub async fn serve(settings: StandinSettings, listener: TcpListener, now: WallCl
         nonces: nonces::Nonces::default(),
         pusher,
         courier,
+        groups: robots::Groups::default(),
         capture,
         tallies: Tallies::default(),
         watched: AtomicBool::new(false),
@@ -187,6 +192,10 @@ impl StandinHandle {
     /// The stand-in's own count, as `GET /_standin/counts` shows it.
     pub fn counts(&self) -> serde_json::Value {
         server::counts(&self.shared)
+    }
+    /// What the three groups were told, oldest first.
+    pub fn groups(&self) -> Vec<GroupMessage> {
+        self.shared.groups.told()
     }
     /// Everything accepted, oldest first for each number.
     pub fn sent(&self) -> Vec<ledger::Sent> {

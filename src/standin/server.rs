@@ -4,7 +4,7 @@
 use super::{
     Shared, carrier, huawei,
     listener::{Cut, CuttableListener},
-    sms, tencent, twilio, voice,
+    robots, sms, tencent, twilio, voice,
 };
 use crate::channel::sign::aliyun_acs3::{self as acs3, Received};
 use axum::{
@@ -60,6 +60,7 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, cancel: Canc
             "/_standin/told",
             get(|State(s): State<Arc<Shared>>| async move { axum::Json([s.pusher.told(), s.courier.told()].concat()) }),
         )
+        .route("/_standin/groups", get(|State(s): State<Arc<Shared>>| async move { axum::Json(s.groups.told()) }))
         .route("/_standin/log", get(log))
         .fallback(handle)
         .with_state(shared);
@@ -97,8 +98,11 @@ async fn handle(State(s): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>
     if let Some(capture) = &s.capture {
         capture.write(&parts, &body).await;
     }
-    let aliyuns = !(carrier::is_for(&parts) || twilio::is_for(&parts) || huawei::is_for(&parts) || tencent::is_for(&parts));
-    let answer = if twilio::is_for(&parts) {
+    let aliyuns =
+        !(robots::is_for(&parts) || carrier::is_for(&parts) || twilio::is_for(&parts) || huawei::is_for(&parts) || tencent::is_for(&parts));
+    let answer = if robots::is_for(&parts) {
+        robots::handle(&s, &parts, &body).await
+    } else if twilio::is_for(&parts) {
         twilio::handle(&s, &parts, &body).await
     } else if carrier::is_for(&parts) {
         carrier::handle(&s, &parts, &body).await
@@ -222,6 +226,7 @@ pub(super) fn counts(s: &Shared) -> Value {
         "by_phone": summary.by_phone,
         "faults": {"refused": read(&t.refused), "errors": read(&t.errors), "limited": read(&t.limited),
                    "lost_taken": read(&t.lost_taken), "lost_dropped": read(&t.lost_dropped)},
+        "groups": s.groups.counts(),
         "people": {"replies": read(&t.replies), "keys": read(&t.keys)},
         "pushes": {"items": pushed, "failed": failed, "given_up": given_up},
     })

@@ -28,6 +28,7 @@ pub struct StandinSettings {
     pub huawei: Huawei,
     pub twilio: Twilio,
     pub carrier: Carrier,
+    pub robots: Robots,
 }
 impl Default for StandinSettings {
     fn default() -> Self {
@@ -46,6 +47,7 @@ impl Default for StandinSettings {
             huawei: Huawei::default(),
             twilio: Twilio::default(),
             carrier: Carrier::default(),
+            robots: Robots::default(),
         }
     }
 }
@@ -82,10 +84,12 @@ pub struct Huawei {
     pub app_secret: Secret,
     /// Where replies go, whole URL.
     pub reply_callback: Option<String>,
+    /// Whether the customer has asked for signed pushes.
+    pub sign_pushes: bool,
 }
 impl Default for Huawei {
     fn default() -> Self {
-        Huawei { app_key: "testid".into(), app_secret: Secret::new("testsecret"), reply_callback: None }
+        Huawei { app_key: "testid".into(), app_secret: Secret::new("testsecret"), reply_callback: None, sign_pushes: false }
     }
 }
 
@@ -127,6 +131,32 @@ impl Default for Carrier {
             password: Secret::new("testsecret"),
             xml_callback: None,
             voice_callback: None,
+        }
+    }
+}
+
+/// The group robots.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Robots {
+    pub dingtalk_token: String,
+    pub dingtalk_secret: Secret,
+    pub wecom_key: Secret,
+    pub feishu_hook: String,
+    pub feishu_secret: Secret,
+    /// Enforce the documented limits (DingTalk and WeCom 20 a minute, DingTalk then refuses for 10 minutes; Feishu 100 a minute
+    /// and 5 a second), their windows divided by `speed`.
+    pub limits: bool,
+}
+impl Default for Robots {
+    fn default() -> Self {
+        Robots {
+            dingtalk_token: "testid".into(),
+            dingtalk_secret: Secret::new("testsecret"),
+            wecom_key: Secret::new("testid"),
+            feishu_hook: "testid".into(),
+            feishu_secret: Secret::new("testsecret"),
+            limits: true,
         }
     }
 }

@@ -175,6 +175,18 @@ class Redis:
             told |= {"STORE__REDIS__REPLICAS": "1"}
         return told
 
+    def empty(self):
+        """As if they had just been started, once all is well again after the blows of a round."""
+        for s in filter(lambda s: not s.alive(), self.servers):
+            s.start()
+        until("the servers are as they were", self.settled, 60)
+        for s in self.masters():
+            for words in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("BGREWRITEAOF",)):
+                said = s.ask(*words)
+                if said is None or str(said).startswith("ERR"):
+                    raise SystemExit(f"{' '.join(words)} at {s.address}: {said}")
+        until("the servers are empty", lambda: all(s.ask("DBSIZE") == 0 for s in self.servers))
+
     def stop(self):
         for s in [*self.sentinels, *self.servers]:
             s.stop()

@@ -1,5 +1,6 @@
-"""The stage of one round: Redis, three gateways on it with a line each, the balancer before them, the providers'
-stand-in, the mail sink, the bureau and the people. Built anew for every round, taken down whatever happens.
+"""The stage of one round: three gateways on Redis with a line each, the balancer before them, the providers'
+stand-in, the mail sink, the bureau and the people. Built anew for every round, taken down whatever happens; the Redis
+servers alone stay for the next round, emptied.
 """
 
 import random
@@ -12,7 +13,6 @@ from pathlib import Path
 
 from gateway import Gateway, MailSink, StandIn, die_with_us, free_port, run
 from people import Bureau, Crowd, Promises
-from servers import Redis
 from setup import SECRETS, gateway_settings, standin_settings
 
 HERE = Path(__file__).resolve().parent
@@ -41,8 +41,9 @@ class Forwarder:
 
 
 class Stage:
-    def __init__(self, o, mode, seed, work):
-        self.o, self.mode, self.seed, self.work = o, mode, seed, work
+    def __init__(self, o, redis, seed, work, persons):
+        self.o, self.redis, self.mode, self.seed, self.work = o, redis, redis.mode, seed, work
+        self.persons = persons
         self.dice = random.Random(seed)
         self.token = SECRETS["DUTY_ROOM_TOKEN"]
         self.promises = Promises()
@@ -64,9 +65,7 @@ class Stage:
 
     def build(self):
         o, work = self.o, self.work
-        self.redis = Redis(self.mode, work)
-        self.ends.callback(self.redis.stop)
-        bases = [f"http://127.0.0.1:{free_port()}" for _ in range(GATEWAYS)]
+        self.bases = bases = [f"http://127.0.0.1:{free_port()}" for _ in range(GATEWAYS)]
         self.front = Forwarder("balance", *(b.removeprefix("http://") for b in bases))
         self.ends.callback(self.front.stop)
         self.base = f"http://127.0.0.1:{self.front.port}"
@@ -74,7 +73,7 @@ class Stage:
         self.ends.callback(self.crowd.stopped.set)
         self.sink = MailSink(self.crowd.on_link)
         self.ends.callback(self.sink.shutdown)
-        (work / "standin.toml").write_text(standin_settings(o.speed, self.base, self.seed, o.keep and work / "requests"))
+        (work / "standin.toml").write_text(standin_settings(o.speed, self.base, self.seed, o.keep and work / "requests", many=self.many()))
         self.standin = StandIn(o.binary, work / "standin.toml", work / "standin.log")
         self.ends.callback(self.standin.stop)
         told = self.redis.settings()
@@ -89,10 +88,10 @@ class Stage:
             own = {**told, "STORE__REDIS__JOURNAL": str(work / f"journal-{n + 1}.sqlite")}
             if self.lines:
                 own["STORE__REDIS__ADDRESSES"] = f'["127.0.0.1:{self.lines[n].port}"]'
-            env = gateway_settings(o.speed, self.base, self.sink.address, self.standin.url, o.sms_per_second,
-                                   SERVER__LISTEN=base.removeprefix("http://"), **own)
+            env = gateway_settings(o.speed, self.base, self.sink.address, self.standin.url, self.sms_per_second(),
+                                   SERVER__LISTEN=base.removeprefix("http://"), **self.voice(), **own)
             self.gateways.append(Gateway(o.binary, CONFIG, env, work / f"gateway-{n + 1}.log", base))
-        run(o.binary, "import", o.sheet, "--config", CONFIG, "--allow-uncovered", env=self.gateways[0].environment)
+        run(o.binary, "import", o.sheet(self.persons), "--config", CONFIG, "--allow-uncovered", env=self.gateways[0].environment)
         self.ends.callback(self.stop_gateways)
         for g in self.gateways:
             g.start()
@@ -101,6 +100,19 @@ class Stage:
         self.crowd.start()
         self.bureau = Bureau(bases[0], SECRETS["QIXIANG_KEY"], self.seed, self.promises, bases[1:])
         self.identifiers = []
+
+    def many(self):
+        """Whether so many are called that people must be quick, and few may stay silent, for the round to end in a minute."""
+        return self.persons > 5_000
+
+    def sms_per_second(self):
+        """Of the account, over all gateways: the fan-out takes some seconds, so that blows fall into it."""
+        return self.o.sms_per_second or max(600, self.persons // 7)
+
+    def voice(self):
+        """The documented 100 calls a second and 200 at once would make a night of twenty thousand calls."""
+        limits = {"PER_SECOND": self.persons // 10, "IN_FLIGHT": self.persons // 30, "CONCURRENT_CALLS": self.persons // 4}
+        return {f"PROVIDER__ALIYUN_VOICE__LIMITS__{k}": str(v) for k, v in limits.items()} if self.many() else {}
 
     def post(self, level, divisions, kind="alert", references=()):
         """Posts to a gateway by chance and goes on to the others until one has answered; the identifier."""

@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The providers' side: it shares only their wire formats with us.
     ("standin", &["channel", "core"]),
     ("app", &["channel", "config", "core", "engine", "http", "render", "report", "source", "store", "telemetry"]),
-    ("cli", &["app", "channel", "config", "core", "engine", "ingest", "sample", "standin", "store", "telemetry"]),
+    ("cli", &["app", "channel", "config", "core", "engine", "ingest", "report", "sample", "standin", "store", "telemetry"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

@@ -3,9 +3,11 @@ mod architecture;
 #[macro_use]
 mod conformance;
 mod archive;
+mod digest;
 mod http;
 mod ingest;
 mod migrate;
+mod pacing;
 mod people;
 mod rules;
 mod simulate;

@@ -18,6 +18,8 @@ mod others_kit;
 mod others_next;
 mod others_odd;
 mod others_push;
+mod robots;
+mod robots_codes;
 mod routes;
 mod signatures;
 mod smpp;

@@ -4,30 +4,27 @@ do the gauges and the logs agree.
 
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 
+from bulk import ask_many
 from gateway import Session
 
 ENDED = ("answered", "reported", "closed")
 
 
-def to_rest(base, token, promises, seconds=90, officers=4):
-    """Officers reach everybody who is left and report for them, until every warning has ended by itself; whether it has."""
-    http = Session(base, token)
+def to_rest(bases, token, promises, seconds=90):
+    """Officers reach everybody who is left and report for them, until every warning has ended by itself; whether it has.
+    `bases`: the gateways they do it through."""
+    http = Session(bases[0], token)
 
-    def reach(session, c):
-        if c["state"] not in ENDED:
-            if session.post(f"/api/v1/callouts/{c['id']}/acknowledge", {"method": "phone", "note": "逐一联系"})[0] == 200:
-                promises.answered("manual", c["id"])
-        elif c["state"] == "answered" and c["feedback"] is None:
-            report = {"place": c["posts"][0]["place"], "on_post": True, "note": ""}
-            if session.post(f"/api/v1/callouts/{c['id']}/feedback", report)[0] == 200:
-                promises.reported(c["id"])
-
-    def work(share):
-        session = Session(base, token)
-        for c in share:
-            reach(session, c)
+    def entries():
+        """What is left to enter, of every warning that runs."""
+        for w in left:
+            for c in http.items(f"/api/v1/warnings/{w['id']}/callouts") or []:
+                if c["state"] not in ENDED:
+                    yield ("manual", c["id"]), "POST", f"/api/v1/callouts/{c['id']}/acknowledge", {"method": "phone", "note": "逐一联系"}
+                elif c["state"] == "answered" and c["feedback"] is None:
+                    report = {"place": c["posts"][0]["place"], "on_post": True, "note": ""}
+                    yield ("report", c["id"]), "POST", f"/api/v1/callouts/{c['id']}/feedback", report
 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -36,10 +33,13 @@ def to_rest(base, token, promises, seconds=90, officers=4):
             left = [w for w in listed if w["state"] != "closed"]
             if not left:
                 return True
-            todo = [c for w in left for c in http.items(f"/api/v1/warnings/{w['id']}/callouts") or []]
-            todo = [c for c in todo if c["state"] != "closed" and not (c["state"] in ENDED and c["feedback"])]
-            with ThreadPoolExecutor(officers) as pool:
-                list(pool.map(work, [todo[n::officers] for n in range(officers)]))
+            for (how, callout), status, _ in ask_many(bases, token, list(entries())):
+                if status != 200:
+                    continue
+                if how == "manual":
+                    promises.answered("manual", callout)
+                else:
+                    promises.reported(callout)
         time.sleep(0.5)
     return False
 
@@ -58,6 +58,21 @@ def conservation(base, token, seconds=15):
                 return said
         time.sleep(0.5)
     return said
+
+
+def over_the_rate(sent, per_second, in_flight=256, window=10):
+    """A hard rate of an account holds over all gateways, whoever of them comes and goes: what the provider took in any
+    `window` seconds, if it was more than was granted. A tenth of a second's worth may leave at once, anew when the parts change
+    (ten times in a window at most), and what is in flight may arrive together."""
+    most = per_second * (window + 1) + in_flight
+    at = sorted(s["at"] / 1000 for s in sent if s["channel"] == "sms")
+    first = 0
+    for last, when in enumerate(at):
+        while at[first] < when - window:
+            first += 1
+        if last - first + 1 > most:
+            return [f"the account took {last - first + 1} messages within {window} s, and grants {per_second} a second"]
+    return []
 
 
 def posted_again(bureau, identifiers):

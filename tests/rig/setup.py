@@ -42,7 +42,9 @@ def gateway_settings(speed, base, sink, standin, sms_per_second=200, **more):
     return environment({**SECRETS, **{f"JIAOYING__{k}": v for k, v in over.items()}})
 
 
-def standin_settings(speed, base, seed, capture=None):
+def standin_settings(speed, base, seed, capture=None, many=False):
+    """`many`: thousands are called; then more of them answer by themselves."""
+    people = "reply_share = 0.55\nkeypress_share = 0.70\nnever_share = 0.04" if many else "reply_share = 0.40\nkeypress_share = 0.50\nnever_share = 0.15"
     return f"""
 access_key_id = "{SECRETS['ALIYUN_ACCESS_KEY_ID']}"
 access_key_secret = "{SECRETS['ALIYUN_ACCESS_KEY_SECRET']}"
@@ -60,12 +62,10 @@ latency = "{window(0.2 * speed * speed, speed)}"
 duplicate_share = 0.05
 lost_share = 0.02
 [people]
-reply_share = 0.40
+{people}
 other_words_share = 0.02
-keypress_share = 0.50
 wrong_key_share = 0.04
 hang_up_share = 0.05
 listen_share = 0.04
 busy_share = 0.05
-never_share = 0.15
 """

@@ -3,9 +3,11 @@
 
     tests/vendors/judge.py DIRECTORY... [--sample 200] [--secret TEXT]
 
-The judge is oracles/aliyun_acs3.py of the shared material (JIAOYING_SHARED, else ../shared or ../../shared beside
-the checkout); it exits 77 where that is absent. The key is --secret, else the file `access-key-secret` beside the
-captures, which a demo with `--data` leaves there: it is its stand-in's, drawn anew every time, and opens nothing.
+The judges are oracles/aliyun_acs3.py of the shared material (JIAOYING_SHARED, else ../shared or ../../shared beside
+the checkout) and, for group robots (`…_dingtalkRobot.json`, `…_feishuRobot.json`), dingtalk_sign.py and feishu_sign.py;
+it exits 77 where they are absent. The key is --secret, else the file `access-key-secret` beside the
+captures (of robots: `robot-secret`), which a demo with `--data` leaves there: it is its stand-in's, drawn anew every
+time, and opens nothing. WeCom's robot signs nothing, so nothing of it is judged.
 Of each directory a fair sample is taken: spread over the whole run, every API in it. One byte of the body, the
 address or a signed header changed, and the same judge must refuse: else nothing was proved. Needs the environment
 that tests/vendors/run makes. Prints `N passed, N failed`.
@@ -25,17 +27,27 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def find_oracle():
+def find_oracles():
     asked = os.environ.get("JIAOYING_SHARED")
     for folder in [Path(asked)] if asked else [ROOT.parent / "shared", ROOT.parent.parent / "shared"]:
-        oracle = folder / "oracles" / "aliyun_acs3.py"
-        if oracle.is_file():
-            return oracle
+        oracles = {name: folder / "oracles" / f"{name}.py" for name in ("aliyun_acs3", "dingtalk_sign", "feishu_sign")}
+        if all(o.is_file() for o in oracles.values()):
+            return oracles
     return None
 
 
-def verdict(oracle, path):
+# A robot's requests by the name they are captured under: its judge, and where that one finds the key.
+ROBOTS = {"dingtalkRobot": ("dingtalk_sign", "DINGTALK_SECRET"), "feishuRobot": ("feishu_sign", "FEISHU_SECRET")}
+UNSIGNED = {"wecomRobot"}
+
+
+def judge_of(path):
+    return ROBOTS.get(action(path), ("aliyun_acs3", "ALIYUN_SK"))[0]
+
+
+def verdict(oracles, path, like=None):
     """(True, "") where the signature is what the official signer makes of the request; else why not."""
+    oracle = oracles[judge_of(like or path)]
     said, argv, code = io.StringIO(), sys.argv, None
     sys.argv = [str(oracle), str(path)]
     try:
@@ -78,9 +90,20 @@ def flip(text, at):
     return text[:at] + ("8" if text[at] != "8" else "9") + text[at + 1 :]
 
 
-def tampered(request):
+def tampered(request, name):
     """The request with one byte changed, in each place where it matters."""
     out = {}
+    if name == "dingtalkRobot":
+        # Time and signature stand in the address; the signature covers nothing else.
+        for where in ("timestamp=", "sign="):
+            at = request["url"].index(where) + len(where) + 3
+            out[where.rstrip("=")] = {**request, "url": flip(request["url"], at)}
+        return out
+    if name == "feishuRobot":
+        for where in ('"timestamp":"', '"sign":"'):
+            at = request["body"].index(where) + len(where) + 3
+            out[where.strip('":')] = {**request, "body": flip(request["body"], at)}
+        return out
     if request.get("body"):
         out["body"] = {**request, "body": flip(request["body"], len(request["body"]) // 2)}
     address, _, query = request["url"].partition("?")
@@ -102,8 +125,8 @@ def main():
     p.add_argument("--sample", type=int, default=200, help="requests judged of each directory, at most")
     p.add_argument("--secret", help="the key they are signed with")
     o = p.parse_args()
-    oracle = find_oracle()
-    if oracle is None:
+    oracles = find_oracles()
+    if oracles is None:
         print("skipped: the signature judges are not beside this checkout (set JIAOYING_SHARED)")
         return 77
     try:
@@ -111,22 +134,26 @@ def main():
     except ImportError:
         print("the official SDK is not in this Python: run tests/vendors/run first and use its environment (target/vendors-venv)")
         return 1
-    sys.path.insert(0, str(oracle.parent))
+    sys.path.insert(0, str(oracles["aliyun_acs3"].parent))
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="jiaoying-judge-") as folder:
         changed = Path(folder) / "tampered.json"
         for directory in o.directories:
             key = directory / "access-key-secret"
             secret = o.secret or (key.read_text().strip() if key.is_file() else None)
-            files = sorted(directory.glob("*.json"))
+            key = directory / "robot-secret"
+            robot_secret = o.secret or (key.read_text().strip() if key.is_file() else secret)
+            files = sorted(f for f in directory.glob("*.json") if action(f) not in UNSIGNED)
             if not secret or not files:
                 print(f"FAIL {directory}: {'nothing was captured' if not files else 'no key: give --secret, or an access-key-secret file'}")
                 failed += 1
                 continue
             os.environ["ALIYUN_SK"] = secret
+            for _, variable in ROBOTS.values():
+                os.environ[variable] = robot_secret
             good, controls = Counter(), Counter()
             for path in fair_sample(files, o.sample):
-                fits, why = verdict(oracle, path)
+                fits, why = verdict(oracles, path)
                 if not fits:
                     failed += 1
                     print(f"FAIL {path}: {why}")
@@ -135,9 +162,9 @@ def main():
                 if good[action(path)] > 1:
                     continue
                 # The judge must be able to say no, for each API.
-                for where, request in tampered(json.loads(path.read_text(encoding="utf-8"))).items():
+                for where, request in tampered(json.loads(path.read_text(encoding="utf-8")), action(path)).items():
                     changed.write_text(json.dumps(request), encoding="utf-8")
-                    if verdict(oracle, changed)[0]:
+                    if verdict(oracles, changed, path)[0]:
                         failed += 1
                         print(f"FAIL {path}: the judge takes it although one byte of the {where} was changed")
                     else:
@@ -149,7 +176,7 @@ def main():
                 failed += 1
                 print(f"FAIL {directory}: no request could be tampered with, so nothing was proved")
                 continue
-            print(f"ok   {directory}: of {len(files)} captured requests {sum(good.values())} match the official signer ({dict(good)}); "
+            print(f"ok   {directory}: of {len(files)} captured requests {sum(good.values())} match the signer ({dict(good)}); "
                   f"{sum(controls.values())} tampered ones are refused ({dict(controls)})")
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1

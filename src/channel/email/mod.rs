@@ -58,6 +58,7 @@ impl Provider for Email {
         let (name, address) = match &r.to {
             Address::Email { name, address } => (name, address),
             Address::Phone(p) => return Outcome::PermanentNumber { detail: format!("{p} is no e-mail address") },
+            Address::Group { .. } => return Outcome::PermanentNumber { detail: "a group has no e-mail address".into() },
         };
         let Ok(to) = address.parse::<lettre::Address>() else {
             return Outcome::PermanentNumber { detail: "the e-mail address is malformed".into() };

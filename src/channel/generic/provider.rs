@@ -74,7 +74,9 @@ impl Generic {
                 Err(Outcome::PermanentNumber { detail: format!("{p} is not a mainland mobile number, which is all this provider reaches") })
             }
             Address::Phone(p) => Ok(p),
-            Address::Email { .. } => Err(Outcome::PermanentNumber { detail: "an e-mail address cannot be sent SMS or called".into() }),
+            Address::Email { .. } | Address::Group { .. } => {
+                Err(Outcome::PermanentNumber { detail: "only a telephone number can be sent SMS or called".into() })
+            }
         }
     }
 

@@ -1,6 +1,9 @@
 //! Request signatures, one file per scheme. Pure: date and nonce come in as arguments.
 
 pub mod aliyun_acs3;
+pub mod dingtalk;
+pub mod feishu;
+pub mod huawei_sdk;
 pub mod huawei_wsse;
 pub mod tencent_tc3;
 pub mod twilio;

@@ -130,6 +130,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let tasks = world::start(world.clone(), mail.subscribe(), stop.clone());
     let tally = show::until_closed(&world, &id, &say, &stop).await?;
     if o.until_closed {
+        show::last_words(&aliyun, &stop).await;
         stop.cancel();
     } else {
         say.line("预警已结束；网关仍在运行，可用上面的命令再发一条预警，Ctrl-C 退出");
@@ -139,6 +140,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         let _ = t.await;
     }
     let _ = gateway.await;
+    say.groups(&aliyun.groups());
     aliyun.stop().await;
     drop(temporary);
     match tally {

@@ -16,7 +16,7 @@ use crate::{
         warning::{Area, Content, MessageType, Shape, Status},
     },
     engine::Engine,
-    standin::{Behaviour, People, StandinSettings},
+    standin::{Behaviour, People, Robots, StandinSettings},
 };
 use std::{
     collections::BTreeMap,
@@ -31,6 +31,8 @@ pub(super) struct Secrets {
     pub token: String,
     pub callback: String,
     pub access_key: String,
+    /// Of the three groups' robots.
+    pub robot: String,
 }
 impl Secrets {
     pub fn new() -> io::Result<Secrets> {
@@ -39,7 +41,7 @@ impl Secrets {
             getrandom::fill(&mut bytes).map_err(|e| io::Error::other(e.to_string()))?;
             Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
         };
-        Ok(Secrets { issuer: one()?, token: one()?, callback: one()?, access_key: one()? })
+        Ok(Secrets { issuer: one()?, token: one()?, callback: one()?, access_key: one()?, robot: one()? })
     }
 }
 
@@ -74,7 +76,8 @@ pub(super) fn folder(asked: Option<&Path>) -> io::Result<Folder> {
 pub(super) fn keep_key(s: &StandinSettings) -> io::Result<()> {
     let Some(capture) = &s.capture else { return Ok(()) };
     std::fs::create_dir_all(capture)?;
-    std::fs::write(capture.join("access-key-secret"), s.access_key_secret.reveal())
+    std::fs::write(capture.join("access-key-secret"), s.access_key_secret.reveal())?;
+    std::fs::write(capture.join("robot-secret"), s.robots.dingtalk_secret.reveal())
 }
 
 pub(super) fn standin(o: &Options, s: &Secrets, base: &str, folder: &Path) -> StandinSettings {
@@ -87,6 +90,7 @@ pub(super) fn standin(o: &Options, s: &Secrets, base: &str, folder: &Path) -> St
         speed: o.speed,
         behaviour: Behaviour { seed: o.seed, dead_share: 0.01, latency: Span::ms(200), callee_limits: true, ..Behaviour::default() },
         people: People::lively(),
+        robots: Robots { dingtalk_secret: Secret::new(s.robot.clone()), feishu_secret: Secret::new(s.robot.clone()), ..Robots::default() },
         ..StandinSettings::default()
     }
 }
@@ -186,8 +190,29 @@ from = "晋城应急叫应 <warning@example.cn>"
         "provider".to_string(),
         toml::Value::Table(toml::Table::from_iter([("aliyun-sms".to_string(), sms.into()), ("aliyun-voice".to_string(), voice.into())])),
     )]);
-    let text = format!("{head}\n{}", toml::to_string(&providers).map_err(|e| e.to_string())?);
+    let text = format!("{head}\n{}\n{}", toml::to_string(&providers).map_err(|e| e.to_string())?, robots(o, s, aliyun));
     Config::from_text("the demo", &text, &Environment::default()).map_err(|f| f.to_string())
+}
+
+/// Three groups: the county's in each of the three programs that offices use, told in the demo's time.
+fn robots(o: &Options, s: &Secrets, standin: &str) -> String {
+    let scaled = |span: Span| Span::ms((span.0 as f64 / o.speed).ceil() as i64);
+    let (minute, second) = (scaled(Span::mins(1)), scaled(Span::secs(1)));
+    let one = |name: &str, kind: &str, own: &str, limits: &str| {
+        format!(
+            "[provider.{name}]\nkind = '{kind}'\nendpoint = '{standin}'\n{own}\nlimits.per_callee = [{limits}]\n[provider.{name}.group]\nevery = '{}'\ngap = '{}'\nat_all = ['red']\n",
+            scaled(Span::mins(10)).max(Span::secs(1)),
+            scaled(Span::secs(20)).max(Span::ms(100)),
+        )
+    };
+    let twenty = format!("{{ count = 20, window = '{minute}' }}");
+    let five = format!("{{ count = 5, window = '{second}' }}, {{ count = 100, window = '{minute}' }}");
+    [
+        one("dingtalk-group", "dingtalk_robot", &format!("access_token = 'testid'\nsecret = '{}'", s.robot), &twenty),
+        one("feishu-group", "feishu_robot", &format!("hook = 'testid'\nsecret = '{}'", s.robot), &five),
+        one("wecom-group", "wecom_robot", "key = 'testid'", &twenty),
+    ]
+    .concat()
 }
 
 /// A red rainstorm warning in the shape and words of a real one.

@@ -5,13 +5,35 @@ use super::{
     setup::Secrets,
     world::{World, worth_seeing},
 };
-use crate::{cli::Failure, core::division::Division, store::FeedItem};
+use crate::{
+    cli::Failure,
+    core::division::Division,
+    standin::{GroupMessage, StandinHandle},
+    store::FeedItem,
+};
 use serde_json::Value;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Lines of one kind shown in full; of the rest every twentieth.
 const SHOWN: usize = 12;
+
+/// The stand-in's groups, as people call the programs.
+const GROUPS: [(&str, &str); 3] = [("dingtalk", "钉钉"), ("feishu", "飞书"), ("wecom", "企业微信")];
+
+/// Waits a moment for the groups to be told the end, too.
+pub(super) async fn last_words(standin: &StandinHandle, stop: &CancellationToken) {
+    let ended = |robot: &str| {
+        let is_end = |m: &GroupMessage| m.robot == robot && (m.text.contains("叫应结束") || m.text.contains("叫应完成"));
+        standin.groups().iter().any(is_end)
+    };
+    for _ in 0..100 {
+        if stop.is_cancelled() || GROUPS.iter().all(|(robot, _)| ended(robot)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
 
 /// Where lines go: with `--json` standard output is kept for the result.
 pub(super) struct Voice {
@@ -36,6 +58,16 @@ impl Voice {
             "  curl -sS {base}/api/v1/warnings -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' -d '{body}'",
             s.issuer
         ));
+    }
+
+    /// What the three groups were told: how much, and the last of it.
+    pub fn groups(&self, told: &[GroupMessage]) {
+        self.line("── 群播报 ──");
+        for (robot, name) in GROUPS {
+            let all: Vec<&GroupMessage> = told.iter().filter(|m| m.robot == robot).collect();
+            let last = all.last().map_or("—", |m| m.text.lines().next().unwrap_or_default()).replace("**", "");
+            self.line(&format!("  {name} {} 条，最后一条：{}", all.len(), last.trim()));
+        }
     }
 
     fn tally(&self, t: &Value) {

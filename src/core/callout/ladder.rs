@@ -5,17 +5,10 @@ use crate::core::{
     ids::CalloutId,
     line::{LineAsk, LineLetter},
     plan::PlanPerson,
-    policy::{At, Rung, Who},
+    policy::{Rung, Who},
     send::Channel,
     time::{Span, Time},
 };
-
-fn rung_time(rung: &Rung, start: Time, due_at: Time) -> Time {
-    match rung.at {
-        At::Start(s) => start + s,
-        At::Deadline(s) => due_at + s,
-    }
-}
 
 impl Work<'_> {
     pub(super) fn open(&mut self, id: CalloutId, start: Time) {
@@ -26,7 +19,7 @@ impl Work<'_> {
         let unreachable = !has_door && !told_only;
         // In a relay it is called when somebody above has answered, or had the time to.
         let wait = entry.relay.as_ref().map_or(Span::ZERO, |r| r.wait);
-        let first = self.ctx.ladder.rungs.first().map(|r| rung_time(r, start + wait, start + entry.deadline));
+        let first = self.ctx.ladder.rungs.first().map(|r| r.at.time(start + wait, start + entry.deadline));
         let next_rung = first.map(|t| entry.hold_until.map_or(t, |h| h.max(t)));
         self.did(Entry::Opened {
             id,
@@ -46,7 +39,7 @@ impl Work<'_> {
 
     fn has_door(&self, p: &PlanPerson) -> bool {
         let c = self.ctx.channels;
-        (c.sms && p.phones.iter().any(|n| n.is_mobile())) || (c.voice && !p.phones.is_empty()) || (c.email && p.email.is_some())
+        p.phones.iter().any(|n| c.reaches(n)) || (c.email && p.email.is_some())
     }
 
     /// Somebody above answered (逐级转发): it is this one's turn, unless it came already.
@@ -84,7 +77,7 @@ impl Work<'_> {
                 // Never before now: a rung whose time has passed follows at once, in its own turn.
                 Some(r) => {
                     let (start, due_at) = self.state.ladder_times(self.ctx.entry);
-                    Some(rung_time(r, start, due_at))
+                    Some(r.at.time(start, due_at))
                 }
                 None if self.state.told_only => None,
                 None => Some(self.now + self.ctx.ladder.repeat),
@@ -305,6 +298,8 @@ impl Work<'_> {
             lookups: self.ctx.clocks.lookup,
             sending_timeout: self.ctx.sending_timeout,
             not_before,
+            tier: self.ctx.entry.posts.first().map(|p| p.tier),
+            due: Some(self.state.due_at),
         };
         self.effects.line.push((phone, LineLetter::Ask(ask)));
     }

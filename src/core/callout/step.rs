@@ -29,6 +29,12 @@ pub struct Channels {
     pub voice: bool,
     pub email: bool,
 }
+impl Channels {
+    /// Whether some channel can ring or write to this number: a landline receives no SMS.
+    pub fn reaches(self, phone: &Phone) -> bool {
+        self.voice || (self.sms && phone.is_mobile())
+    }
+}
 
 /// Everything a callout's decisions may look at; all of it frozen when the plan was made.
 #[derive(Clone, Copy, Debug)]

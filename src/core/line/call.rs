@@ -6,7 +6,9 @@ use crate::core::{
         event::LineNews,
         state::{AskKind, Relation},
     },
+    duty_call::DutyCall,
     ids::{AttemptId, RecipientId},
+    priority::Priority,
     send::{Channel, Outcome},
     time::{Span, Time},
 };
@@ -36,6 +38,17 @@ pub struct Departure {
     pub members: Vec<Member>,
     /// SMS asks carry a digit; calls are answered by key.
     pub digit: Option<u8>,
+    /// The highest of its members'.
+    pub priority: Priority,
+}
+
+impl LineAsk {
+    pub fn priority(&self) -> Priority {
+        if DutyCall::is_one(self.attempt) {
+            return Priority::first_of(self.level, self.drill);
+        }
+        Priority::of(self.level, self.drill, self.tier, self.attempt.callout.ordinal, self.due)
+    }
 }
 
 fn group_of(ask: &LineAsk) -> Group {
@@ -60,12 +73,12 @@ fn member(ask: &LineAsk) -> Member {
 }
 
 impl Line {
-    /// What could leave now: at most one call, and any gathered messages. Reds first.
+    /// What could leave now: at most one call, and any gathered messages. Reds first, drills last.
     pub fn departures(&self, now: Time) -> Vec<Departure> {
         let mut out: Vec<Departure> = Vec::new();
         let mut ready: Vec<&super::Waiting> =
             self.waiting.iter().filter(|w| !self.is_flying(w.ask.attempt) && self.ready_at(w) <= now).collect();
-        ready.sort_by_key(|w| (std::cmp::Reverse(w.ask.level.rank()), w.since, w.ask.attempt));
+        ready.sort_by_key(|w| (w.ask.drill, std::cmp::Reverse(w.ask.level.rank()), w.since, w.ask.attempt));
         let mut call_taken = self.flights.iter().any(|f| f.channel == Channel::Voice);
         for w in &ready {
             let group = group_of(&w.ask);
@@ -78,16 +91,18 @@ impl Line {
                 continue;
             }
             call_taken |= group.channel == Channel::Voice;
-            let members: Vec<Member> = self
+            let together: Vec<&LineAsk> = self
                 .waiting
                 .iter()
                 .filter(|x| group_of(&x.ask) == group && !self.is_flying(x.ask.attempt) && x.not_before.is_none_or(|t| t <= now))
-                .map(|x| member(&x.ask))
+                .map(|x| &x.ask)
                 .collect();
+            let priority = together.iter().map(|a| a.priority()).min().unwrap_or(w.ask.priority());
+            let members: Vec<Member> = together.into_iter().map(member).collect();
             let Some(lead) = members.first().map(|m| m.attempt) else { continue };
             let asks = group.channel == Channel::Sms && group.kind.asks();
             let digit = asks.then(|| self.digit_for(&lead.callout, None, members[0].contact, now));
-            out.push(Departure { lead, group, members, digit });
+            out.push(Departure { lead, group, members, digit, priority });
         }
         out
     }

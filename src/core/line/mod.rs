@@ -16,7 +16,7 @@ mod reply;
 mod tests;
 
 pub use call::{Departure, Group};
-pub use quota::CalleeRule;
+pub use quota::{CalleeRule, Hours};
 pub use reply::{AskFacts, ReplyMeaning, reply_meaning};
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
         event::LineNews,
         state::{AskKind, Relation, is_zero},
     },
+    directory::Tier,
     hazard::Level,
     ids::{AttemptId, CalloutId, RecipientId},
     phone::Phone,
@@ -59,8 +60,12 @@ pub struct LineAsk {
     pub sending_timeout: Span,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,
+    /// The callout's tier and `due_at`: whose turn it is. Older gateways did not say them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Time>,
 }
-
 /// Letters to a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "letter", rename_all = "snake_case")]

@@ -45,6 +45,8 @@ fn ask(ordinal: u32, relation: Relation, channel: Channel) -> LineAsk {
         lookups: [Span::secs(5), Span::secs(30), Span::secs(120)],
         sending_timeout: Span::secs(15),
         not_before: None,
+        tier: None,
+        due: None,
     }
 }
 
@@ -189,7 +191,7 @@ fn two_of_one_number_written_to_at_the_same_moment_carry_different_digits() {
 
 #[test]
 fn the_limits_per_callee_keep_a_reserve_for_red_and_half_for_drills() {
-    let rules = [CalleeRule { count: 10, window: Span::hours(1) }];
+    let rules = [CalleeRule { count: 10, window: Span::hours(1), hours: None }];
     let mut n = Number::new();
     let now = |n: &Number| n.now;
     for i in 0..5 {

@@ -6,6 +6,7 @@ use crate::core::{
     directory_names::spoken_names,
     division::{Division, DivisionLevel},
     ids::RecipientId,
+    numbers::DeadNumbers,
     outline::Outlines,
     time::Time,
 };
@@ -23,7 +24,7 @@ pub enum Target {
 }
 
 /// The indexes. Hash maps here are only asked, never walked: no order depends on them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Lookup {
     /// Of the directory this was built from.
     pub version: u64,
@@ -43,6 +44,8 @@ pub struct Lookup {
     tops: Vec<Division>,
     /// See [`Lookup::outlines`].
     outlines: Arc<Outlines>,
+    /// See [`Lookup::dead`].
+    dead: Arc<DeadNumbers>,
 }
 
 impl Lookup {
@@ -87,6 +90,21 @@ impl Lookup {
     /// The same with the borders of divisions, as far as they are known.
     pub fn with_outlines(self, outlines: Arc<Outlines>) -> Lookup {
         Lookup { outlines, ..self }
+    }
+
+    /// The same with what receipts proved of numbers.
+    pub fn with_numbers(self, dead: Arc<DeadNumbers>) -> Lookup {
+        Lookup { dead, ..self }
+    }
+
+    /// The same, to be handed on to the next directory's lookup.
+    pub fn dead_numbers(&self) -> Arc<DeadNumbers> {
+        self.dead.clone()
+    }
+
+    /// Numbers that were proved dead; tried last.
+    pub fn dead(&self) -> &DeadNumbers {
+        &self.dead
     }
 
     /// Where the borders of divisions run; empty where nobody gave any.

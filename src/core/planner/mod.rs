@@ -5,17 +5,20 @@
 //! area that cannot be read, a role nobody knows, a hazard without a rule become findings.
 //!
 //! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places · `rows`
-//! holds the policy's row · `people` gathers posts into persons and writes the entries · `relay` says who waits for whom.
+//! holds the policy's row · `near` measures how far places are from the hazard · `people` gathers posts into persons
+//! and writes the entries · `relay` says who waits for whom · [`survey`] asks every post of the territory for coverage.
 
 pub mod area;
 mod drawn;
 mod expiry;
 pub mod lookup;
 mod names;
+mod near;
 mod people;
 mod relay;
 mod rows;
 mod shape;
+pub mod survey;
 
 pub use area::{Resolved, resolve};
 pub use expiry::default_expiry;
@@ -27,6 +30,7 @@ use super::{
     division::Division,
     hazard::Level,
     ids::RecipientId,
+    phone::Phone,
     plan::PlanChunk,
     policy::{Policy, RunningPolicy, Selector},
     time::Time,
@@ -64,6 +68,8 @@ pub struct Only {
     pub divisions: Vec<Division>,
     /// Sorted.
     pub recipients: Vec<RecipientId>,
+    /// Sorted. Not a limit: who has one of these numbers is called by it first.
+    pub first: Vec<Phone>,
 }
 impl Only {
     fn takes(&self, tier: Tier, division: Division, recipient: RecipientId) -> bool {

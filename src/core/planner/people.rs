@@ -1,7 +1,7 @@
 //! Posts gathered into persons: one entry each, however many posts; then the entries written in the
 //! order of calling, cut into chunks.
 
-use super::{PlanInput, PlanOutput, area::strength, lookup::tier_of, relay::Turns, rows::Way};
+use super::{PlanInput, PlanOutput, area::strength, lookup::tier_of, near::Nearness, relay::Turns, rows::Way};
 use crate::core::{
     directory::{Place, Tier},
     division::DivisionLevel,
@@ -9,6 +9,7 @@ use crate::core::{
     ids::RecipientId,
     plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson, PlanPost},
     policy::AnswerRule,
+    priority::calling_rank,
     warning::Finding,
 };
 use std::{
@@ -53,21 +54,11 @@ pub struct Picks {
 const PEOPLE_A_CHUNK: usize = 60_000;
 
 /// One person's picks, and where he stands in the order of calling: red first, those who must answer
-/// first, then from the point upwards, neighbours side by side.
+/// first, then from the point upwards, nearest to the hazard first, neighbours side by side.
 struct Draft<'a> {
-    key: (Reverse<u8>, bool, u8, &'a Place, RecipientId),
+    key: (Reverse<u8>, bool, u8, u32, &'a Place, RecipientId),
     picks: Range<usize>,
     level: Level,
-}
-
-fn calling_rank(tier: Tier) -> u8 {
-    match tier {
-        Tier::Village | Tier::Point => 0,
-        Tier::Township => 1,
-        Tier::DutyDesk => 2,
-        Tier::County => 3,
-        Tier::City => 4,
-    }
 }
 
 /// Turns picks into the plan's chunks and counts.
@@ -83,6 +74,8 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
         index: HashMap::new(),
         turns: Turns::new(input, &all),
         called: all.picks.iter().filter(|p| all.ways.get(p.way).is_some_and(|w| w.way.answer)).map(|p| p.recipient).collect(),
+        known_dead: HashSet::new(),
+        dead_last: 0,
     };
     for draft in &drafts {
         let picks = all.picks.get(draft.picks.clone()).unwrap_or_default();
@@ -110,6 +103,10 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
         out.chunks.push(writer.take());
     }
     out.places = places.len();
+    if writer.dead_last > 0 {
+        let detail = format!("{}人有号码被回执证实为空号或停机，这些号码放在最后拨打，请核对名册", writer.dead_last);
+        out.findings.push(Finding::new("dead_numbers", detail));
+    }
     if without_number > 0 {
         out.findings.push(Finding::new("without_number", format!("{without_number}人没有电话号码，从代理人一级开始叫应")));
     }
@@ -136,6 +133,7 @@ fn sort_by_person(all: &mut Picks) {
 
 fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
     let mut out = Vec::new();
+    let mut near = Nearness::new(input.content, input.directory, input.lookup);
     let mut start = 0;
     for group in all.picks.chunk_by(|a, b| a.recipient == b.recipient) {
         let picks = start..start + group.len();
@@ -143,7 +141,9 @@ fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
         let Some(first) = group.first() else { continue };
         let (Some(post), Some(way)) = (input.directory.posts.get(first.post), all.ways.get(first.way)) else { continue };
         let level = group.iter().filter_map(|p| all.ways.get(p.way).map(|w| w.level)).max_by_key(|l| strength(*l)).unwrap_or(way.level);
-        let key = (Reverse(strength(level)), !way.way.answer, calling_rank(tier_of(post)), &post.place, first.recipient);
+        // Somebody with posts at several places is as near as the nearest.
+        let distance = group.iter().filter_map(|p| input.directory.posts.get(p.post)).map(|p| near.of(&p.place)).min().unwrap_or(0);
+        let key = (Reverse(strength(level)), !way.way.answer, calling_rank(tier_of(post)), distance, &post.place, first.recipient);
         out.push(Draft { key, picks, level });
     }
     out
@@ -158,6 +158,9 @@ struct Writer<'a> {
     turns: Turns,
     /// Who has a callout of his own. Only asked, never walked.
     called: HashSet<RecipientId>,
+    /// People of the plan who have a number that was proved dead. Only asked, never walked.
+    known_dead: HashSet<RecipientId>,
+    dead_last: usize,
 }
 
 /// More of those beside him than this would be a crowd.
@@ -176,7 +179,14 @@ impl Writer<'_> {
         }
         let r = self.input.directory.recipients.get(&id)?;
         let n = u16::try_from(self.chunk.people.len()).ok()?;
-        self.chunk.people.push(PlanPerson { id, name: r.name.clone(), phones: r.phones.clone(), email: r.email.clone() });
+        let mut phones = r.phones.clone();
+        if self.input.lookup.dead().order(&mut phones) && self.known_dead.insert(id) {
+            self.dead_last += 1;
+        }
+        if let Some(only) = self.input.only.filter(|o| !o.first.is_empty()) {
+            phones.sort_by_key(|p| only.first.binary_search(p).is_err());
+        }
+        self.chunk.people.push(PlanPerson { id, name: r.name.clone(), phones, email: r.email.clone() });
         self.index.insert(id, n);
         Some(n)
     }

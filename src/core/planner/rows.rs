@@ -17,7 +17,7 @@ use std::collections::{BTreeSet, HashMap};
 /// One line of a rule.
 pub struct Line<'a> {
     selectors: Vec<&'a Selector>,
-    ladder: &'a str,
+    pub ladder: &'a str,
     deadline: Option<Span>,
     night: &'a NightRule,
     pub answer: AnswerRule,

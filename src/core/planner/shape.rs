@@ -14,6 +14,9 @@ const EARTH_KM: f64 = 6371.0088;
 /// A line is as wide as this on either side: what is drawn along a river or a road means its banks.
 pub const LINE_REACH_KM: f64 = 1.0;
 
+/// How many edges of a shape are measured; see [`Drawn::distance_km`].
+const EDGES: usize = 200;
+
 /// A shape that can be asked what it holds.
 pub enum Drawn {
     Polygon {
@@ -99,6 +102,30 @@ impl Drawn {
                 let edges = || outline.rings.iter().flat_map(|p| p.exterior().lines());
                 outline.rings.intersects(&Point::new(center[0], center[1])) || edges().any(|l| line_km(*center, &l) <= *radius_km)
             }
+        }
+    }
+
+    /// How far a position is from the hazard it says, in kilometres: 0 inside a polygon or near a line; from a
+    /// circle's centre, which is where the hazard is. Good enough to order by: of many corners some are left out.
+    pub fn distance_km(&self, p: [f64; 2]) -> f64 {
+        let edge = |line: &LineString| {
+            let every = line.0.len().div_ceil(EDGES).max(1);
+            let corners: Vec<Coord> = line.0.iter().step_by(every).chain(line.0.last()).copied().collect();
+            corners.windows(2).map(|w| line_km(p, &Line::new(w[0], w[1]))).fold(f64::INFINITY, f64::min)
+        };
+        match self {
+            Drawn::Circle { center, .. } => distance_km(*center, p),
+            _ if self.holds(p) => 0.0,
+            Drawn::Polygon { ring, .. } => edge(ring.exterior()),
+            Drawn::Line { line, .. } => edge(line),
+        }
+    }
+
+    /// Whether the place it says the hazard is at lies in, or on the border of, a division.
+    pub fn begins_in(&self, outline: &Outline) -> bool {
+        match self {
+            Drawn::Circle { center, .. } => outline.holds(*center),
+            _ => outline.bounds.intersects(self.bounds()) && self.touches(outline),
         }
     }
 

@@ -73,6 +73,10 @@ pub struct RoleRule {
     pub all: bool,
     pub classes: Vec<HazardClass>,
     pub hazards: Vec<HazardCode>,
+    /// What every point of this kind must have, told by coverage where it is missing: words of the titles (职务) of
+    /// its posts, alternatives split by `|`; `转移路线` and `安全地点` ask for the entries of those columns.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expects: Vec<String>,
 }
 impl RoleRule {
     pub fn answers_for(&self, hazard: &HazardCode) -> bool {

@@ -2,9 +2,11 @@
 
 pub mod callouts;
 pub mod directory;
+pub mod drills;
 pub mod feedback;
 pub mod policy;
 pub mod post;
+pub mod readiness;
 pub mod tasks;
 pub mod warnings;
 

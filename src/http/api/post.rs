@@ -1,14 +1,14 @@
-//! Warnings in: an issuer's post, an operator's drill.
+//! Warnings in: an issuer's post.
 
 use super::super::{auth::Caller, error::Problem, extract::Raw, state::App};
 use crate::{
     config,
     core::{
         hazard::Level,
-        warning::{FieldError, Finding, MessageType, Parsed, Shape},
+        warning::{FieldError, Finding, MessageType, Parsed},
     },
     engine::PostReply,
-    ingest::{self, SourceFormat, adapt},
+    ingest::adapt,
     source::{Reading, Unread, desk::Handed},
 };
 use axum::{
@@ -150,21 +150,4 @@ fn batch(items: Vec<Came>) -> Response {
     let accepted = items.iter().any(|i| i.status == 202);
     let status = if accepted { StatusCode::ACCEPTED } else { StatusCode::OK };
     (status, Json(Batch { items })).into_response()
-}
-
-/// `POST /api/v1/drills`: the native JSON warning; whatever its `status`, it is a drill.
-pub async fn start_drill(State(app): State<App>, caller: Caller, headers: HeaderMap, Raw(body): Raw) -> Result<Response, Problem> {
-    let media = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let format = media.and_then(SourceFormat::from_content_type).filter(|(f, _)| *f == SourceFormat::Json);
-    let (format, charset) = format.ok_or_else(|| Problem::unsupported_media("application/json", media))?;
-    let parsed = ingest::read(format, charset, &body, caller.name())?;
-    if let Some(own) = caller.bound_to() {
-        let within = |shape: &Shape| matches!(shape, Shape::Division(d) if own.contains(*d));
-        if !parsed.content.areas.iter().all(|a| within(&a.shape)) {
-            return Err(Problem::forbidden(format!(
-                "this token is bound to division {own}: name divisions inside it as the drill's areas"
-            )));
-        }
-    }
-    Ok(reply(app.engine.start_drill(caller.name(), parsed.content).await?))
 }

@@ -6,7 +6,7 @@ use super::{
         error::Problem,
         extract::{Json as Body, Path, Query, fault},
         state::{App, inside, warning_of},
-        view::{self, Page, warning::WarningView},
+        view::{self, Page, forecast::ForecastView, warning::WarningView},
     },
     id, limit, parsed,
 };
@@ -178,6 +178,14 @@ fn forward_rate(by: GroupBy, key: &str, faces: &[Face]) -> Option<f64> {
         _ => return None,
     };
     Tally::of(below).answer_rate
+}
+
+/// `GET /api/v1/warnings/{id}/forecast`
+pub async fn forecast(State(app): State<App>, caller: Caller, Path(text): Path<String>) -> Result<Json<ForecastView>, Problem> {
+    let warning = app.warning(&caller, id(&text)?).await?;
+    let made = app.engine.forecast(warning.id, caller.bound_to()).await?;
+    let made = made.ok_or_else(|| Problem::not_found(format!("warning {} is not known", warning.id)))?;
+    Ok(Json(view::forecast::shown(&made)))
 }
 
 fn group_name(by: GroupBy, key: &str, warning: &WarningState, directory: &Directory) -> Option<String> {

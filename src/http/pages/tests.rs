@@ -20,6 +20,7 @@ fn sample() -> CalloutPage {
             sent: "7月8日 16:15".into(),
             onset: None,
             expires: Some("7月8日 22:15".into()),
+            restricted: false,
         },
         you: YouPart {
             name: "张三".into(),
@@ -52,7 +53,9 @@ async fn the_ask_has_three_buttons_that_post_and_escapes_what_issuers_write() {
     }
     assert!(!page.contains("<script>alert"), "{page}");
     assert_eq!(page.matches("<form method=\"post\" action=\"/a/tok3n\">").count(), 3);
-    assert!(!page.contains("演练") && !page.contains("情况反馈"));
+    assert!(!page.contains("演练") && !page.contains("情况反馈") && !page.contains("内部信息"));
+    let inner = CalloutPage { w: WarningPart { restricted: true, ..sample().w }, ..sample() };
+    assert!(html(pages().page(StatusCode::OK, "ack.html", inner)).await.contains("内部信息"));
 }
 
 #[tokio::test]

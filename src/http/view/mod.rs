@@ -2,6 +2,7 @@
 
 pub mod callout;
 pub mod directory;
+pub mod forecast;
 pub mod task;
 pub mod timeline;
 pub mod warning;

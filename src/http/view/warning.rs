@@ -236,6 +236,10 @@ pub fn native(c: &Content) -> Value {
     put("stage", json!(c.stage));
     put("sender_name", json!(c.sender_name));
     put("parameters", json!(c.parameters));
+    if c.restricted {
+        // Said only where it is so: the contract's form has no such field.
+        put("restricted", json!(true));
+    }
     Value::Object(out)
 }
 

@@ -16,6 +16,7 @@ use super::{
     xml::{Node, Vocabulary},
 };
 use crate::core::{
+    ids::is_national_identifier,
     time::Time,
     warning::{Content, FieldError, MessageType, Parsed, Refusal, Status},
 };
@@ -147,13 +148,6 @@ fn word<T: Copy>(root: &Node, name: &str, table: &[(&str, T)], notes: &mut Notes
 /// Whether the scope keeps a message from those who are not called.
 pub(super) fn is_restricted(root: &Node) -> bool {
     root.line("scope").is_some_and(|s| s.eq_ignore_ascii_case("Restricted") || s.eq_ignore_ascii_case("Private"))
-}
-
-/// Whether an identifier has the national form `区划+机构14位_时间14位`.
-pub(super) fn is_national_identifier(identifier: &str) -> bool {
-    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
-    let mut parts = identifier.split('_');
-    parts.next().is_some_and(|p| digits(p, 14) || digits(p, 11)) && parts.next().is_some_and(|p| digits(p, 14))
 }
 
 /// Reads an `alert` in one of the CAP vocabularies (or in none, or in one nobody knows: with a finding).

@@ -40,6 +40,8 @@ pub struct Turned {
     pub waiting: usize,
     /// Registered copies that are not on this gateway's shelf.
     pub missing: usize,
+    /// Records and journals that belong to no warning and were let go of, by this gateway.
+    pub cleared: usize,
 }
 
 /// What of a warning's state says when it may leave.
@@ -69,6 +71,13 @@ impl Archived {
         for (w, work) in self.register.works(&*self.live.store).await? {
             if let Err(e) = self.go_on(w, work, me, live, first, &mut turned).await {
                 tracing::warn!(warning = %w, error = %e, "archiving this warning failed; it goes on in the next turn");
+                failed.get_or_insert(e);
+            }
+        }
+        match self.clear(me, live, first).await {
+            Ok(n) => turned.cleared = n,
+            Err(e) => {
+                tracing::warn!(error = %e, "archiving callbacks and journals failed; it goes on in the next turn");
                 failed.get_or_insert(e);
             }
         }

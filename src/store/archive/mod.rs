@@ -1,8 +1,8 @@
 //! The archive: closed and quiet warnings leave the live store for a file, and nobody notices.
 //!
 //! Who lives here: `register` (what of the archive all gateways must know, kept in the live store), `archiver`
-//! (the way out), `returning` (where a warning is, and the way back), `store` and `reports` (the promise over
-//! both places). What is asked of the two stores beyond their own promise is [`Forgetful`].
+//! (the way out), `spent` (the same of what belongs to no warning), `returning` (where a warning is, and the way back), `store` and
+//! `reports` (the promise over both places). What is asked of the two stores beyond their own promise is [`Forgetful`].
 //!
 //! * **Way out.** The gateway of the smallest name picks a warning that is closed and has been quiet for
 //!   [`Archived::after`]. Every live gateway writes a copy into an archive of its own, reads it back
@@ -10,6 +10,8 @@
 //!   the live store told to forget, and it does so only while every head is the archived one.
 //! * **One truth.** A warning is live while its own record stands in the live store; when that is gone, the copy
 //!   of the registered digest is the truth. The record goes first and comes back last, in one atomic step each.
+//! * **What belongs to no warning.** Callbacks that were worked through and the older rows of journals that go on for years
+//!   leave in parcels, by the same rule of copies ([`spent`]), and never come back.
 //! * **Way back.** A commit on anything archived (a late answer, an officer's entry) or a letter to it brings the
 //!   whole warning back first; it leaves again when it has been quiet for as long as before.
 //!
@@ -20,13 +22,15 @@ mod archiver;
 mod register;
 mod reports;
 mod returning;
+mod spent;
 mod store;
 
 pub use crate::core::time::ARCHIVE_AT_LEAST;
 pub use archiver::Turned;
+pub use spent::{KEPT_AT_LEAST, leaves_whole};
 
 use super::{
-    Head, Key, Reports, Store, StoreError,
+    Head, JournalRow, Key, Reports, Store, StoreError,
     transfer::{Census, Export, Piece, Scope, channel},
 };
 use crate::core::{
@@ -36,6 +40,7 @@ use crate::core::{
 use async_trait::async_trait;
 use futures_util::future;
 use register::Register;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -63,6 +68,30 @@ pub enum Forgot {
     Changed(String),
 }
 
+/// Names that begin so stand for something that passes: what providers call the messages they took.
+pub const PASSING: &str = "sent/";
+/// Journals with fewer rows to spare are left as they are.
+pub const FEW: u64 = 4;
+
+/// Something that belongs to no warning and is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    pub key: Key,
+    /// The journal up to this row …
+    pub row: u64,
+    /// … whose head this is.
+    pub head: Head,
+    /// The record goes with it. Else it goes on, and the row stays as the first of its journal.
+    pub whole: bool,
+}
+
+/// Of a journal that goes on, oldest first: the row before which all may leave, if they are more than [`FEW`]. It is the
+/// last that is not younger than `before`.
+pub fn spare(rows: &[JournalRow], before: Time) -> Option<&JournalRow> {
+    let last = rows.get(rows.iter().rposition(|r| r.at <= before)?)?;
+    (last.n - rows.first()?.n >= FEW).then_some(last)
+}
+
 /// A store that can let a closed warning go and take it in again.
 #[async_trait]
 pub trait Forgetful: Export {
@@ -80,6 +109,20 @@ pub trait Forgetful: Export {
     /// # Errors
     /// `Unavailable` when it could not be made durable: say it again.
     async fn take_in(&self, warning: WarningId, pieces: Vec<Piece>) -> Result<(), StoreError>;
+
+    /// What belongs to no warning and is over since `before`: finished records that leave whole ([`leaves_whole`]), and of the
+    /// other journals the rows they can spare ([`spare`]). About `most` of them, found by going on from where an earlier
+    /// call ended (its second answer; empty at the beginning, and where all has been looked at).
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be read.
+    async fn spent(&self, before: Time, from: &str, most: usize) -> Result<(Vec<Spent>, String), StoreError>;
+
+    /// Lets go of it, each if it is still as named and nothing waits for it. What is gone already, or has changed, is left.
+    ///
+    /// # Errors
+    /// `Unavailable` when it could not be made durable: say it again.
+    async fn let_go(&self, what: &[Spent]) -> Result<(), StoreError>;
 }
 
 /// What an archive is kept in: a store that nobody else uses.
@@ -109,6 +152,7 @@ pub struct Archived {
     restless: RwLock<BTreeMap<WarningId, Time>>,
     /// Where the search for copies that are missing here goes on.
     catching_up: AtomicU32,
+    spent_from: spent::From,
 }
 
 /// Who takes the pieces of a warning as they are read.
@@ -171,6 +215,7 @@ impl Archived {
             carrying: tokio::sync::Mutex::default(),
             restless: RwLock::default(),
             catching_up: AtomicU32::new(0),
+            spent_from: spent::From::default(),
         })
     }
 

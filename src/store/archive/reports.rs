@@ -120,7 +120,7 @@ impl Reports for Archived {
     async fn journal(&self, key: &Key) -> Result<Vec<JournalRow>, StoreError> {
         match warning_of(key) {
             Some(w) => ask_of!(self, w, |reports| reports.journal(key)),
-            None => self.live.reports.journal(key).await,
+            None => self.journal_over_both(key).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The store's promise over both places: what has left is read where it is, and comes back before it changes.
 
-use super::{Archived, returning::Place, warning_of};
+use super::{Archived, leaves_whole, returning::Place, warning_of};
 use crate::{
     core::{
         ids::WarningId,
@@ -61,6 +61,14 @@ impl Store for Archived {
             let found = if place == Place::Here { self.shelf.load(&wanted).await? } else { self.live.store.load(&wanted).await? };
             let mut found = found.into_iter();
             for (_, slot) in keys.iter().zip(&mut out).filter(|(k, r)| r.is_none() && of_it(k)) {
+                *slot = found.next().flatten();
+            }
+        }
+        let left = |k: &Key| leaves_whole(k) == Some(true);
+        let missing: Vec<Key> = keys.iter().zip(&out).filter(|(k, r)| r.is_none() && left(k)).map(|(k, _)| k.clone()).collect();
+        if !missing.is_empty() {
+            let mut found = self.shelf.load(&missing).await?.into_iter();
+            for (_, slot) in keys.iter().zip(&mut out).filter(|(k, r)| r.is_none() && left(k)) {
                 *slot = found.next().flatten();
             }
         }

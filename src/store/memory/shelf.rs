@@ -2,15 +2,15 @@
 
 use super::{MemoryStore, table::Table, transfer::within};
 use crate::{
-    core::ids::WarningId,
+    core::{ids::WarningId, time::Time},
     store::{
         Head, Key, Record, StoreError,
-        archive::{Forget, Forgetful, Forgot},
+        archive::{Forget, Forgetful, Forgot, Spent, leaves_whole, spare},
         transfer::{Piece, Scope},
     },
 };
 use async_trait::async_trait;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 impl Table {
     fn forget(&mut self, what: &Forget) -> Forgot {
@@ -47,6 +47,40 @@ impl Table {
         }
         Ok(())
     }
+
+    fn spent(&self, before: Time, from: Option<&Key>, most: usize) -> (Vec<Spent>, Option<Key>) {
+        let mut out = Vec::new();
+        for (key, row) in self.rows.range((from.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)) {
+            let rows = self.journal.get(key).map_or(&[][..], Vec::as_slice);
+            let found = match leaves_whole(key) {
+                Some(true) => rows.last().filter(|r| row.record.due.is_none() && r.at <= before),
+                Some(false) => spare(rows, before),
+                None => None,
+            };
+            out.extend(found.map(|r| Spent { key: key.clone(), row: r.n, head: r.head, whole: leaves_whole(key) == Some(true) }));
+            if out.len() >= most {
+                return (out, Some(key.clone()));
+            }
+        }
+        (out, None)
+    }
+
+    fn let_go(&mut self, what: &Spent) {
+        if !what.whole {
+            if let Some(rows) = self.journal.get_mut(&what.key)
+                && rows.iter().any(|r| (r.n, r.head) == (what.row, what.head))
+            {
+                rows.retain(|r| r.n >= what.row);
+            }
+            return;
+        }
+        let is = self.rows.get(&what.key).is_some_and(|r| r.record.head == what.head && r.record.due.is_none());
+        if is && !self.inbox.contains_key(&what.key) && !self.is_leased(&what.key) {
+            self.rows.remove(&what.key);
+            self.journal.remove(&what.key);
+            self.blobs.retain(|(k, _), _| *k != what.key);
+        }
+    }
 }
 
 #[async_trait]
@@ -60,6 +94,18 @@ impl Forgetful for MemoryStore {
             return Err(StoreError::Corrupt(format!("{key} is no record of {warning}")));
         }
         self.with(|t| t.take_in(pieces))
+    }
+
+    async fn spent(&self, before: Time, from: &str, most: usize) -> Result<(Vec<Spent>, String), StoreError> {
+        let odd = |e: serde_json::Error| StoreError::Corrupt(e.to_string());
+        let from: Option<Key> = if from.is_empty() { None } else { Some(serde_json::from_str(from).map_err(odd)?) };
+        let (found, next) = self.with(|t| t.spent(before, from.as_ref(), most));
+        Ok((found, next.map_or(Ok(String::new()), |k| serde_json::to_string(&k).map_err(odd))?))
+    }
+
+    async fn let_go(&self, what: &[Spent]) -> Result<(), StoreError> {
+        self.with(|t| what.iter().for_each(|s| t.let_go(s)));
+        Ok(())
     }
 }
 

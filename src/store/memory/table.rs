@@ -85,7 +85,9 @@ impl Table {
             counts.count(face, true);
         }
         let journal = self.journal.entry(c.key.clone()).or_default();
-        journal.push(JournalRow { key: c.key.clone(), n: journal.len() as u64 + 1, at: c.at, head: c.head, entries: c.journal });
+        // Its older rows may be in the archive.
+        let n = journal.last().map_or(1, |r| r.n + 1);
+        journal.push(JournalRow { key: c.key.clone(), n, at: c.at, head: c.head, entries: c.journal });
         let record = Record { key: c.key.clone(), head: c.head, due: c.due, lane: c.lane, body: c.body };
         self.rows.insert(c.key.clone(), Row { record, face: c.face.or(before) });
         self.tasks.extend(c.tasks.into_iter().map(|t| (t.id.clone(), t)));

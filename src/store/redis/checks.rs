@@ -15,8 +15,7 @@ use std::collections::BTreeMap;
 /// `Unavailable` with every fault of every primary at once.
 pub(super) async fn check(link: &Link) -> Result<Confirm, StoreError> {
     let mut faults = Vec::new();
-    let mut ask = cmd("INFO");
-    for (address, info) in link.each_primary(&ask).await? {
+    for (address, info) in link.each_primary(&cmd("INFO")).await? {
         let info = reply::text(info?)?;
         let mut tell = |fault: String| faults.push(format!("{address}: {fault}"));
         server(link, &info, &mut tell);
@@ -27,15 +26,14 @@ pub(super) async fn check(link: &Link) -> Result<Confirm, StoreError> {
             tell("is not a node of a Cluster: set store.redis.mode = \"single\" or \"sentinel\"".into());
         }
     }
-    let infos = link.each_primary(ask.arg("memory")).await?;
-    let persistence = link.each_primary(cmd("INFO").arg("persistence")).await?;
-    let mut names = cmd("CONFIG");
-    names.arg("GET").arg("append*").arg("maxmemory-policy").arg("min-replicas-to-write");
-    let configs = link.each_primary(&names).await?;
-    for (((address, memory), (_, persistence)), (_, config)) in infos.into_iter().zip(persistence).zip(configs) {
-        let (memory, persistence) = (reply::text(memory?)?, reply::text(persistence?)?);
-        let mut tell = |fault: String| faults.push(format!("{address}: {fault}"));
-        durable(link, &memory, &persistence, config.ok().and_then(read_config), &mut tell);
+    for (address, standing) in each(link).await? {
+        let standing = standing?;
+        if link.settings.assume_durable && standing.aof_off {
+            tracing::warn!("the append-only file is off; store.redis.assume_durable says that this is known");
+        } else if standing.fsync.as_deref() == Some("everysec") {
+            tracing::info!("appendfsync is everysec: a power cut can lose the last second; `always` loses nothing");
+        }
+        faults.extend(standing.faults.into_iter().map(|f| format!("{address}: {f}")));
     }
     if !faults.is_empty() {
         return Err(StoreError::Unavailable(format!("redis: {}", faults.join("; "))));
@@ -58,8 +56,60 @@ fn server(link: &Link, info: &str, tell: &mut impl FnMut(String)) {
     }
 }
 
+/// What a primary says of itself now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// `appendfsync`, where it may be asked.
+    pub fsync: Option<String>,
+    /// No append-only file, by its own word.
+    pub aof_off: bool,
+    /// Connected to it.
+    pub replicas: u16,
+    /// What is not as it must be, each with what to do; without addresses.
+    pub faults: Vec<String>,
+}
+
+/// How all primaries stand together: the weakest of each.
+///
+/// # Errors
+/// `Unavailable` where one does not answer.
+pub(super) async fn standing(link: &Link) -> Result<Standing, StoreError> {
+    let mut all = Standing { fsync: Some("always".to_string()), replicas: u16::MAX, ..Standing::default() };
+    for (_, one) in each(link).await? {
+        let one = one?;
+        all.fsync = match (all.fsync, one.fsync) {
+            (Some(weakest), Some(fsync)) if fsync == "always" => Some(weakest),
+            (Some(weakest), Some(fsync)) if weakest == "always" || fsync == "no" => Some(fsync),
+            (weakest, Some(_)) => weakest,
+            (_, None) => None,
+        };
+        all.aof_off |= one.aof_off;
+        all.replicas = all.replicas.min(one.replicas);
+        all.faults.extend(one.faults.into_iter().filter(|f| !all.faults.contains(f)).collect::<Vec<_>>());
+    }
+    Ok(all)
+}
+
+async fn each(link: &Link) -> Result<Vec<(String, Result<Standing, StoreError>)>, StoreError> {
+    let infos = link.each_primary(cmd("INFO").arg("memory")).await?;
+    let persistence = link.each_primary(cmd("INFO").arg("persistence")).await?;
+    let replication = link.each_primary(cmd("INFO").arg("replication")).await?;
+    let mut names = cmd("CONFIG");
+    names.arg("GET").arg("append*").arg("maxmemory-policy").arg("min-replicas-to-write");
+    let configs = link.each_primary(&names).await?;
+    let all = infos.into_iter().zip(persistence).zip(replication).zip(configs);
+    let read = all.map(|((((address, memory), (_, persistence)), (_, replication)), (_, config))| {
+        let standing = || {
+            let info = [reply::text(memory?)?, reply::text(persistence?)?, reply::text(replication?)?].concat();
+            Ok(durable(link, &info, config.ok().and_then(read_config)))
+        };
+        (address, standing())
+    });
+    Ok(read.collect())
+}
+
 /// Eviction, AOF, replicas. `config`: what `CONFIG GET` said, where it may be asked.
-fn durable(link: &Link, memory: &str, persistence: &str, config: Option<BTreeMap<String, String>>, tell: &mut impl FnMut(String)) {
+fn durable(link: &Link, info: &str, config: Option<BTreeMap<String, String>>) -> Standing {
     let s = &link.settings;
     let of = |name: &str| config.as_ref().and_then(|c| c.get(name)).map(String::as_str);
     let unasked = |what: &str| {
@@ -67,7 +117,15 @@ fn durable(link: &Link, memory: &str, persistence: &str, config: Option<BTreeMap
             "{what} cannot be read (CONFIG GET is refused): make sure of it with the provider and set store.redis.assume_durable = true"
         )
     };
-    match of("maxmemory-policy").or_else(|| field(memory, "maxmemory_policy")) {
+    let aof = of("appendonly").or_else(|| field(info, "aof_enabled"));
+    let mut standing = Standing {
+        fsync: of("appendfsync").map(str::to_string),
+        aof_off: aof.is_some_and(|is| !["yes", "1"].contains(&is)),
+        replicas: field(info, "connected_slaves").and_then(|n| n.parse().ok()).unwrap_or(0),
+        faults: Vec::new(),
+    };
+    let mut tell = |fault: String| standing.faults.push(fault);
+    match of("maxmemory-policy").or_else(|| field(info, "maxmemory_policy")) {
         Some("noeviction") => {}
         Some(policy) => tell(format!(
             "maxmemory-policy is {policy}, which throws data away when memory is short: CONFIG SET maxmemory-policy noeviction, and in redis.conf"
@@ -75,21 +133,21 @@ fn durable(link: &Link, memory: &str, persistence: &str, config: Option<BTreeMap
         None if s.assume_durable => {}
         None => tell(unasked("maxmemory-policy")),
     }
-    match of("appendonly").or_else(|| field(persistence, "aof_enabled")) {
+    match aof {
         Some("yes" | "1") => {}
-        Some(_) if s.assume_durable => tracing::warn!("the append-only file is off; store.redis.assume_durable says that this is known"),
+        _ if s.assume_durable => {}
         Some(_) => {
             tell("the append-only file is off, so that a restart loses warnings: CONFIG SET appendonly yes, and in redis.conf".into())
         }
-        None if s.assume_durable => {}
         None => tell(unasked("appendonly")),
     }
+    if field(info, "aof_last_write_status") == Some("err") {
+        tell("the append-only file cannot be written: see the server's log, most often its disk is full".into());
+    }
     match of("appendfsync") {
-        Some("always") => {}
-        Some("everysec") => tracing::info!("appendfsync is everysec: a power cut can lose the last second; `always` loses nothing"),
-        Some(_) if s.assume_durable => {}
+        Some("always" | "everysec") => {}
+        _ if s.assume_durable => {}
         Some(other) => tell(format!("appendfsync is {other}: CONFIG SET appendfsync always (or everysec), and in redis.conf")),
-        None if s.assume_durable => {}
         None => tell(unasked("appendfsync")),
     }
     if s.replicas > 0 {
@@ -104,6 +162,7 @@ fn durable(link: &Link, memory: &str, persistence: &str, config: Option<BTreeMap
             None => tell(unasked("min-replicas-to-write")),
         }
     }
+    standing
 }
 
 fn read_config(value: Value) -> Option<BTreeMap<String, String>> {

@@ -138,15 +138,39 @@ pub(super) fn encode_row(c: &Commit) -> Vec<u8> {
 }
 
 /// The same of a row that was written elsewhere.
-pub(super) fn encode_journal(row: &JournalRow) -> Vec<u8> {
+fn encode_journal(row: &JournalRow) -> Vec<u8> {
     [&row.at.0.to_be_bytes()[..], &row.head.0, &row.entries].concat()
 }
 
-pub(super) fn decode_row(key: &Key, n: u64, row: &[u8]) -> Result<JournalRow, StoreError> {
+fn decode_row(key: &Key, n: u64, row: &[u8]) -> Result<JournalRow, StoreError> {
     let mut r = Reader(row);
     let mut read = || Some((Time(i64::from_be_bytes(r.array()?)), Head(r.array()?)));
     let (at, head) = read().ok_or_else(|| corrupt(format!("row {n} of the journal of {key} is too short")))?;
     Ok(JournalRow { key: key.clone(), n, at, head, entries: r.0.to_vec() })
+}
+
+/// In front of a journal whose older rows are in the archive: the number of the first of its rows. Shorter than any row.
+fn origin(n: u64) -> Vec<u8> {
+    format!("+{n}").into_bytes()
+}
+
+fn read_origin(row: &[u8]) -> Option<u64> {
+    let text = row.strip_prefix(b"+").filter(|_| row.len() < 24)?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A whole journal that was written elsewhere.
+pub(super) fn encode_rows(rows: &[JournalRow]) -> Vec<Vec<u8>> {
+    let first = rows.first().map(|r| r.n).filter(|n| *n > 1);
+    first.map(origin).into_iter().chain(rows.iter().map(encode_journal)).collect()
+}
+
+/// A whole journal as it is kept.
+pub(super) fn decode_rows(key: &Key, kept: Vec<redis::Value>) -> Result<Vec<JournalRow>, StoreError> {
+    let kept: Vec<Vec<u8>> = kept.into_iter().map(super::reply::bytes).collect::<Result<_, _>>()?;
+    let origin = kept.first().and_then(|r| read_origin(r));
+    let rows = kept.iter().skip(usize::from(origin.is_some()));
+    (origin.unwrap_or(1)..).zip(rows).map(|(n, row)| decode_row(key, n, row)).collect()
 }
 
 /// A letter as it waits: number, lane, when ready, body.
@@ -217,6 +241,15 @@ mod tests {
         let row = encode_row(&commit);
         assert_eq!(decode_row(&key, 1, &row).unwrap().at, Time(-5));
         assert!(decode_row(&key, 1, &row[..20]).is_err());
+        // A journal that begins in the middle says so, and no row can be taken for that.
+        let rows: Vec<JournalRow> = (7..10)
+            .map(|n| JournalRow { key: key.clone(), n, at: Time(n as i64), head: Head([43; 16]), entries: b"[]".to_vec() })
+            .collect();
+        let kept = |rows: &[JournalRow]| encode_rows(rows).into_iter().map(redis::Value::BulkString).collect::<Vec<_>>();
+        assert_eq!(kept(&rows).len(), 4);
+        assert_eq!(decode_rows(&key, kept(&rows)).unwrap(), rows);
+        let plus = JournalRow { n: 1, at: Time(i64::from_be_bytes(*b"+1234567")), entries: Vec::new(), ..rows[0].clone() };
+        assert_eq!(decode_rows(&key, kept(std::slice::from_ref(&plus))).unwrap(), [plus]);
         for letter in ["", "1 2 3", "x 2 3 {}"] {
             assert!(decode_letter(letter.as_bytes()).is_err());
         }

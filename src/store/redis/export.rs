@@ -39,25 +39,12 @@ pub(super) struct Found {
 impl Core {
     /// Every key under the prefix, from every primary; some may come twice.
     pub(super) async fn scan(&self, mut take: impl FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let base = format!("{}:{{p:", self.prefix());
-        let quoted: String = base.chars().flat_map(|c| "[]?*^\\".contains(c).then_some('\\').into_iter().chain([c])).collect();
         let topology = self.link.topology();
         let turn = self.link.epoch().borrow().turn;
         for part in topology.primaries().into_values().filter_map(|parts| parts.first().copied()) {
             let mut cursor = "0".to_string();
             loop {
-                let mut step = cmd("SCAN");
-                step.arg(&cursor).arg("MATCH").arg(format!("{quoted}*")).arg("COUNT").arg(SCAN);
-                let [next, keys] = reply::parts(self.link.call(part, Via::Read, &step, Again::Safe).await?)?;
-                for key in reply::array(keys)? {
-                    let whole = reply::bytes(key)?;
-                    let text = String::from_utf8(whole.clone()).map_err(corrupt)?;
-                    let found = text.strip_prefix(&base).and_then(|t| t.split_once('}'));
-                    let (part, rest) = found.ok_or_else(|| corrupt(format!("`{text}` is not a key of ours")))?;
-                    let part = Part::parse(part).ok_or_else(|| corrupt(format!("`{text}` names no partition")))?;
-                    take(Found { part, rest: rest.to_string(), whole })?;
-                }
-                cursor = reply::text(next)?;
+                cursor = self.scan_step(part, &cursor, "*", &mut take).await?;
                 if cursor == "0" {
                     break;
                 }
@@ -67,6 +54,32 @@ impl Core {
             return Err(StoreError::Unavailable("redis: a primary failed over while it was read: try again".to_string()));
         }
         Ok(())
+    }
+
+    /// One step over the keys of the primary that has this partition, those whose rest behind the partition is like this
+    /// pattern; where to go on, `0` at the end.
+    pub(super) async fn scan_step(
+        &self,
+        at: Part,
+        cursor: &str,
+        rest: &str,
+        take: &mut impl FnMut(Found) -> Result<(), StoreError>,
+    ) -> Result<String, StoreError> {
+        let base = format!("{}:{{p:", self.prefix());
+        let quoted: String = base.chars().flat_map(|c| "[]?*^\\".contains(c).then_some('\\').into_iter().chain([c])).collect();
+        let pattern = if rest == "*" { format!("{quoted}*") } else { format!("{quoted}*}}{rest}") };
+        let mut step = cmd("SCAN");
+        step.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN);
+        let [next, keys] = reply::parts(self.link.call(at, Via::Read, &step, Again::Safe).await?)?;
+        for key in reply::array(keys)? {
+            let whole = reply::bytes(key)?;
+            let text = String::from_utf8(whole.clone()).map_err(corrupt)?;
+            let found = text.strip_prefix(&base).and_then(|t| t.split_once('}'));
+            let (part, rest) = found.ok_or_else(|| corrupt(format!("`{text}` is not a key of ours")))?;
+            let part = Part::parse(part).ok_or_else(|| corrupt(format!("`{text}` names no partition")))?;
+            take(Found { part, rest: rest.to_string(), whole })?;
+        }
+        reply::text(next)
     }
 
     /// What stands under some keys of one partition, and the names of their blobs.
@@ -86,8 +99,7 @@ impl Core {
                 let (record, face) = codec::decode(key.clone(), &value)?;
                 (Some(record), face)
             };
-            let rows = (1..).zip(reply::array(journal)?).map(|(n, row)| codec::decode_row(key, n, &reply::bytes(row)?));
-            let journal = rows.collect::<Result<_, _>>()?;
+            let journal = codec::decode_rows(key, reply::array(journal)?)?;
             let inbox = reply::array(letters)?.into_iter().map(|l| waiting(&reply::bytes(l)?)).collect::<Result<_, _>>()?;
             let blobs = reply::array(blobs)?.into_iter().map(reply::text).collect::<Result<_, _>>()?;
             out.push((Entity { key: key.clone(), record, face, journal, inbox }, blobs));

@@ -103,7 +103,7 @@ impl Calls {
 impl Core {
     fn restore_record(&self, call: &mut Cmd, e: Entity) -> Result<(), StoreError> {
         call.arg("R").arg(self.part(&e.key).to_string()).arg(names::text(&e.key));
-        let journal: Vec<Vec<u8>> = e.journal.iter().map(codec::encode_journal).collect();
+        let journal = codec::encode_rows(&e.journal);
         match e.record {
             Some(r) => {
                 let mut c = Commit::new(e.key.clone(), r.head, Vec::new(), Vec::new(), r.due, r.lane, crate::core::time::Time(0));

@@ -15,6 +15,7 @@ const TEXT: &str = concat!(
     include_str!("library/reading.lua"),
     include_str!("library/moves.lua"),
     include_str!("library/shelf.lua"),
+    include_str!("library/spent.lua"),
 );
 /// The layout of keys and values. A store of another format is refused.
 pub(super) const FORMAT: &str = "1";

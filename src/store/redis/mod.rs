@@ -4,7 +4,7 @@
 //! `head.lua`); `link` (connections, repeats, `WAIT`) with `topology`, `fault` and `reply`;
 //! `names` and `codec` (the data format); `lives`, `replay` and `orphans` (what a failover lost is repaired
 //! from the local journal); `commit`, `outbox`, `claim`, `reports` (the promise); `export` and `import` (moves); `shelf`
-//! (what the archive asks); `time` and `wake`; `checks` (what a server must be like) and `tasks` (what runs beside).
+//! and `spent` (what the archive asks); `time` and `wake`; `checks` (what a server must be like), `standing` (what is in force now) and `tasks` (what runs beside).
 //!
 //! Records live in partitions, each in one hash slot. A commit is one call in its own partition; what
 //! it sends to another one goes through an outbox where that may be on another server, and at once
@@ -28,6 +28,8 @@ mod reply;
 mod reports;
 mod settings;
 mod shelf;
+mod spent;
+mod standing;
 mod tasks;
 mod time;
 mod topology;
@@ -39,7 +41,7 @@ pub use settings::{Mode, Settings};
 pub use time::Timing;
 
 use super::journal::Journal;
-use super::{Claim, Commit, Committed, Doc, Durability, Identity, Key, Record, Store, StoreError, WriteLane};
+use super::{Claim, Commit, Committed, Doc, Identity, Key, Record, Store, StoreError, WriteLane};
 use crate::core::time::{Span, Time};
 use async_trait::async_trait;
 use codec::corrupt;
@@ -50,7 +52,7 @@ use redis::cmd;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -94,6 +96,8 @@ struct Core {
     letters: Mutex<lives::Letters>,
     /// The replicas did not keep up when last asked about intents.
     late: AtomicBool,
+    /// How the primaries stood when last asked.
+    standing: RwLock<Option<checks::Standing>>,
     /// Outbox entries that have arrived, to be taken out with the next call: source, destination, number.
     arrived: Mutex<BTreeMap<(Part, Part), u64>>,
 }
@@ -179,6 +183,7 @@ impl RedisStore {
             lives: lives::Lives::default(),
             letters: Mutex::default(),
             late: AtomicBool::new(false),
+            standing: RwLock::default(),
             arrived: Mutex::default(),
         });
         // The machine's own clock may be wrong: engine time is neither asked for nor kept before the server's is known.
@@ -189,6 +194,7 @@ impl RedisStore {
         let tasks = if purpose == Purpose::Serve {
             // Also what this gateway told before its own end, should it be missing.
             core.repair(&core.life_groups()).await?;
+            core.look_at_standing().await;
             tasks::start(&core).await
         } else {
             Vec::new()
@@ -212,33 +218,6 @@ impl RedisStore {
         let topology = self.core.link.topology();
         let named = |parts: Vec<Part>| parts.iter().map(Part::to_string).collect();
         topology.primaries().into_iter().map(|(address, parts)| (address.to_string(), named(parts))).collect()
-    }
-
-    /// How an urgent commit is confirmed before it is answered, for `/readyz` and the console.
-    pub fn durability(&self) -> String {
-        let n = self.core.link.settings.replicas;
-        match self.core.confirm {
-            Confirm::No => "on the primary, synced by its appendfsync".to_string(),
-            Confirm::Replicas => format!("received by {n} replicas (WAIT)"),
-            Confirm::Disks => format!("on the disk of the primary and of {n} replicas (WAITAOF)"),
-        }
-    }
-
-    /// The same with what else is in force: the local journal, replicas that are late.
-    fn in_force(&self) -> Durability {
-        let n = self.core.link.settings.replicas;
-        let zh = match self.core.confirm {
-            Confirm::No => "由主节点按 appendfsync 落盘".to_string(),
-            Confirm::Replicas => format!("{n} 个副本收到后再答复（WAIT）"),
-            Confirm::Disks => format!("主节点和 {n} 个副本落盘后再答复（WAITAOF）"),
-        };
-        let (journal, journal_zh) = match &self.core.journal {
-            Some(_) => ("also synced in this gateway's own journal, for after a failover", "并写入本机日志，主备切换后据以补回"),
-            None => ("no local journal: a failover can lose what was acknowledged last", "未设本机日志，主备切换可能丢失最后确认的内容"),
-        };
-        let late = self.core.late.load(Ordering::Relaxed);
-        let (late, late_zh) = if late { ("; the replicas do not keep up", "；副本目前跟不上") } else { ("", "") };
-        Durability::new(format!("redis: {}; {journal}{late}", self.durability()), format!("Redis：{zh}；{journal_zh}{late_zh}"))
     }
 }
 

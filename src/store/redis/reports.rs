@@ -276,8 +276,7 @@ impl Reports for RedisStore {
     async fn journal(&self, key: &Key) -> Result<Vec<JournalRow>, StoreError> {
         let mut get = cmd("LRANGE");
         get.arg(self.core.record_key(key, 'j')).arg(0).arg(-1);
-        let rows = reply::array(self.core.link.call(self.core.part(key), Via::Read, &get, Again::Safe).await?)?;
-        (1..).zip(rows).map(|(n, row)| codec::decode_row(key, n, &reply::bytes(row)?)).collect()
+        codec::decode_rows(key, reply::array(self.core.link.call(self.core.part(key), Via::Read, &get, Again::Safe).await?)?)
     }
 
     async fn tasks(&self, warning: Option<WarningId>, open_only: bool, limit: usize) -> Result<Vec<TaskRow>, StoreError> {

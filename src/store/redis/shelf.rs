@@ -11,10 +11,10 @@ use super::{
     reply,
 };
 use crate::{
-    core::ids::WarningId,
+    core::{ids::WarningId, time::Time},
     store::{
         Commit, Head, Key, StoreError,
-        archive::{Forget, Forgetful, Forgot},
+        archive::{Forget, Forgetful, Forgot, Spent},
         transfer::{Entity, Piece},
     },
 };
@@ -29,7 +29,7 @@ const BYTES: usize = 1 << 20;
 
 impl Core {
     /// A call that may be repeated, confirmed as far as this store confirms: what follows relies on it.
-    async fn carried(&self, part: Part, call: &Cmd) -> Result<Option<String>, StoreError> {
+    pub(super) async fn carried(&self, part: Part, call: &Cmd) -> Result<Option<String>, StoreError> {
         let answer = self.fenced(part, Via::Work, call, Again::Safe, self.confirm).await?;
         let why = reply::text(answer)?;
         Ok((!why.is_empty()).then_some(why))
@@ -118,7 +118,7 @@ impl Core {
         (c.head, c.face) = (record.head, e.face);
         let (header, face) = codec::encode(&c)?;
         call.arg(names::text(&e.key)).arg([header, face, record.body].concat()).arg(self.bit_of(&e.key));
-        let rows: Vec<Vec<u8>> = e.journal.iter().map(codec::encode_journal).collect();
+        let rows = codec::encode_rows(&e.journal);
         call.arg(rows.len()).arg(rows);
         Ok(())
     }
@@ -175,5 +175,13 @@ impl Forgetful for RedisStore {
 
     async fn take_in(&self, warning: WarningId, pieces: Vec<Piece>) -> Result<(), StoreError> {
         self.core.take_in(warning, pieces).await
+    }
+
+    async fn spent(&self, before: Time, from: &str, most: usize) -> Result<(Vec<Spent>, String), StoreError> {
+        self.core.spent(before, from, most).await
+    }
+
+    async fn let_go(&self, what: &[Spent]) -> Result<(), StoreError> {
+        self.core.let_go(what).await
     }
 }

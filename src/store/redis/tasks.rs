@@ -1,5 +1,5 @@
 //! What runs beside the calls: listening for other gateways' wake-ups, and looking at the server's
-//! clock and at the lives of the primaries.
+//! clock, at the lives of the primaries and at how they stand.
 
 use super::{Core, names::Part, topology};
 use futures_util::StreamExt;
@@ -12,6 +12,8 @@ use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 /// How often the server's clock and the primaries' lives are looked at: several times while a new life is held, so that
 /// a gateway with nothing to do repairs in time, too.
 const LOOK: Duration = Duration::from_secs(1);
+/// Every so many looks the primaries are asked how they stand.
+const STANDING: u32 = 5;
 /// A silent channel is asked whether it still lives.
 const PING: Duration = Duration::from_secs(5);
 /// How long a first subscription is waited for.
@@ -30,7 +32,7 @@ pub(super) async fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
 }
 
 async fn look(core: Weak<Core>) {
-    loop {
+    for n in (1u32..).cycle() {
         tokio::time::sleep(LOOK).await;
         let Some(core) = core.upgrade() else { return };
         if let Err(e) = core.look_at_clock(Some(core.now())).await {
@@ -38,6 +40,9 @@ async fn look(core: Weak<Core>) {
         }
         core.link.check_lives().await;
         core.look_at_lives().await;
+        if n.is_multiple_of(STANDING) {
+            core.look_at_standing().await;
+        }
     }
 }
 

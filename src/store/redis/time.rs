@@ -23,7 +23,7 @@ pub enum Timing {
 /// Disagreements below this are the network's.
 const NOISE_MS: i64 = 5;
 /// From here on an operator should know.
-const ALARMING_MS: i64 = 2_000;
+pub(super) const ALARMING_MS: i64 = 2_000;
 
 #[derive(Clone, Copy)]
 struct Offset {

@@ -199,7 +199,8 @@ impl<C: Borrow<Connection>> Filler<C> {
         let mark = Mark {
             head: e.record.as_ref().map_or(Head::NONE, |r| r.head),
             journal: prev,
-            n: u32::try_from(e.journal.len()).unwrap_or(u32::MAX),
+            // Its older rows may be in an archive.
+            n: u32::try_from(e.journal.last().map_or(0, |r| r.n)).unwrap_or(u32::MAX),
             recipient: face.map_or(0, |f| f.recipient),
             due: e.record.as_ref().and_then(|r| r.due).map_or(NEVER, |t| t.0),
             lane: e.record.as_ref().map_or(0, |r| r.lane.0),

@@ -20,6 +20,7 @@ mod rows;
 mod schema;
 mod shared;
 mod shelf;
+mod spent;
 mod wal;
 mod writer;
 

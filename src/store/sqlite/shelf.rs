@@ -6,10 +6,13 @@
 
 use super::{SqliteStore, apply::Group, filler::Filler, queue::Work, reports::counted_anew, rid::Class, rid::Rid, rows::signed};
 use crate::{
-    core::ids::{CalloutId, WarningId},
+    core::{
+        ids::{CalloutId, WarningId},
+        time::Time,
+    },
     store::{
         Head, Key, StoreError, WriteLane,
-        archive::{Forget, Forgetful, Forgot},
+        archive::{Forget, Forgetful, Forgot, Spent},
         transfer::Piece,
     },
 };
@@ -22,6 +25,7 @@ use tokio::sync::oneshot;
 pub(super) enum Carry {
     Out(Forget),
     In(WarningId, Vec<Piece>),
+    Away(Vec<Spent>),
 }
 
 pub(super) type Carried = Forgot;
@@ -33,6 +37,7 @@ impl Carry {
         match self {
             Carry::Out(what) => forget(c, group, what),
             Carry::In(warning, pieces) => take_in(c, group, *warning, pieces).map(|()| Forgot::Done),
+            Carry::Away(what) => super::spent::let_go(c, group, what).map(|()| Forgot::Done),
         }
     }
 }
@@ -90,23 +95,33 @@ fn forget(c: &Connection, group: &mut Group<'_, '_>, what: &Forget) -> Result<Fo
     if let Some(task) = open {
         return Ok(Forgot::Changed(format!("the task {task} is open")));
     }
-    let mut step = c.prepare_cached("DELETE FROM journal WHERE seq = ?1 AND id = ?2 RETURNING prev")?;
-    let mut blobs = c.prepare_cached("DELETE FROM blob WHERE id = ?1")?;
     for row in &rows {
-        let mut seq = row.journal;
-        while seq > 0 {
-            seq = step.query_row(params![seq, row.rid.0], |r| r.get(0)).optional()?.unwrap_or(0);
-        }
-        blobs.execute([row.rid.0])?;
-        let gone = format!("DELETE FROM {} WHERE id = ?1", row.rid.class().table());
-        c.prepare_cached(&gone)?.execute([row.rid.id()])?;
-        group.marks.remove(&row.rid);
-        // Read again from the file by whoever asks, which matters where this comes to nothing.
-        group.shared.names().forget(row.rid);
+        drop_record(c, group, row.rid, row.journal)?;
     }
     c.prepare_cached("DELETE FROM task WHERE warning = ?1")?.execute([what.warning.0])?;
     c.prepare_cached("DELETE FROM tally WHERE warning = ?1")?.execute([what.warning.0])?;
     Ok(Forgot::Done)
+}
+
+/// A record's row, its journal back from the row `journal`, its blobs.
+pub(super) fn drop_record(c: &Connection, group: &mut Group<'_, '_>, rid: Rid, journal: i64) -> Result<()> {
+    drop_rows(c, rid, journal)?;
+    c.prepare_cached("DELETE FROM blob WHERE id = ?1")?.execute([rid.0])?;
+    let gone = format!("DELETE FROM {} WHERE id = ?1", rid.class().table());
+    c.prepare_cached(&gone)?.execute([rid.id()])?;
+    group.marks.remove(&rid);
+    // Read again from the file by whoever asks, which matters where this comes to nothing.
+    group.shared.names().forget(rid);
+    Ok(())
+}
+
+/// A record's journal from a row back to its first.
+pub(super) fn drop_rows(c: &Connection, rid: Rid, mut seq: i64) -> Result<()> {
+    let mut step = c.prepare_cached("DELETE FROM journal WHERE seq = ?1 AND id = ?2 RETURNING prev")?;
+    while seq > 0 {
+        seq = step.query_row(params![seq, rid.0], |r| r.get(0)).optional()?.unwrap_or(0);
+    }
+    Ok(())
 }
 
 fn failed(e: StoreError) -> rusqlite::Error {
@@ -193,6 +208,16 @@ impl Forgetful for SqliteStore {
             return Err(StoreError::Corrupt(format!("a record is taken in that is not of {warning}")));
         }
         self.carry(Carry::In(warning, pieces)).await.map(drop)
+    }
+
+    async fn spent(&self, before: Time, from: &str, most: usize) -> std::result::Result<(Vec<Spent>, String), StoreError> {
+        let from = super::spent::Place::read(from)?;
+        let (found, next) = self.query(move |_, c| super::spent::find(c, before, from, most)).await?;
+        Ok((found, next))
+    }
+
+    async fn let_go(&self, what: &[Spent]) -> std::result::Result<(), StoreError> {
+        self.carry(Carry::Away(what.to_vec())).await.map(drop)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{Entity, Piece};
 use crate::{
     core::{ids::WarningId, time::Time},
-    store::{FaceCounts, Head, Key, Record},
+    store::{FaceCounts, Head, Key, Record, archive::leaves_whole},
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -143,7 +143,8 @@ impl Census {
         }
     }
 
-    fn entity(&mut self, e: &Entity) {
+    /// Counts a record and what hangs on it.
+    pub fn entity(&mut self, e: &Entity) {
         if let Err(why) = chain(e) {
             self.fault(why);
         }
@@ -276,10 +277,12 @@ impl Census {
     }
 }
 
-/// Every head is the fold of the journal up to it, and the record's is the last.
+/// Every head is the fold of the journal up to it, and the record's is the last. A journal whose older rows are in
+/// the archive begins with the last that left: what its head is, is proved there.
 fn chain(e: &Entity) -> Result<(), String> {
-    let mut head = Head::NONE;
-    for (n, row) in (1..).zip(&e.journal) {
+    let first = e.journal.first().filter(|r| r.n > 1 && leaves_whole(&e.key) == Some(false));
+    let (mut head, from) = first.map_or((Head::NONE, 1), |r| (r.head, r.n + 1));
+    for (n, row) in (from..).zip(e.journal.iter().skip(usize::from(first.is_some()))) {
         head = head.after(&row.entries);
         if row.n != n || row.head != head {
             return Err(format!("{}: the chain breaks at row {n} of its journal: it was changed afterwards or a row is missing", e.key));

@@ -10,7 +10,7 @@ use jiaoying::{
     store::{
         CalloutFilter, Claim, Commit, Committed, Doc, Durability, Face, FaceCounts, FeedItem, Identity, JournalRow, Key, Lane, Record,
         Reports, Store, StoreError, TaskRow, WriteLane,
-        archive::{Forget, Forgetful, Forgot},
+        archive::{Forget, Forgetful, Forgot, Spent},
         transfer::{Export, Piece, Scope, Sender},
     },
 };
@@ -129,6 +129,14 @@ macro_rules! forward {
             async fn take_in(&self, warning: WarningId, pieces: Vec<Piece>) -> Result<(), StoreError> {
                 let $self = self;
                 let $change = self.$inner.take_in(warning, pieces);
+                $do
+            }
+            async fn spent(&self, before: Time, from: &str, most: usize) -> Result<(Vec<Spent>, String), StoreError> {
+                self.$inner.spent(before, from, most).await
+            }
+            async fn let_go(&self, what: &[Spent]) -> Result<(), StoreError> {
+                let $self = self;
+                let $change = self.$inner.let_go(what);
                 $do
             }
         }

@@ -4,6 +4,7 @@ mod fuse;
 mod gateways;
 mod killed;
 mod lists;
+mod spent;
 mod story;
 
 use crate::conformance::{Both, Room, START, archive as made, fresh};
@@ -81,6 +82,10 @@ macro_rules! over {
             lists: [
                 lists_over_both_places_are_one_list_with_one_order,
                 what_is_not_quiet_stays,
+            ],
+            spent: [
+                callbacks_and_older_rows_leave_when_every_gateway_has_them_and_are_read_as_before,
+                killed_at_any_step_nothing_is_lost_of_what_was_leaving,
             ],
         );
     };

@@ -12,6 +12,7 @@ mod model;
 mod redis;
 mod rest;
 pub mod servers;
+pub mod spent;
 mod sqlite;
 mod views;
 
@@ -284,6 +285,9 @@ macro_rules! keeps_the_promise {
                 nothing_is_forgotten_of_what_changed_or_waits,
                 what_is_taken_in_leaves_alone_what_stands,
                 forgetting_goes_on_where_it_was_broken_off,
+            ],
+            spent: [
+                what_is_over_is_found_and_let_go_of_as_it_was_named,
             ],
             rest: [
                 numbers_are_given_once_and_by_sequence,

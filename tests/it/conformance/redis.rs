@@ -79,6 +79,31 @@ async fn a_server_that_would_forget_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn what_is_said_to_be_in_force_is_what_is_in_force_now() {
+    let server = Server::start("redis-server", free_port(), &[]);
+    let set = |name: &str, value: &str| assert_eq!(server.ask(&["CONFIG", "SET", name, value]).trim(), "OK");
+    let store =
+        gateway(&Settings { prefix: servers::prefix(), ..Settings::single(server.address()) }, &Arc::new(ManualClock::new(START))).await;
+    let said = async || {
+        store.ask_what_is_in_force().await;
+        Reports::durability(&store)
+    };
+    let first = said().await;
+    assert!(first.said.contains("within a second (appendfsync everysec)") && first.said_zh.contains("一秒内落盘"), "{first:?}");
+    set("appendfsync", "always");
+    assert!(said().await.said.contains("before it is answered (appendfsync always)"));
+    // An operator in a hurry, or a replica of another configuration that took over.
+    set("appendonly", "no");
+    set("maxmemory-policy", "allkeys-lru");
+    let now = said().await;
+    assert!(now.said.contains("NOT IN FORCE: the append-only file is off") && now.said.contains("allkeys-lru"), "{}", now.said);
+    assert!(now.said.contains("at no set time") && now.said_zh.contains("未达到要求"), "{now:?}");
+    set("appendonly", "yes");
+    set("maxmemory-policy", "noeviction");
+    assert!(!said().await.said.contains("NOT IN FORCE"));
+}
+
+#[tokio::test]
 async fn a_managed_server_that_says_nothing_needs_the_operators_word() {
     let server = Server::start("redis-server", free_port(), &["--rename-command", "CONFIG", ""]);
     let settings = Settings::single(server.address());
@@ -308,6 +333,9 @@ async fn an_urgent_commit_waits_for_the_replicas_it_promises() {
     let store = gateway(&settings, &clock).await;
     let (first, second) = (change(&warning(1), Head::NONE, "accepted"), change(&warning(2), Head::NONE, "accepted"));
     assert_eq!(at_last(&store, first).await, Committed::Done);
+    store.ask_what_is_in_force().await;
+    let said = Reports::durability(&store).said;
+    assert!(said.contains("received by 1 replicas before it is answered (WAIT)") && !said.contains("NOT IN FORCE"), "{said}");
     replica.pause();
     let told = store.commit(WriteLane::Urgent, vec![second.clone()]).await;
     assert!(matches!(&told, Err(StoreError::Unavailable(why)) if why.contains("0 of 1 replicas")), "{told:?}");

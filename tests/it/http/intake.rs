@@ -212,6 +212,22 @@ pub async fn past_its_rate_an_issuer_waits_but_red_never_does(room: Room) {
     let limited = app.post(POST, ISSUER_KEY, &blue(60)).await;
     assert_eq!((limited.status.as_u16(), limited.header("retry-after")), (429, "1"));
     app.post(POST, ISSUER_KEY, &warning("RED")).await.expect(202);
+    // That a CAP message is red is known once it is read; that it ends a warning, too.
+    let cap = |n: &str, severity: &str, head: &str| {
+        format!(
+            "<alert xmlns='urn:oasis:names:tc:emergency:cap:1.2'><identifier>{n}</identifier><sender>s</sender><sent>2024-07-08T16:15:00+08:00</sent>\
+             <status>Actual</status>{head}<scope>Public</scope><info><event>暴雨</event><severity>{severity}</severity><headline>暴雨预警</headline>\
+             <area><areaDesc>沁水县</areaDesc><geocode><valueName>x</valueName><value>140521</value></geocode></area></info></alert>"
+        )
+    };
+    let post = async |body: String| {
+        let request = request("POST", POST, ISSUER_KEY).header("content-type", "application/cap+xml");
+        app.send(request.body(Body::from(body)).unwrap()).await
+    };
+    let alert = "<msgType>Alert</msgType>";
+    post(cap("C-ORANGE", "Severe", alert)).await.expect(429);
+    post(cap("C-RED", "Extreme", alert)).await.expect(202);
+    post(cap("C-END", "Minor", "<msgType>Cancel</msgType><references>s,B1,t</references>")).await.expect(202);
     app.clock.advance(Span::secs(1));
     app.post(POST, ISSUER_KEY, &blue(60)).await.expect(202);
 }
@@ -241,4 +257,64 @@ pub async fn an_issuer_sees_and_cancels_its_own_warnings_only(room: Room) {
     let ended = app.get(&path, ISSUER_KEY).await.expect(200);
     assert_eq!((&ended["state"], &ended["closed_reason"]), (&json!("closed"), &json!("cancelled")), "{ended}");
     app.post(&format!("{path}/cancel"), ISSUER_KEY, &json!({"reason": "again"})).await.expect(409);
+}
+
+pub async fn a_message_from_the_future_is_taken_in_and_the_clock_is_asked_about(room: Room) {
+    let app = App::start(room).await;
+    let at = |id: &str, sent: &str| {
+        let mut w = warning(id);
+        w["sent"] = json!(sent);
+        w
+    };
+    let has = |reply: &Value| reply["findings"].as_array().unwrap().iter().any(|f| f["code"] == "future_sent");
+    assert!(!has(&app.post(POST, ISSUER_KEY, &at("F1", "2024-07-08T16:20:00+08:00")).await.expect(202)), "a clock may be minutes ahead");
+    assert!(has(&app.post(POST, ISSUER_KEY, &at("F2", "2024-07-08T17:20:00+08:00")).await.expect(202)));
+}
+
+pub async fn an_issuer_warns_only_in_its_levels(room: Room) {
+    let app = App::start(room).await;
+    let at = |id: &str, level: &str| {
+        let mut w = warning(id);
+        w["level"] = json!(level);
+        w
+    };
+    for level in ["red", "orange"] {
+        let refused = app.post(POST, LOW_KEY, &at(level, level)).await.expect(403);
+        assert!(refused["detail"].as_str().unwrap().contains("may not issue the level"), "{refused}");
+    }
+    // A part of it in a higher level makes the whole of it one.
+    let mut part = at("part", "yellow");
+    part["areas"] = json!([{"division": COUNTY}, {"division": "140522000000", "level": "red"}]);
+    app.post(POST, LOW_KEY, &part).await.expect(403);
+    app.post(POST, LOW_KEY, &at("yellow", "yellow")).await.expect(202);
+    // Nobody knows how bad it is: called as orange rather than lost.
+    app.post(POST, LOW_KEY, &at("unknown", "unknown")).await.expect(202);
+    assert_eq!((stored(&app).await, refusals(&app).await.len()), (2, 3));
+}
+
+pub async fn cap_of_an_issuer_with_pinned_keys_must_be_signed_by_one_of_them(room: Room) {
+    let app = App::start(room).await;
+    let file = |name: &str| std::fs::read_to_string(format!("tests/it/ingest/signed/{name}.xml")).unwrap();
+    let post = async |key: &str, body: String| {
+        let request = request("POST", POST, key).header("content-type", "application/cap+xml");
+        app.send(request.body(Body::from(body)).unwrap()).await
+    };
+    let signed = file("inclusive");
+    let wrong = post(SIGNING_KEY, signed.replace("140521", "140522")).await.expect(403);
+    assert!(wrong["detail"].as_str().unwrap().contains("not the one that was signed"), "{wrong}");
+    post(SIGNING_KEY, file("stranger")).await.expect(403);
+    let bare = app.post(POST, SIGNING_KEY, &warning("BARE")).await.expect(403);
+    assert!(bare["detail"].as_str().unwrap().contains("must bear an XML signature"), "{bare}");
+    assert_eq!(stored(&app).await, 0);
+    let page = app.get("/status", VIEWER).await.text();
+    assert!(page.contains("not the one that was signed") && page.contains("signing"), "{page}");
+    let taken = post(SIGNING_KEY, signed.clone()).await.expect(202);
+    let codes =
+        |reply: &Value| reply["findings"].as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap().to_string()).collect::<Vec<_>>();
+    assert!(!codes(&taken).iter().any(|c| c.starts_with("signature")), "{taken}");
+    let raw = app.engine.store().blob(&jiaoying::store::Key::Warning("w1".parse().unwrap()), "raw").await.unwrap().unwrap();
+    assert_eq!(String::from_utf8(raw).unwrap(), signed, "kept as it was sent, signature and all");
+    // Who has pinned nothing has checked nothing, and is told.
+    let unchecked = post(ISSUER_KEY, file("stranger")).await.expect(202);
+    assert!(codes(&unchecked).contains(&"signature_unchecked".to_string()), "{unchecked}");
 }

@@ -40,7 +40,24 @@ pub const PLATFORM_KEY: &str = "platform-key-0123456789-abcdef";
 /// Posts by a mapping that looks for several warnings in one body.
 pub const LIST_KEY: &str = "list-key-0123456789-abcdefghij";
 
+/// Its CAP must bear the signature of a pinned key.
+pub const SIGNING_KEY: &str = "signing-key-0123456789-abcdefg";
+/// May warn in yellow and blue only.
+pub const LOW_KEY: &str = "low-levels-key-0123456789-abcd";
+
 pub const CONFIG: &str = r#"
+[[issuer]]
+id = "signing"
+name = "签名的气象台"
+key = "signing-key-0123456789-abcdefg"
+divisions = ["1405"]
+xmldsig = { keys = ["tests/it/ingest/signed/rsa.pem"], required = true }
+[[issuer]]
+id = "low"
+name = "只发黄蓝的单位"
+key = "low-levels-key-0123456789-abcd"
+divisions = ["1405"]
+levels = ["yellow", "blue"]
 [[issuer]]
 id = "platform"
 name = "山洪灾害监测预警平台"

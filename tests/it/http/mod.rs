@@ -7,6 +7,7 @@ mod intake;
 pub mod kit;
 mod live;
 mod officers;
+mod readiness;
 mod reading;
 mod rollout;
 mod rollup;
@@ -42,6 +43,9 @@ macro_rules! serves {
                 past_its_rate_an_issuer_waits_but_red_never_does,
                 what_cannot_be_made_durable_is_not_accepted,
                 an_issuer_sees_and_cancels_its_own_warnings_only,
+                a_message_from_the_future_is_taken_in_and_the_clock_is_asked_about,
+                an_issuer_warns_only_in_its_levels,
+                cap_of_an_issuer_with_pinned_keys_must_be_signed_by_one_of_them,
             ],
             live: [
                 live_events_resume_where_they_stopped_and_end_when_the_gateway_does,
@@ -49,6 +53,15 @@ macro_rules! serves {
                 a_callback_with_the_right_secret_is_kept_and_answered_in_the_providers_way,
                 those_who_run_it_read_health_metrics_and_the_api_document,
                 the_status_page_shows_tallies_open_callouts_and_tasks_with_masked_numbers,
+            ],
+            readiness: [
+                coverage_is_paged_filtered_and_bound_to_a_division,
+                the_coverage_page_works_without_script_and_is_linked_from_the_status_page,
+                the_directory_is_confirmed_for_the_year,
+                whom_a_hazard_calls_now_and_through_which_doors,
+                a_rehearsal_tells_everything_and_does_nothing,
+                a_drill_has_a_list_and_a_report_of_its_own,
+                the_roll_is_called_and_looked_over,
             ],
             officers: [
                 an_officers_entry_is_an_answer_and_says_who_entered_it,
@@ -60,6 +73,7 @@ macro_rules! serves {
                 a_tally_has_the_contracts_fields_and_its_sum_is_expected,
                 warnings_are_listed_newest_first_filtered_and_paged,
                 one_warning_shows_its_content_in_the_native_json_and_its_policy,
+                the_forecast_says_when_it_will_be_done_and_whom_no_call_reaches_in_time,
                 callouts_have_the_contracts_fields_and_every_open_one_says_what_comes_next,
                 numbers_are_masked_unless_an_operator_asks,
                 a_token_bound_to_a_division_sees_that_division_only,

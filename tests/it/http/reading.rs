@@ -2,7 +2,10 @@
 
 use super::kit::*;
 use axum::body::Body;
-use jiaoying::ingest::sheet::sheet_csv;
+use jiaoying::{
+    core::time::{Span, Time},
+    ingest::sheet::sheet_csv,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -73,6 +76,36 @@ pub async fn one_warning_shows_its_content_in_the_native_json_and_its_policy(roo
     }
     assert!(!shown["policy"]["stages"].as_array().unwrap().is_empty(), "{shown}");
     assert_eq!((&shown["state"], &shown["drill"]), (&json!("active"), &json!(false)));
+}
+
+pub async fn the_forecast_says_when_it_will_be_done_and_whom_no_call_reaches_in_time(room: Room) {
+    let app = App::start(room).await;
+    let id = app.red_rain("F1").await;
+    let path = format!("/api/v1/warnings/{id}/forecast");
+    let f = app.get(&path, VIEWER).await.expect(200);
+    let tally = app.get(&format!("/api/v1/warnings/{id}/tally"), VIEWER).await.expect(200);
+    let silent = tally["expected"].as_u64().unwrap() - tally["answered"].as_u64().unwrap();
+    assert!(f["open"].as_u64().unwrap() >= silent, "{f}");
+    // The SMS have left; a thousand lines ring everybody half a minute later.
+    assert_eq!((&f["sms_done_at"], &f["lines"], &f["overruns"], &f["late"]), (&Value::Null, &json!(1000), &json!(false), &json!(0)));
+    let done = Time::parse_rfc3339(f["voice_done_at"].as_str().unwrap()).unwrap();
+    assert!(done > app.engine.now() + Span::mins(1) && done < app.engine.now() + Span::mins(30), "{f}");
+    assert!(f["calls"].as_f64().unwrap() > 10.0 && f["voice_minutes"].as_f64() >= f["calls"].as_f64(), "{f}");
+    assert_eq!(f["deadlines"].as_array().unwrap().iter().map(|d| d["persons"].as_u64().unwrap()).sum::<u64>(), silent);
+    assert!(f["rungs"].as_array().unwrap().iter().all(|r| r["rung"].as_u64().unwrap() > 0), "rung 0 was taken: {f}");
+    assert!(f["text"].as_str().unwrap().contains("电话按 1000 路"), "{f}");
+    assert!(app.get("/status", VIEWER).await.text().contains("预计电话按 1000 路"));
+    // Those who have answered are not reckoned with any more.
+    let first = app.callouts(&id, "").await[0]["id"].as_str().unwrap().to_string();
+    app.form(&app.link(&first, 0), "action=answer").await;
+    app.pass(Span::secs(10)).await;
+    let after = app.get(&path, VIEWER).await.expect(200);
+    assert_eq!(after["open"].as_u64().unwrap() + 1, f["open"].as_u64().unwrap());
+    // A bound token's forecast is of its own division; elsewhere there is no such warning.
+    assert_eq!(app.get(&path, COUNTY_TOKEN).await.expect(200)["lines"], json!(1000));
+    app.get(&path, ELSEWHERE).await.expect(404);
+    app.get("/api/v1/warnings/w99/forecast", VIEWER).await.expect(404);
+    app.get(&path, ISSUER_KEY).await.expect(403);
 }
 
 pub async fn callouts_have_the_contracts_fields_and_every_open_one_says_what_comes_next(room: Room) {

@@ -141,7 +141,18 @@ pub async fn a_watched_folder_takes_whole_files_once_and_gives_every_refusal_its
     #[cfg(unix)]
     std::os::unix::fs::symlink("/etc/hostname", inbox.join("link.json")).unwrap();
     folder.look().await;
-    assert_eq!(folder.look().await, 2);
+    // What is no document may be half of one whose copy stalled: for half a minute (fifteen looks) it stays.
+    assert_eq!(folder.look().await, 1);
+    assert_eq!(names(&inbox.join("refused")), ["other.json", "other.json.why.txt"]);
+    put("half.json", &text.replace("000317", "000318")[..60]);
+    for _ in 0..13 {
+        assert_eq!(folder.look().await, 0);
+    }
+    assert!(inbox.join("bad.json").exists());
+    put("half.json", &text.replace("000317", "000318"));
+    assert_eq!(folder.look().await, 1);
+    assert_eq!(folder.look().await, 1, "the other half came after all");
+    assert_eq!((names(&inbox.join("done")).len(), stored(&app).await), (3, 2));
     assert_eq!(names(&inbox.join("refused")), ["bad.json", "bad.json.why.txt", "other.json", "other.json.why.txt"]);
     let why = |name: &str| std::fs::read_to_string(inbox.join("refused").join(name)).unwrap();
     assert!(why("bad.json.why.txt").contains("not a readable JSON document"), "{}", why("bad.json.why.txt"));
@@ -153,7 +164,7 @@ pub async fn a_watched_folder_takes_whole_files_once_and_gives_every_refusal_its
     put("d.json", &text.replace("000317", "000400"));
     folder.look().await;
     assert_eq!(folder.look().await, 0);
-    assert!(inbox.join("d.json").exists() && names(&inbox.join("done")).len() == 2);
+    assert!(inbox.join("d.json").exists() && names(&inbox.join("done")).len() == 3);
     app.disk_full.store(false, Ordering::SeqCst);
     assert_eq!(folder.look().await, 1);
     std::fs::rename(&inbox, dir.path().join("gone")).unwrap();

@@ -7,6 +7,7 @@ mod json;
 mod national;
 mod properties;
 mod violations;
+mod xmldsig;
 
 use jiaoying::{
     core::warning::{Parsed, Refusal},

@@ -4,7 +4,7 @@
 use super::*;
 use jiaoying::core::{
     hazard::Level,
-    warning::{Content, Shape, Status},
+    warning::{Content, MessageType, Shape, Status},
 };
 
 const HEAD: &str = "<identifier>A1</identifier><sender>met@example.org</sender><sent>2024-07-08T16:15:00+08:00</sent>\
@@ -186,6 +186,63 @@ fn rows() -> Vec<(&'static str, &'static str, Broken, Vec<&'static str>, Truth)>
         ("circles in 1.2", "1.2", Area("<areaDesc>圈</areaDesc><circle>35.7,112.2 5</circle>".into()), vec![], |c| {
             c.areas[0].shape == Shape::Circle { center: [112.2, 35.7], radius_km: 5.0 }
         }),
+        (
+            "three messages updated by one",
+            "1.2",
+            Head(swap(HEAD, "<msgType>Alert</msgType>", "<msgType>Update</msgType><references>s,A0,t s,B0,t\n s,C0,t</references>")),
+            vec![],
+            |c| c.references == ["A0", "B0", "C0"],
+        ),
+        (
+            "a cancel without a block",
+            "1.2",
+            Whole(format!(
+                "<alert xmlns='urn:oasis:names:tc:emergency:cap:1.2'>{}<references>s,A0,t</references></alert>",
+                swap(HEAD, "Alert", "Cancel")
+            )),
+            vec![],
+            |c| c.message_type == MessageType::Cancel && c.references == ["A0"] && c.areas.is_empty(),
+        ),
+        (
+            "nine blocks in nine languages",
+            "1.2",
+            Whole(swap(
+                &cap("1.2", HEAD, INFO, AREA),
+                "<info>",
+                &(["de", "de-LS", "en", "fr", "es", "ru", "tr", "uk"]
+                    .map(|tag| format!("<info>{}<area>{AREA}</area></info>", swap(&swap(INFO, "zh-CN", tag), "暴雨红色预警", tag)))
+                    .concat()
+                    + "<info>"),
+            )),
+            vec![],
+            |c| c.headline == "暴雨红色预警" && c.areas.len() == 1 && c.level == Level::Red,
+        ),
+        (
+            "two blocks in one language with two levels",
+            "1.2",
+            Whole(swap(
+                &cap("1.2", HEAD, INFO, AREA),
+                "</alert>",
+                &format!(
+                    "<info>{}<area>{}</area></info></alert>",
+                    swap(&swap(INFO, "红色", "黄色"), "Extreme", "Moderate"),
+                    swap(AREA, "140521", "140522")
+                ),
+            )),
+            vec!["several_infos"],
+            |c| c.level == Level::Red && c.areas.len() == 2 && c.areas[1].level == Some(Level::Yellow),
+        ),
+        ("Guangdong's white", "1.2", Info(swap(&swap(INFO, "红色", "白色"), "Extreme", "Minor")), vec!["white_level"], |c| {
+            c.level == Level::Blue
+        }),
+        (
+            "an all-clear that is no cancel",
+            "1.2",
+            Info(swap(INFO, "<urgency>", "<responseType>AllClear</responseType><urgency>")),
+            vec!["all_clear"],
+            |c| c.message_type == MessageType::Alert && c.level == Level::Red,
+        ),
+        ("not for the public", "1.2", head("Public", "Restricted"), vec!["restricted"], |c| c.restricted),
         ("not actual", "1.2", head("Actual", "Exercise"), vec![], |c| c.status == Status::Exercise),
         ("a draft", "1.2", head("Actual", "Draft"), vec![], |c| c.status == Status::Draft),
     ]

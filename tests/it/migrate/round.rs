@@ -1,11 +1,16 @@
 //! There and back: the same by content, and the work goes on.
 
 use super::fill::*;
-use crate::conformance::{START, callout, change, warning};
+use crate::conformance::{
+    Both, START, callout, change, line,
+    spent::{all_spent, minutes, rows},
+    warning,
+};
 use jiaoying::{
     core::time::Span,
     store::{
         Claim, Doc, Head, Key, Reports, Store,
+        archive::Forgetful,
         memory::MemoryStore,
         redis::Settings,
         transfer::{Census, Export, Import, Kind, Scope, mover},
@@ -131,4 +136,30 @@ async fn one_warning_is_exported_whole_and_nothing_else() {
     moved(&memory, &into_sqlite(&file)).await;
     let of_file = mover::survey(&sqlite(&file), scope).await.unwrap();
     assert_eq!(of_memory.differences(&of_file), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_journal_whose_older_rows_are_in_the_archive_moves_as_it_stands_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = MemoryStore::new(later());
+    minutes(&source, &line(1), 10, Some(START)).await;
+    minutes(&source, &line(2), 3, Some(START)).await;
+    source.let_go(&all_spent(&source, START + Span::mins(6)).await).await.unwrap();
+    assert_eq!(rows(&source, &line(1)).await, [7, 8, 9, 10]);
+    let stood = source.journal(&line(1)).await.unwrap();
+    let mut at = dir.path().join("first.db");
+    moved(&source, &into_sqlite(&at)).await;
+    for (n, settings) in kinds_of_redis().iter().enumerate() {
+        moved(&sqlite(&at), &into_redis(settings).await).await;
+        at = dir.path().join(format!("{n}.db"));
+        moved(&redis(settings).await, &into_sqlite(&at)).await;
+        for store in [&redis(settings).await as &dyn Both, &sqlite(&at)] {
+            assert_eq!(store.journal(&line(1)).await.unwrap(), stood);
+            minutes(store, &line(1), 1, Some(START)).await;
+            assert_eq!(rows(store, &line(1)).await, [7, 8, 9, 10, 11]);
+        }
+        // The next round begins where this one began.
+        at = dir.path().join(format!("again-{n}.db"));
+        moved(&source, &into_sqlite(&at)).await;
+    }
 }

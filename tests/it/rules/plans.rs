@@ -118,6 +118,36 @@ fn the_order_of_calling_is_red_first_then_from_the_point_upwards_neighbours_side
 }
 
 #[test]
+fn within_a_tier_the_nearest_to_the_hazard_is_called_first() {
+    let positions = [(SLOPE, [112.10, 35.60]), (VALLEY, [112.30, 35.70])];
+    let mut b = county();
+    for (code, at) in positions {
+        b.0.points.get_mut(code).unwrap().position = Some(at);
+    }
+    let directory = b.done();
+    // Both towns are called by name; where the hazard is, a circle or a point says.
+    let order = |areas: Vec<Area>| {
+        let p = plan(&directory, &rain(Level::Red, areas), day());
+        let all = names(&p);
+        move |n: &str| all.iter().position(|o| o == n).unwrap_or_else(|| panic!("{n} not in {all:?}"))
+    };
+    let circle = |center: [f64; 2]| area(Shape::Circle { center, radius_km: 60.0 });
+    for (center, near, far) in [([112.31, 35.70], "东沟支书", "梁庄支书"), ([112.09, 35.60], "梁庄支书", "东沟支书")] {
+        let at = order(vec![circle(center)]);
+        assert!(at(near) < at(far), "{near} is nearer to {center:?}");
+        assert!(at("滑坡监测员") < at("龙港镇长") && at("东沟支书") < at("中村镇长"), "tiers come before distance");
+    }
+    let square = |[x, y]: [f64; 2]| {
+        area(Shape::Polygon(vec![[x - 0.01, y - 0.01], [x + 0.01, y - 0.01], [x + 0.01, y + 0.01], [x - 0.01, y + 0.01]]))
+    };
+    let at = order(vec![square(positions[1].1), square(positions[0].1)]);
+    assert!(at("梁庄支书") < at("东沟支书"), "both lie in the hazard: then the order of places");
+    // A point named outright, and its whole county by another part: everything named is where the hazard is.
+    let at = order(vec![area(Shape::Point(VALLEY.into())), division(LONGGANG)]);
+    assert!(at("梁庄支书") < at("龙港镇长") && at("东沟支书") < at("龙港镇长"));
+}
+
+#[test]
 fn a_person_with_five_posts_has_one_entry_by_the_strictest_of_them() {
     let mut b = county();
     let id = b.add("多岗", "party_government", Tier::County, COUNTY);
@@ -391,7 +421,7 @@ fn answer_rules_and_narrowing_are_carried_into_the_plan() {
     let dir = county().done();
     let p = plan_by(&policy, &dir, &c, day(), &[], false, None);
     assert!(entries(&p).iter().all(|(_, e)| e.posts.iter().all(|post| post.rule == AnswerRule::N(2))));
-    let only = Only { tiers: vec![Tier::Village], divisions: vec![d(LONGGANG)], recipients: vec![] };
+    let only = Only { tiers: vec![Tier::Village], divisions: vec![d(LONGGANG)], recipients: vec![], first: vec![] };
     let p = plan_by(&policy, &dir, &c, day(), &[], false, Some(&only));
     assert_eq!(called(&p), set(&["梁庄支书", "西河支书"]));
     let one = dir.recipients.values().find(|r| r.name == "县长").unwrap().id;

@@ -45,15 +45,22 @@ impl Script {
         per_callee: Vec<CalleeLimit>,
         carrier: &Arc<Carrier>,
         bug: Option<Bug>,
+        lines: u32,
     ) -> Arc<Script> {
-        let limits = AccountLimits { per_second: 500, in_flight: 200, concurrent_calls: 20, per_callee };
+        let limits = AccountLimits { per_second: 500, in_flight: 200, concurrent_calls: lines, per_callee };
         Arc::new(Script { account, channel, limits, carrier: carrier.clone(), bug })
+    }
+
+    /// The same with room for everybody at once.
+    pub fn roomy(account: &'static str, channel: Channel, carrier: &Arc<Carrier>) -> Arc<Script> {
+        let limits = AccountLimits { per_second: 1_000_000, in_flight: 100_000, concurrent_calls: 100_000, per_callee: vec![] };
+        Arc::new(Script { account, channel, limits, carrier: carrier.clone(), bug: None })
     }
 }
 
 /// Aliyun's shape of limits, roomy enough for a night.
 pub fn callee_limits() -> Vec<CalleeLimit> {
-    vec![CalleeLimit { count: 5, window: Span::mins(1) }, CalleeLimit { count: 40, window: Span::hours(1) }]
+    vec![CalleeLimit::of(5, Span::mins(1)), CalleeLimit::of(40, Span::hours(1))]
 }
 
 #[async_trait]

@@ -96,8 +96,11 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         policy,
         email: rng.chance(50),
         callee_limits: rng.chance(50),
+        lines: 20,
         interleave: rng.chance(60),
         bug: bug.map(|b| b.0),
+        roomy: false,
+        drills: vec![],
     };
     let w = World::new(make, &mut rng);
     let tempers = town.directory.recipients.keys().map(|id| (*id, Temper::random(&mut rng))).collect();

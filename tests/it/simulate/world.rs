@@ -14,6 +14,7 @@ use jiaoying::{
     core::{
         callout::state::Callout,
         directory::Directory,
+        drill::schedule::DrillSchedule,
         ids::{CalloutId, IssuerId, WarningId},
         policy::{Policy, parse_policy},
         send::Channel,
@@ -46,8 +47,13 @@ pub struct Make {
     pub policy: Policy,
     pub email: bool,
     pub callee_limits: bool,
+    /// Calls at once.
+    pub lines: u32,
     pub interleave: bool,
     pub bug: Option<Bug>,
+    /// Accounts that have room for everybody at once.
+    pub roomy: bool,
+    pub drills: Vec<DrillSchedule>,
 }
 
 pub fn shipped_policy() -> Policy {
@@ -93,6 +99,17 @@ impl World {
         self.epoch += 1;
     }
 
+    /// A second gateway on the same store.
+    pub fn another(&self) -> Arc<Engine> {
+        engine(&self.make, &self.store, &self.carrier)
+    }
+
+    /// A new process with these schedules.
+    pub fn restart_with(&mut self, drills: Vec<DrillSchedule>) {
+        self.make.drills = drills;
+        self.restart();
+    }
+
     /// Straight from the store, oldest first; read again only where something changed.
     pub fn warnings(&self) -> Vec<Arc<WarningState>> {
         let mut read = self.read.borrow_mut();
@@ -131,12 +148,18 @@ impl World {
 fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> {
     let limits = || if make.callee_limits { callee_limits() } else { vec![] };
     let mut providers: Vec<Arc<dyn Provider>> = vec![
-        Script::new("sms-a", Channel::Sms, limits(), carrier, make.bug),
-        Script::new("sms-b", Channel::Sms, limits(), carrier, make.bug),
-        Script::new("voice-a", Channel::Voice, limits(), carrier, make.bug),
+        Script::new("sms-a", Channel::Sms, limits(), carrier, make.bug, make.lines),
+        Script::new("sms-b", Channel::Sms, limits(), carrier, make.bug, make.lines),
+        Script::new("voice-a", Channel::Voice, limits(), carrier, make.bug, make.lines),
     ];
+    if make.roomy {
+        providers = vec![
+            Script::roomy("sms-a", Channel::Sms, carrier),
+            Script::roomy("voice-a", Channel::Voice, carrier),
+        ];
+    }
     if make.email {
-        providers.push(Script::new("mail-a", Channel::Email, vec![], carrier, make.bug));
+        providers.push(Script::new("mail-a", Channel::Email, vec![], carrier, make.bug, make.lines));
     }
     let parts = Parts {
         store: store.clone(),
@@ -145,7 +168,7 @@ fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> 
         renderer: Renderer::new(RenderOptions::default()).unwrap_or_else(|f| panic!("{f:?}")),
         policy: make.policy.clone(),
         issuers: vec![issuer(BUREAU), issuer(OTHER), neighbour()],
-        settings: Settings { rows_per_turn: 7, key: [7; 32], ..Settings::default() },
+        settings: Settings { rows_per_turn: if make.roomy { 500 } else { 7 }, key: [7; 32], drills: make.drills.clone(), ..Settings::default() },
     };
     Arc::new(now(Engine::new(parts)).unwrap())
 }

@@ -3,6 +3,8 @@
 mod duty;
 mod kin;
 mod paths;
+mod ready;
+mod rehearsal;
 mod rules;
 mod stage;
 mod updates;
@@ -36,6 +38,9 @@ macro_rules! plays {
                 an_update_that_covers_only_a_part_ends_nothing_of_the_older_warning,
                 a_lifting_that_names_nothing_ends_the_warning_it_can_only_mean,
                 the_next_stage_of_an_event_takes_the_place_of_the_one_before_and_asks_anew,
+                a_stage_that_narrows_takes_the_place_of_the_one_before_only_where_it_is,
+                a_forecast_of_twelve_six_and_two_hours_is_one_event_in_stages,
+                a_national_identifier_is_one_warning_whatever_its_sender_is_called,
             ],
             paths: [
                 the_chief_answers_by_the_button_of_his_link,
@@ -59,6 +64,18 @@ macro_rules! plays {
                 the_city_presses_where_a_county_is_silent_and_has_started_no_response,
                 a_county_that_answers_and_responds_in_time_is_not_pressed,
                 release_and_the_permission_to_return_are_two_acts,
+            ],
+            ready: [
+                a_number_that_a_receipt_proves_dead_is_flagged_tried_last_and_lives_again_when_it_is_heard,
+                a_number_that_the_clerk_changes_takes_its_flag_along,
+                a_flag_is_there_for_every_gateway_and_after_a_restart,
+                a_drill_is_narrowed_to_tiers_and_channels,
+                a_drill_does_not_start_while_a_real_warning_runs_unless_told,
+                a_roll_call_proves_each_number_once_and_says_who_is_left,
+                a_roll_call_begins_with_who_was_tried_longest_ago,
+                a_scheduled_drill_is_started_once_by_one_of_two_gateways,
+                a_scheduled_drill_is_left_out_while_a_real_warning_runs_and_comes_next_time,
+                a_schedule_that_was_missed_does_not_come_at_an_odd_hour,
             ],
             updates: [
                 an_update_that_raises_the_level_calls_anew_and_the_old_answer_does_not_count,

@@ -109,10 +109,17 @@ impl Night {
         Night::with(on, village().done())
     }
     pub fn with(on: On, directory: Directory) -> Night {
-        Night::by(on, directory, shipped_policy())
+        Night::made(on, directory, shipped_policy(), false)
     }
     /// By a policy of its own.
     pub fn by(on: On, directory: Directory, policy: Policy) -> Night {
+        Night::made(on, directory, policy, false)
+    }
+    /// With accounts that have room for everybody at once.
+    pub fn over(on: On, directory: Directory, roomy: bool) -> Night {
+        Night::made(on, directory, shipped_policy(), roomy)
+    }
+    fn made(on: On, directory: Directory, policy: Policy, roomy: bool) -> Night {
         let people = directory
             .recipients
             .values()
@@ -125,8 +132,11 @@ impl Night {
             policy,
             email: false,
             callee_limits: false,
+            lines: 20,
             interleave: false,
             bug: None,
+            roomy,
+            drills: vec![],
         };
         let w = World::on(on.room(), make, &mut Rng::new(1));
         Night { w, out: Vec::new(), people, ringing: BTreeMap::new() }
@@ -149,7 +159,7 @@ impl Night {
     }
 
     /// Whatever is due at this instant; what leaves is accepted.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for _ in 0..1000 {
             let turn = now(self.w.engine.turn(100)).unwrap();
             let idle = turn.claimed == 0;

@@ -18,10 +18,10 @@ use jiaoying::{
     },
 };
 
-fn area(code: &str) -> Area {
+pub fn area(code: &str) -> Area {
     Area { name: None, shape: Shape::Division(code.parse().unwrap()), level: None }
 }
-fn two_villages(on: On) -> Night {
+pub fn two_villages(on: On) -> Night {
     let mut b = village();
     let second = b.person("西河村主任", &["15400000061"]);
     b.post(second, "party_government", Tier::Village, OTHER_VILLAGE);

@@ -28,10 +28,10 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-type Reply = Arc<Mutex<(u16, String)>>;
+pub(super) type Reply = Arc<Mutex<(u16, String)>>;
 
 /// A provider that says what it is told to say.
-async fn responder() -> (String, Reply) {
+pub(super) async fn responder() -> (String, Reply) {
     let said: Reply = Arc::default();
     let saying = said.clone();
     let app = Router::new().fallback(any(move || {
@@ -103,7 +103,7 @@ fn receipt(kind: &str, code: &str) -> (Option<&'static str>, String) {
 }
 
 /// A class with what makes a difference to the engine.
-fn named(o: &Outcome) -> String {
+pub(super) fn named(o: &Outcome) -> String {
     match o {
         Outcome::Throttled { after, whole_account, .. } => {
             let whose = if *whole_account { "the account" } else { "the number" };
@@ -175,7 +175,7 @@ async fn draw_up(codes: &Codes) -> String {
     page
 }
 
-fn agreed(name: &str, page: &str) {
+pub(super) fn agreed(name: &str, page: &str) {
     insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true}, {
         insta::assert_snapshot!(format!("codes_{name}"), page);
     });

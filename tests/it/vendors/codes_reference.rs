@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-fn reference() -> Option<String> {
+pub(super) fn reference() -> Option<String> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let candidates = match std::env::var_os("JIAOYING_SHARED") {
         Some(dir) => vec![PathBuf::from(dir)],
@@ -24,11 +24,11 @@ fn reference() -> Option<String> {
 }
 
 /// The text after `from` up to `to`.
-fn section<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+pub(super) fn section<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     let rest = after(text, from);
     rest.split_once(to).unwrap_or_else(|| panic!("the reference has no {to}")).0
 }
-fn after<'a>(text: &'a str, from: &str) -> &'a str {
+pub(super) fn after<'a>(text: &'a str, from: &str) -> &'a str {
     text.split_once(from).unwrap_or_else(|| panic!("the reference has no {from}")).1
 }
 

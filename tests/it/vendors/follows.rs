@@ -65,6 +65,7 @@ fn address(to: &Address) -> String {
     match to {
         Address::Phone(p) => p.reveal().to_string(),
         Address::Email { address, .. } => address.clone(),
+        Address::Group { .. } => "group".into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     kit::{ask, phone, soon, standin},
-    others_kit::{Came, KINDS, account, pushing, receiver},
+    others_kit::{Came, KINDS, account, account_of, pushing, receiver, table},
 };
 use jiaoying::{
     channel::{CallbackItem, Provider, ReceiptResult},
@@ -162,4 +162,31 @@ fn every_vendor_answers_what_it_wants_to_hear() {
             _ => {}
         }
     }
+}
+
+#[tokio::test]
+async fn what_huawei_signed_is_taken_and_nothing_else_where_it_was_asked_to_sign() {
+    let (base, mut rx) = receiver().await;
+    let mut settings = pushing(&base, Behaviour::default(), People { reply_share: 1.0, ..People::default() });
+    settings.huawei.sign_pushes = true;
+    let s = standin(settings).await;
+    let p = account_of(&format!("signed_callbacks = true\n{}", table("huawei_sms", &s.url())), "huawei_sms", &base);
+    assert_eq!(p.send(&ask(phone(1), "ref000000000001")).await.class(), "accepted");
+    for _ in 0..2 {
+        let mut came = soon(rx.recv()).await.unwrap();
+        assert_eq!(came.items(&p).len(), 1, "a receipt, then the reply");
+        let mut body = came.body.to_vec();
+        body[0] ^= 1;
+        came.body = body.into();
+        assert!(came.with(|c| p.check_callback(c)).is_err(), "a changed byte");
+        without_signature(&mut came);
+        assert!(came.with(|c| p.check_callback(c)).is_err(), "no signature");
+    }
+    let plain = account_of(&table("huawei_sms", &s.url()), "huawei_sms", &base);
+    assert_eq!(plain.send(&ask(phone(2), "ref000000000002")).await.class(), "accepted");
+    assert!(soon(rx.recv()).await.unwrap().with(|c| plain.check_callback(c)).is_ok(), "who did not ask takes what comes");
+}
+
+fn without_signature(came: &mut Came) {
+    came.headers.retain(|(name, _)| name != "authorization");
 }

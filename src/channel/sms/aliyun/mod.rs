@@ -61,7 +61,9 @@ impl Provider for AliyunSms {
             Address::Phone(p) => {
                 return Outcome::PermanentNumber { detail: format!("{p} is not a mainland mobile number: it cannot receive SMS") };
             }
-            Address::Email { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() },
+            Address::Email { .. } | Address::Group { .. } => {
+                return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() };
+            }
         };
         let template = match template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &r.message) {
             Ok(t) => t,
@@ -112,7 +114,7 @@ impl Provider for AliyunSms {
     async fn lookup(&self, reference: &str, to: &Address, sent: Time) -> Lookup {
         match to {
             Address::Phone(p) => request::find(&self.rpc, reference, p.reveal(), sent).await,
-            Address::Email { .. } => Lookup::Unanswered("an e-mail address has no SMS to look up".into()),
+            Address::Email { .. } | Address::Group { .. } => Lookup::Unanswered("an e-mail address has no SMS to look up".into()),
         }
     }
 

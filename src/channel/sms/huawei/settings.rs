@@ -46,6 +46,9 @@ pub struct Settings {
     /// How long to wait for a reply.
     #[serde(default = "request_timeout")]
     pub request_timeout: Span,
+    /// Huawei signs its pushes with the application's key (it must be asked to): then nothing unsigned is taken.
+    #[serde(default)]
+    pub signed_callbacks: bool,
     /// Last part of the path `/callbacks/{account}/{secret}`: at least 128 bits.
     pub callback_secret: Secret,
     #[serde(default = "limits::huawei_sms", deserialize_with = "limits::over_huawei_sms")]

@@ -130,7 +130,9 @@ impl Provider for Smpp {
             Address::Phone(p) => {
                 return Outcome::PermanentNumber { detail: format!("{p} is not a mainland mobile number: it cannot receive SMS") };
             }
-            Address::Email { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() },
+            Address::Email { .. } | Address::Group { .. } => {
+                return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() };
+            }
         };
         let pdus = match self.submits(&phone, &self.body(&r.message)) {
             Ok(pdus) => pdus,

@@ -67,7 +67,9 @@ impl Provider for TencentSms {
             Address::Phone(p) => {
                 return Outcome::PermanentNumber { detail: format!("{p} is not a mainland mobile number: it cannot receive SMS") };
             }
-            Address::Email { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() },
+            Address::Email { .. } | Address::Group { .. } => {
+                return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() };
+            }
         };
         let template = match template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &r.message) {
             Ok(t) => t,
@@ -82,7 +84,7 @@ impl Provider for TencentSms {
     async fn lookup(&self, reference: &str, to: &Address, sent: Time) -> Lookup {
         match to {
             Address::Phone(p) => request::find(&self.rpc, &self.settings, reference, &e164(p), sent).await,
-            Address::Email { .. } => Lookup::Unanswered("an e-mail address has no SMS to look up".into()),
+            Address::Email { .. } | Address::Group { .. } => Lookup::Unanswered("an e-mail address has no SMS to look up".into()),
         }
     }
 

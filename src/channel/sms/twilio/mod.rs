@@ -68,7 +68,9 @@ impl Provider for TwilioSms {
         let to = match &r.to {
             Address::Phone(p) if p.is_mobile() => e164(p),
             Address::Phone(p) => return Outcome::PermanentNumber { detail: format!("{p} is a landline: it cannot receive SMS") },
-            Address::Email { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() },
+            Address::Email { .. } | Address::Group { .. } => {
+                return Outcome::PermanentNumber { detail: "an e-mail address cannot receive SMS".into() };
+            }
         };
         let (body, callback) = (self.body(&r.message), self.callbacks.of(&r.reference));
         let sender = match (&self.settings.messaging_service_sid, &self.settings.from) {

@@ -60,7 +60,9 @@ impl Provider for AliyunVoice {
         let phone = match &r.to {
             Address::Phone(p) if !p.reveal().starts_with('+') => p.reveal(),
             Address::Phone(p) => return Outcome::PermanentNumber { detail: format!("{p} is not a mainland number: it cannot be called") },
-            Address::Email { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot be called".into() },
+            Address::Email { .. } | Address::Group { .. } => {
+                return Outcome::PermanentNumber { detail: "an e-mail address cannot be called".into() };
+            }
         };
         if r.reference.is_empty() || r.reference.len() > OUT_ID_MAX {
             // Sent without a reference that fits, its report could never be matched.

@@ -66,7 +66,9 @@ impl Provider for TencentVoice {
         let phone = match &r.to {
             Address::Phone(p) if !p.reveal().starts_with('+') => e164(p),
             Address::Phone(p) => return Outcome::PermanentNumber { detail: format!("{p} is not a mainland number: it cannot be called") },
-            Address::Email { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot be called".into() },
+            Address::Email { .. } | Address::Group { .. } => {
+                return Outcome::PermanentNumber { detail: "an e-mail address cannot be called".into() };
+            }
         };
         let template = match template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &r.message) {
             Ok(t) => t,

@@ -67,7 +67,9 @@ impl Provider for TwilioVoice {
     async fn send(&self, r: &SendRequest) -> Outcome {
         let to = match &r.to {
             Address::Phone(p) => e164(p),
-            Address::Email { .. } => return Outcome::PermanentNumber { detail: "an e-mail address cannot be called".into() },
+            Address::Email { .. } | Address::Group { .. } => {
+                return Outcome::PermanentNumber { detail: "an e-mail address cannot be called".into() };
+            }
         };
         let s = &self.settings;
         let callback = self.callbacks.of(&r.reference);

@@ -2,7 +2,8 @@
 -- The store's functions: each changes keys of one partition (of one hash slot), whole or not at all.
 --
 -- Keys of partition p stand under K = PREFIX:{p:P} and a letter:
---   r<record>  string: header (44 bytes, below), face, body     j<record>  list: one journal row a commit
+--   r<record>  string: header (44 bytes, below), face, body     j<record>  list: one journal row a commit (in front
+--              "+n" where the rows before n are in the archive)
 --   b<record>  hash: its blobs                                   i<record>  zset: letters by number
 --   d          zset: unleased records ("<lane><record>") by lane, then when they are due
 --   q          hash: letters waiting, by lane

@@ -1,0 +1,188 @@
+//! `jiaoying rehearse WARNING…`: what a warning would do if it came now; over past warnings a line each and the sum,
+//! to compare policies. Sends nothing, keeps nothing.
+
+use super::{
+    Failure,
+    ready::{From, readiness},
+    remote::Remote,
+};
+use crate::{
+    core::{
+        time::Time,
+        warning::{Content, MessageType, Parsed},
+    },
+    engine::readiness::Readiness,
+    ingest::{
+        self, SourceFormat,
+        adapt::{self, Came, Mapping},
+    },
+    report::{rehearsal as report, table},
+};
+use clap::Args;
+use serde_json::json;
+use std::{io::Read, path::PathBuf};
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// Warnings: files (native JSON, JSON lines, CAP, the national form), folders of them, or `-` for standard input.
+    #[arg(required = true)]
+    warnings: Vec<PathBuf>,
+    #[command(flatten)]
+    from: From,
+    #[command(flatten)]
+    remote: Remote,
+    /// How a bureau's own JSON or XML is read: the name of a shipped mapping or a file ending in .toml.
+    #[arg(long)]
+    mapping: Option<String>,
+    /// `now`, `sent` (today at the hour it was sent) or a time. Default: now for one warning, sent for several.
+    #[arg(long)]
+    at: Option<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    /// With --json and one warning: how many persons are listed with their rungs.
+    #[arg(long, default_value_t = 0)]
+    persons: usize,
+    /// Write a workbook: a line a warning; for one warning its persons too.
+    #[arg(long, value_name = "FILE")]
+    xlsx: Option<PathBuf>,
+}
+
+pub(super) async fn run(o: Options) -> Result<(), Failure> {
+    let mapping = o.mapping.as_deref().map(super::adapt::load).transpose().map_err(|f| Failure::Usage(f.join("\n")))?;
+    let bodies = bodies(&o.warnings)?;
+    if o.remote.url.is_some() {
+        return remote(&o, bodies).await;
+    }
+    let mut all: Vec<Parsed> = Vec::new();
+    let mut refused = 0;
+    for (name, body) in &bodies {
+        match read(body, mapping.as_ref()) {
+            Ok(some) => all.extend(some),
+            Err(why) => {
+                refused += 1;
+                eprintln!("{name}: {why}");
+            }
+        }
+    }
+    let cancels = all.iter().filter(|p| p.content.message_type == MessageType::Cancel).count();
+    all.retain(|p| p.content.message_type != MessageType::Cancel);
+    if all.is_empty() {
+        return Err(Failure::Failed("没有可以预演的预警".into()));
+    }
+    let (_, r) = readiness(&o.from).await?;
+    let many = all.len() > 1;
+    let mut summaries = Vec::with_capacity(all.len());
+    let mut last = None;
+    for p in &all {
+        let at = at(&r, o.at.as_deref(), &p.content, many)?;
+        let (plan, rehearsal) = r.rehearse(&p.content, at, &[]);
+        let mut s = report::summary(&p.content, &r.policy.source(), &plan, &rehearsal);
+        s.findings.splice(0..0, p.findings.iter().cloned());
+        summaries.push(s);
+        last = Some(rehearsal);
+    }
+    let lines = report::lines(&summaries);
+    if let Some(path) = &o.xlsx {
+        let mut sheets = vec![lines.clone()];
+        sheets.extend(last.iter().filter(|_| !many).map(report::persons));
+        let bytes = table::xlsx(&sheets).map_err(Failure::Failed)?;
+        std::fs::write(path, bytes).map_err(|e| Failure::Failed(format!("{}: {e}", path.display())))?;
+    }
+    match (o.json, many) {
+        (true, true) => println!("{}", json!({"policy": r.policy.source(), "items": summaries, "cancels": cancels})),
+        (true, false) => {
+            let mut out = serde_json::to_value(&summaries[0]).unwrap_or_default();
+            if let Some(rehearsal) = &last {
+                let listed = rehearsal.persons.iter().take(o.persons).map(|p| report::person(p, rehearsal.start));
+                out["persons"] = listed.collect();
+            }
+            println!("{out}");
+        }
+        (false, true) => {
+            println!("规则：{}", r.policy.source());
+            print!("{}", table::text(&lines));
+        }
+        (false, false) => print!("{}", report::text(&summaries[0])),
+    }
+    if refused > 0 { Err(Failure::Failed(format!("{refused} 个文件不能识别"))) } else { Ok(()) }
+}
+
+fn at(r: &Readiness, asked: Option<&str>, content: &Content, many: bool) -> Result<Time, Failure> {
+    match asked.unwrap_or(if many { "sent" } else { "now" }) {
+        "now" => Ok(r.now),
+        "sent" => Ok(r.at_the_hour_of(content.sent)),
+        text => Time::parse_rfc3339(text).map_err(|e| Failure::Usage(format!("--at: {e}"))),
+    }
+}
+
+/// Each file's bytes, a folder's in the order of their names.
+fn bodies(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut out = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            let mut body = Vec::new();
+            std::io::stdin().read_to_end(&mut body).map_err(|e| Failure::Failed(format!("standard input: {e}")))?;
+            out.push(("-".to_string(), body));
+            continue;
+        }
+        let unreadable = |e: std::io::Error| Failure::Usage(format!("{}: {e}", path.display()));
+        if !path.is_dir() {
+            out.push((path.display().to_string(), std::fs::read(path).map_err(unreadable)?));
+            continue;
+        }
+        let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
+        let mut files: Vec<PathBuf> = entries.into_iter().map(|e| e.path()).filter(|p| p.is_file()).collect();
+        files.sort();
+        for file in files {
+            out.push((file.display().to_string(), std::fs::read(&file).map_err(unreadable)?));
+        }
+    }
+    Ok(out)
+}
+
+/// The warnings of one body: one document, or a line each.
+fn read(body: &[u8], mapping: Option<&Mapping>) -> Result<Vec<Parsed>, String> {
+    if let Some(mapping) = mapping {
+        let adapted = adapt::read(mapping, None, body, "rehearsal").map_err(|r| r.to_string())?;
+        let mut out = Vec::new();
+        for item in adapted.items {
+            match item.came {
+                Came::Taken(p) => out.push(*p),
+                Came::Skipped(_) => {}
+                Came::Refused(why) => return Err(format!("{}: {why}", item.pointer)),
+            }
+        }
+        return Ok(out);
+    }
+    let first = body.iter().copied().find(|b| !b.is_ascii_whitespace() && !matches!(b, 0xef | 0xbb | 0xbf));
+    if first == Some(b'<') {
+        return ingest::read(SourceFormat::Xml, None, body, "rehearsal").map(|p| vec![p]).map_err(|r| r.to_string());
+    }
+    let whole = ingest::read(SourceFormat::Json, None, body, "rehearsal");
+    let lines: Vec<&[u8]> = body.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).collect();
+    let by_line = lines.len() > 1 && lines.iter().all(|l| l.trim_ascii().starts_with(b"{") && l.trim_ascii().ends_with(b"}"));
+    match whole {
+        Ok(p) => Ok(vec![p]),
+        Err(_) if by_line => (1..)
+            .zip(lines)
+            .map(|(n, l)| ingest::read(SourceFormat::Json, None, l, "rehearsal").map_err(|r| format!("line {n}: {r}")))
+            .collect(),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+async fn remote(o: &Options, bodies: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
+    if o.mapping.is_some() || o.from.policy.is_some() {
+        return Err(Failure::Usage("--mapping and --policy are for a rehearsal here, without --url".into()));
+    }
+    for (_, body) in bodies {
+        let xml = body.iter().copied().find(|b| !b.is_ascii_whitespace()) == Some(b'<');
+        let media = if xml { "application/cap+xml" } else { "application/json" };
+        let mut query = vec![("persons", o.persons.to_string())];
+        query.extend(o.at.clone().filter(|a| a != "now").map(|a| ("at", a)));
+        let answer = o.remote.ask(None, "POST", "/api/v1/rehearsals", &query, Some((media, body))).await?.json()?;
+        println!("{answer}");
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! Looks for what is missing, place by place and row by row.
+
+use super::{
+    Coverage, CoverageInput, Gap, GapKind,
+    places::{Site, sites},
+};
+use crate::core::{
+    directory::{Place, Post, Recipient, Role},
+    division::DivisionLevel,
+    ids::RecipientId,
+    numbers::DeadNumber,
+    phone::Phone,
+    planner::survey::{self, Asked, Surveyor},
+    policy::Selector,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A gap's key: what, where (index of the site), whose.
+type Key = (GapKind, usize, Option<RecipientId>, Option<Phone>);
+
+/// Finds every gap. Cost: posts × rows of the policy that differ, and places × rows; a city's tens of
+/// thousands take a fraction of a second.
+pub fn coverage(input: &CoverageInput<'_>) -> Coverage {
+    let rows = survey::rows(input.policy, input.hazard, input.level);
+    let (places, imagined) = sites(input.policy, input.directory, input.lookup, input.now, input.within);
+    let everybody = Selector::default();
+    let mut look = Look { input, found: BTreeMap::new(), called: BTreeSet::new() };
+    for (n, row) in (0u16..).zip(&rows) {
+        let Some(mut surveyor) = Surveyor::new(input.policy, input.directory, input.lookup, row, &everybody, input.now) else { continue };
+        let asked: Vec<Asked> = input.directory.posts.iter().map(|p| surveyor.ask(p)).collect();
+        for (at, site) in places.iter().enumerate() {
+            if !look.people(at, site, n, &asked) {
+                let expected = imagined.get(site.imagined.clone()).unwrap_or_default();
+                if expected.iter().any(|p| surveyor.ask(p) != Asked::No) {
+                    look.note((GapKind::Nobody, at, None, None), n);
+                }
+            }
+        }
+    }
+    let people = look.called.len();
+    let mut gaps: Vec<Gap> = look
+        .found
+        .iter()
+        .filter_map(|((kind, at, who, phone), rows)| look.gap(*kind, places.get(*at)?, *who, phone.as_ref(), rows))
+        .collect();
+    gaps.extend(look.desks(&places));
+    gaps.extend(look.empty_roles(&places));
+    gaps.extend(look.stale());
+    gaps.sort_by(|a, b| {
+        (a.kind, a.division, &a.place, a.recipient, &a.detail).cmp(&(b.kind, b.division, &b.place, b.recipient, &b.detail))
+    });
+    Coverage { rows, gaps, places: places.len(), people }
+}
+
+struct Look<'a> {
+    input: &'a CoverageInput<'a>,
+    found: BTreeMap<Key, BTreeSet<u16>>,
+    called: BTreeSet<RecipientId>,
+}
+
+impl<'a> Look<'a> {
+    fn note(&mut self, key: Key, row: u16) {
+        self.found.entry(key).or_default().insert(row);
+    }
+
+    /// What is missing among the people whom a row calls at a place. Answers whether it calls anybody.
+    fn people(&mut self, at: usize, site: &Site, row: u16, asked: &[Asked]) -> bool {
+        let directory = self.input.directory;
+        let mut any = false;
+        let mut numbers: Vec<&Phone> = Vec::new();
+        let mut mail = false;
+        let own = site.own.iter().map(|i| (i, true));
+        for (i, counts) in own.chain(site.beside.iter().map(|i| (i, false))) {
+            let how = asked.get(*i as usize).copied().unwrap_or(Asked::No);
+            if how == Asked::No {
+                continue;
+            }
+            let Some(post) = directory.posts.get(*i as usize) else { continue };
+            let Some(person) = directory.recipients.get(&post.recipient) else { continue };
+            self.called.insert(person.id);
+            let usable = self.usable(person);
+            // Of a village, its points' people are looked at where they stand: at the point.
+            if post.place == site.place {
+                self.person(at, post, person, how, usable.is_empty(), row);
+            }
+            if !counts {
+                continue;
+            }
+            any = true;
+            mail |= self.has_mail(person);
+            for phone in usable {
+                if !numbers.contains(&phone) {
+                    numbers.push(phone);
+                }
+            }
+        }
+        if any && numbers.is_empty() && !mail {
+            self.note((GapKind::NoDoor, at, None, None), row);
+        }
+        if any && numbers.len() == 1 {
+            self.note((GapKind::OneNumber, at, None, None), row);
+        }
+        any
+    }
+
+    /// What is missing for one person who is called.
+    fn person(&mut self, at: usize, post: &Post, person: &Recipient, how: Asked, no_number: bool, row: u16) {
+        if no_number && !self.has_mail(person) {
+            self.note((GapKind::NoNumber, at, Some(person.id), None), row);
+        }
+        for phone in person.phones.iter().filter(|p| self.input.lookup.dead().is_dead(p)).cloned().collect::<Vec<_>>() {
+            self.note((GapKind::DeadNumber, at, Some(person.id), Some(phone)), row);
+        }
+        if how == Asked::Answer && !self.deputised(post) {
+            self.note((GapKind::NoDeputy, at, Some(person.id), None), row);
+        }
+    }
+
+    /// Numbers that some account can reach and no receipt proved dead.
+    fn usable<'p>(&self, person: &'p Recipient) -> Vec<&'p Phone> {
+        let carries = |p: &&Phone| self.input.channels.reaches(p) && !self.input.lookup.dead().is_dead(p);
+        person.phones.iter().filter(carries).collect()
+    }
+    fn has_mail(&self, person: &Recipient) -> bool {
+        self.input.channels.email && person.email.is_some()
+    }
+
+    fn deputised(&self, post: &Post) -> bool {
+        let deputy = post.deputy.filter(|d| *d != post.recipient).and_then(|d| self.input.directory.recipients.get(&d));
+        deputy.is_some_and(|d| !self.usable(d).is_empty() || self.has_mail(d))
+    }
+
+    fn gap(&self, kind: GapKind, site: &Site, who: Option<RecipientId>, phone: Option<&Phone>, rows: &BTreeSet<u16>) -> Option<Gap> {
+        let person = who.and_then(|id| self.input.directory.recipients.get(&id));
+        let name = person.map_or("", |p| p.name.as_str());
+        let evidence: Option<DeadNumber> = phone.and_then(|p| self.input.lookup.dead().get(p)).cloned();
+        // Where nobody has a door, the place says so; its people are not told one by one as well.
+        let detail = match kind {
+            GapKind::Nobody => "按规则应叫应此处的责任人，但名册中没有".to_string(),
+            GapKind::NoDoor => "被叫应的责任人都没有可用的号码".to_string(),
+            GapKind::OneNumber => "全部责任人合计只有一个可用号码".to_string(),
+            GapKind::NoNumber => format!("{name}没有可用的号码"),
+            GapKind::DeadNumber => {
+                let told = evidence.as_ref().map(DeadNumber::told_zh).unwrap_or_default();
+                format!("{name}的号码{}：{told}", phone.map(Phone::masked).unwrap_or_default())
+            }
+            GapKind::NoDeputy => format!("{name}的岗位没有能联系上的代理人"),
+            _ => String::new(),
+        };
+        let gap = self.make(kind, &site.place, detail);
+        Some(Gap {
+            recipient: who,
+            name: person.map(|p| p.name.clone()),
+            phone: phone.cloned(),
+            rows: rows.iter().copied().collect(),
+            evidence,
+            ..gap
+        })
+    }
+
+    fn make(&self, kind: GapKind, place: &Place, detail: String) -> Gap {
+        let directory = self.input.directory;
+        let levels = [DivisionLevel::County, DivisionLevel::Township, DivisionLevel::Village];
+        let path: Vec<&str> = levels.into_iter().filter_map(|l| directory.division_name(place.division.at(l)?)).collect();
+        Gap {
+            kind,
+            place: place.clone(),
+            place_name: directory.place_name(place),
+            division: place.division,
+            path: path.join(" "),
+            recipient: None,
+            name: None,
+            phone: None,
+            rows: Vec::new(),
+            detail,
+            evidence: None,
+        }
+    }
+
+    /// Desks: none, none that can be reached, nobody there now.
+    fn desks(&self, places: &[Site]) -> Vec<Gap> {
+        let directory = self.input.directory;
+        let mut out = Vec::new();
+        for site in places.iter().filter(|s| s.place.point.is_none() && s.place.division.level() < DivisionLevel::Village) {
+            let is_duty = |i: &u32| directory.posts.get(*i as usize).is_some_and(|p| p.role.0 == Role::DUTY && p.place == site.place);
+            let registered = self.input.lookup.posts_exactly(site.place.division).any(|i| is_duty(&i));
+            let now: Vec<&Recipient> = site
+                .desks
+                .iter()
+                .filter(|i| is_duty(i))
+                .filter_map(|i| directory.recipients.get(&directory.posts.get(*i as usize)?.recipient))
+                .collect();
+            let (kind, detail) = if !registered {
+                (GapKind::NoDesk, "没有登记24小时值班电话，升级时只能找上一级".to_string())
+            } else if now.is_empty() {
+                (GapKind::DeskUnstaffed, "登记了值班，但此刻无人在岗（值班表或有效期）".to_string())
+            } else if now.iter().all(|r| self.usable(r).is_empty()) {
+                (GapKind::DeskWithoutNumber, "值班室没有可用的号码".to_string())
+            } else {
+                continue;
+            };
+            out.push(self.make(kind, &site.place, detail));
+        }
+        out
+    }
+
+    /// What each point of a kind must have, by the policy's `expects`.
+    fn empty_roles(&self, places: &[Site]) -> Vec<Gap> {
+        let directory = self.input.directory;
+        let mut out = Vec::new();
+        for site in places {
+            let Some(point) = site.place.point.as_ref().and_then(|c| directory.points.get(c)) else { continue };
+            let Some(role) = self.input.policy.roles.get(&point.kind).filter(|r| !r.expects.is_empty()) else { continue };
+            let posts: Vec<&Post> =
+                site.own.iter().filter_map(|i| directory.posts.get(*i as usize)).filter(|p| p.role.0 == point.kind).collect();
+            let has = |word: &str| match word {
+                "转移路线" => posts.iter().any(|p| !p.route.trim().is_empty()),
+                "安全地点" => posts.iter().any(|p| !p.shelter.trim().is_empty()),
+                _ => posts.iter().any(|p| word.split('|').any(|w| p.title.contains(w.trim()))),
+            };
+            let missing: Vec<String> = role.expects.iter().filter(|w| !has(w)).map(|w| w.replace('|', "或")).collect();
+            if !missing.is_empty() {
+                out.push(self.make(GapKind::RoleEmpty, &site.place, format!("缺：{}", missing.join("、"))));
+            }
+        }
+        out
+    }
+
+    fn stale(&self) -> Vec<Gap> {
+        let Some(date) = self.input.filing else { return Vec::new() };
+        let since = date.last_before(self.input.now);
+        let stale = self.input.filings.stale(self.input.directory, self.input.lookup, since, self.input.within);
+        stale
+            .into_iter()
+            .map(|division| {
+                let last = match self.input.filings.of(division) {
+                    Some(f) => format!("上次核对 {}（{}）", f.at.beijing().date(), f.by),
+                    None => "从未核对".to_string(),
+                };
+                let detail = format!("自 {} 起尚未核对名册；{last}", since.beijing().date());
+                self.make(GapKind::StaleFiling, &Place { division, point: None }, detail)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,438 @@
+//! The rehearsal (预演): what a warning would do if it came now and nobody answered: who is called by which rung,
+//! when, through which channel; what it costs, when SMS and voice would be done, which places would miss the deadline.
+//!
+//! The rungs are taken by the callout's own step function, for one person of each sort: who has the same ladder, hours
+//! and doors lives through the same. Nothing is sent, kept or looked up. When calls would really find a line is
+//! the forecast's ([`super::forecast`]); here every request leaves when it is due and every call rings out.
+
+use super::{
+    callout::{
+        self, Channels, Ctx,
+        entry::Entry,
+        event::Event,
+        state::{AttemptState, Callout, Relation},
+    },
+    directory::{Place, Tier},
+    forecast::{self, Assumptions, Capacity, Forecast},
+    hazard::Level,
+    ids::{CalloutId, RecipientId, WarningId},
+    phone::Phone,
+    plan::{PlanChunk, PlanEntry, PlanPerson},
+    planner::PlanOutput,
+    policy::{NamedLadder, Who},
+    send::Channel,
+    time::{Span, Time},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// What a message and a minute cost, in yuan.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Prices {
+    /// Each SMS part.
+    pub sms: f64,
+    /// Each minute begun of a call.
+    pub voice_minute: f64,
+}
+impl Default for Prices {
+    fn default() -> Self {
+        Prices { sms: 0.045, voice_minute: 0.1 }
+    }
+}
+
+/// What a rehearsal is made from, besides the plan.
+#[derive(Clone, Copy, Debug)]
+pub struct RehearsalInput<'a> {
+    pub plan: &'a PlanOutput,
+    /// Acceptance of the warning: all ladder times count from here.
+    pub start: Time,
+    pub channels: Channels,
+    pub capacity: Capacity,
+    pub assumptions: Assumptions,
+    pub prices: Prices,
+    /// As the engine has it; see [`Ctx::sending_timeout`].
+    pub sending_timeout: Span,
+}
+
+/// One message or call to one contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// From the acceptance of the warning.
+    pub after: Span,
+    pub relation: Relation,
+    pub channel: Channel,
+    /// Which of the contact's numbers.
+    pub number: u8,
+    /// The contact's place among the people of the entry.
+    who: u8,
+}
+
+/// A rung that is taken because nobody has answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RungTaken {
+    pub rung: u8,
+    /// From the acceptance of the warning.
+    pub after: Span,
+    pub asks: Vec<Ask>,
+    /// The work it opens for an officer.
+    pub task: Option<String>,
+}
+
+/// One person of the plan and what would be done for him.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonPlan {
+    /// In the order of calling.
+    pub order: u32,
+    pub recipient: RecipientId,
+    pub name: String,
+    /// The number that is written to or rung first.
+    pub phone: Option<Phone>,
+    pub tier: Tier,
+    pub level: Level,
+    pub place: Place,
+    pub place_name: String,
+    pub title: String,
+    /// Every place of his.
+    pub places: Vec<String>,
+    pub ladder: String,
+    /// False: he is only told.
+    pub answer: bool,
+    pub due_at: Time,
+    /// No door to him at all: it begins at the deputy's rung.
+    pub unreachable: bool,
+    pub rungs: Arc<Vec<RungTaken>>,
+    /// Who the rungs call, by [`Ask`]'s place among them.
+    contacts: Vec<(RecipientId, String, Vec<Phone>)>,
+    /// No call to him would end before his deadline.
+    pub late: bool,
+    /// The chance (0 to 1) that he is silent at his deadline.
+    pub silent: f64,
+    /// When the first call to him begins, with the lines there are.
+    pub first_call: Option<Time>,
+}
+impl PersonPlan {
+    /// Whom an ask goes to: who, his name, the number (none for e-mail).
+    pub fn asked(&self, ask: &Ask) -> Option<(RecipientId, &str, Option<&Phone>)> {
+        let (id, name, phones) = self.contacts.get(usize::from(ask.who))?;
+        let phone = phones.get(usize::from(ask.number)).filter(|_| ask.channel != Channel::Email);
+        Some((*id, name.as_str(), phone))
+    }
+}
+
+/// Messages and calls of one rung over everybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct RungTotals {
+    /// Persons who come to this rung if nobody answers.
+    pub persons: usize,
+    /// Contacts asked, gathered ones counted once a moment: one message tells a desk of all that rises together.
+    pub sms: usize,
+    pub calls: usize,
+    pub emails: usize,
+    /// Work opened for officers.
+    pub tasks: usize,
+}
+
+/// A place that would not be answered for in time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlaceMiss {
+    pub place: String,
+    pub name: String,
+    pub persons: usize,
+    /// The last of its people's deadlines.
+    #[serde(with = "super::time::rfc3339")]
+    pub due_at: Time,
+    /// The chance that nobody there has answered by then.
+    pub silent: f64,
+    /// In one line, why.
+    pub why: String,
+}
+
+/// Cost in yuan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Cost {
+    pub sms_parts: f64,
+    pub voice_minutes: f64,
+    pub yuan: f64,
+}
+
+/// What would happen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rehearsal {
+    pub start: Time,
+    pub persons: Vec<PersonPlan>,
+    /// By the number of the rung.
+    pub rungs: BTreeMap<u8, RungTotals>,
+    pub forecast: Forecast,
+    /// With people answering as assumed.
+    pub expected: Cost,
+    /// If nobody answers until every rung was taken once.
+    pub at_most: Cost,
+    pub misses: Vec<PlaceMiss>,
+}
+
+/// Rehearses a plan.
+pub fn rehearse(input: &RehearsalInput<'_>) -> Rehearsal {
+    let plan = input.plan;
+    let ladders = &plan.running.ladders;
+    let subjects = forecast::people::of_plan(&plan.chunks, ladders, input.start, false, input.channels);
+    let ladders: Vec<&NamedLadder> = ladders.iter().collect();
+    let forecast = forecast::forecast(forecast::Input {
+        now: input.start,
+        night: plan.running.night,
+        ladders: &ladders,
+        subjects: &subjects,
+        others: &[],
+        capacity: input.capacity,
+        assumptions: input.assumptions,
+    });
+    let each: HashMap<u32, forecast::Each> = subjects.iter().map(|s| s.order).zip(forecast.each.iter().copied()).collect();
+    let mut known: HashMap<Vec<i64>, Arc<Vec<RungTaken>>> = HashMap::new();
+    let mut persons = Vec::with_capacity(plan.expected + plan.told);
+    let mut order = 0u32;
+    for chunk in &plan.chunks {
+        for entry in &chunk.entries {
+            persons.extend(person(input, chunk, entry, order, &mut known, each.get(&order).copied().unwrap_or_default()));
+            order += 1;
+        }
+    }
+    let rungs = totals(&persons);
+    let a = input.assumptions;
+    let minutes = ((a.hold.0.max(1) + 59_999) / 60_000) as f64;
+    let cost = |sms_parts: f64, voice_minutes: f64| Cost {
+        sms_parts,
+        voice_minutes,
+        yuan: sms_parts * input.prices.sms + voice_minutes * input.prices.voice_minute,
+    };
+    let (sms, calls) = rungs.values().fold((0usize, 0usize), |(s, c), r| (s + r.sms, c + r.calls));
+    Rehearsal {
+        start: input.start,
+        expected: cost(forecast.sms_segments, forecast.voice_minutes),
+        at_most: cost(sms as f64 * a.sms_parts, calls as f64 * minutes),
+        misses: misses(&persons),
+        rungs,
+        persons,
+        forecast,
+    }
+}
+
+fn person(
+    input: &RehearsalInput<'_>,
+    chunk: &PlanChunk,
+    entry: &PlanEntry,
+    order: u32,
+    known: &mut HashMap<Vec<i64>, Arc<Vec<RungTaken>>>,
+    each: forecast::Each,
+) -> Option<PersonPlan> {
+    let named = input.plan.running.ladders.get(usize::from(entry.ladder))?;
+    let holder = chunk.people.get(usize::from(entry.person))?;
+    let post = entry.posts.first()?;
+    let slots = slots(entry);
+    let key = sort_of(entry, &slots, &chunk.people);
+    let rungs = match known.get(&key) {
+        Some(rungs) => rungs.clone(),
+        None => {
+            let rungs = Arc::new(play(input, chunk, entry, order, &slots));
+            known.insert(key, rungs.clone());
+            rungs
+        }
+    };
+    let mut places: Vec<String> = entry.posts.iter().map(|p| p.place.id()).collect();
+    places.sort_unstable();
+    places.dedup();
+    let contacts =
+        slots.iter().filter_map(|s| chunk.people.get(usize::from(*s))).map(|p| (p.id, p.name.clone(), p.phones.clone())).collect();
+    let mail = input.channels.email && holder.email.is_some();
+    Some(PersonPlan {
+        order,
+        recipient: holder.id,
+        name: holder.name.clone(),
+        phone: holder.phones.first().cloned(),
+        tier: post.tier,
+        level: entry.level,
+        place: post.place.clone(),
+        place_name: post.place_name.clone(),
+        title: post.title.clone(),
+        places,
+        ladder: named.name.clone(),
+        answer: named.ladder.answer,
+        due_at: input.start + entry.deadline,
+        unreachable: named.ladder.answer && !mail && !holder.phones.iter().any(|p| input.channels.reaches(p)),
+        rungs,
+        contacts,
+        late: each.late,
+        silent: each.silent,
+        first_call: each.first_call.map(|(begins, _)| begins),
+    })
+}
+
+/// Everybody whom some rung may call, by their number in the chunk.
+fn slots(entry: &PlanEntry) -> Vec<u16> {
+    const ALL: [Who; 8] = [
+        Who::Holder,
+        Who::Deputy,
+        Who::Superior,
+        Who::TownshipDesk,
+        Who::CountyDesk,
+        Who::CityDesk,
+        Who::ShiftLeader,
+        Who::Others,
+    ];
+    let mut all: Vec<u16> = ALL.into_iter().flat_map(|w| entry.people_of(w)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// What decides how an entry is lived through: two of the same sort differ in names only.
+fn sort_of(entry: &PlanEntry, slots: &[u16], people: &[PlanPerson]) -> Vec<i64> {
+    let rank = |p: u16| slots.iter().position(|s| *s == p).map_or(-1, |n| n as i64);
+    let time = |t: Option<Time>| t.map_or(i64::MIN, |t| t.0);
+    let mut key = vec![i64::from(entry.ladder), entry.deadline.0, time(entry.hold_until), time(entry.hold_voice_until), rank(entry.person)];
+    // In a relay when his turn comes.
+    key.extend(entry.relay.iter().flat_map(|r| [r.wait.0, r.own.0]));
+    for who in [Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader, Who::Others] {
+        key.push(-2);
+        key.extend(entry.people_of(who).into_iter().map(rank));
+    }
+    for p in slots.iter().filter_map(|s| people.get(usize::from(*s))) {
+        let mobile = p.phones.iter().take(16).enumerate().fold(0i64, |bits, (i, n)| bits | (i64::from(n.is_mobile()) << i));
+        key.push((mobile << 8) | ((p.phones.len().min(16) as i64) << 1) | i64::from(p.email.is_some()));
+    }
+    key
+}
+
+/// More steps than any ladder has.
+const STEPS: usize = 2_000;
+
+/// Lives through a ladder with the callout's own step, nobody answering, until the last rung's calls are made.
+fn play(input: &RehearsalInput<'_>, chunk: &PlanChunk, entry: &PlanEntry, order: u32, slots: &[u16]) -> Vec<RungTaken> {
+    let running = &input.plan.running;
+    let Some(named) = running.ladders.get(usize::from(entry.ladder)) else { return Vec::new() };
+    let ctx = Ctx {
+        warning: WarningId(0),
+        drill: false,
+        entry,
+        people: &chunk.people,
+        ladder: &named.ladder,
+        feedback: entry.feedback.and_then(|f| running.feedback.get(usize::from(f))),
+        clocks: &running.clocks,
+        night: running.night,
+        channels: input.channels,
+        sending_timeout: input.sending_timeout,
+    };
+    let mut state = callout::open(ctx, CalloutId::new(WarningId(0), order), input.start, input.start).state;
+    let last = named.ladder.rungs.len().saturating_sub(1);
+    let mut taken: Vec<RungTaken> = Vec::new();
+    let mut now = input.start;
+    for _ in 0..STEPS {
+        let over = state.rung.is_some_and(|r| usize::from(r) >= last) && state.contacts.iter().all(|k| k.calls.is_none());
+        let Some(due) = state.due(&ctx).filter(|_| !over) else { break };
+        now = now.max(due);
+        let stepped = callout::step(ctx, &state, &Event::Tick, now);
+        let after = now - input.start;
+        for e in &stepped.entries {
+            match e {
+                Entry::Climbed { rung, .. } => taken.push(RungTaken { rung: *rung, after, asks: Vec::new(), task: None }),
+                Entry::Queued { contact, channel, number, .. } => {
+                    let k = stepped.state.contacts.get(usize::from(*contact));
+                    let who = k.and_then(|k| slots.iter().position(|s| *s == k.person));
+                    if let (Some(k), Some(who), Some(rung)) = (k, who, taken.last_mut()) {
+                        rung.asks.push(Ask { after, relation: k.relation, channel: *channel, number: *number, who: who as u8 });
+                    }
+                }
+                Entry::TaskOpened { title, .. } => {
+                    if let Some(rung) = taken.last_mut() {
+                        rung.task = Some(title.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let nothing = stepped.entries.is_empty();
+        state = stepped.state;
+        ring_out(&mut state, now);
+        if nothing {
+            now = now + Span::ms(1);
+        }
+    }
+    // Passed over on the way to the deputy: no rung of it was really taken.
+    taken.retain(|r| !r.asks.is_empty() || r.task.is_some());
+    taken
+}
+
+/// Everything that was queued has left, and nobody was reached by it.
+fn ring_out(state: &mut Callout, now: Time) {
+    for a in state.attempts.iter_mut().filter(|a| a.state == AttemptState::Queued) {
+        a.state = if a.channel == Channel::Voice { AttemptState::Failed } else { AttemptState::Accepted };
+        a.sent = Some(now);
+        a.finished = Some(now);
+    }
+}
+
+fn totals(persons: &[PersonPlan]) -> BTreeMap<u8, RungTotals> {
+    let mut all: BTreeMap<u8, RungTotals> = BTreeMap::new();
+    let mut gathered: BTreeSet<(RecipientId, Channel, Span)> = BTreeSet::new();
+    for p in persons {
+        for rung in p.rungs.iter() {
+            let t = all.entry(rung.rung).or_default();
+            t.persons += 1;
+            t.tasks += usize::from(rung.task.is_some());
+            for ask in &rung.asks {
+                if ask.relation != Relation::Holder
+                    && let Some((who, _, _)) = p.asked(ask)
+                    && !gathered.insert((who, ask.channel, ask.after))
+                {
+                    continue;
+                }
+                match ask.channel {
+                    Channel::Sms => t.sms += 1,
+                    Channel::Voice => t.calls += 1,
+                    Channel::Email => t.emails += 1,
+                    Channel::Im => {}
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Places nobody of which can be rung in time, or be reached at all.
+fn misses(persons: &[PersonPlan]) -> Vec<PlaceMiss> {
+    struct At<'a> {
+        name: &'a str,
+        persons: usize,
+        due_at: Time,
+        silent: f64,
+        without_door: usize,
+        late: usize,
+    }
+    let mut places: BTreeMap<&str, At<'_>> = BTreeMap::new();
+    for p in persons.iter().filter(|p| p.answer) {
+        for place in &p.places {
+            let name = if *place == p.place.id() { p.place_name.as_str() } else { "" };
+            let at = places.entry(place).or_insert(At { name, persons: 0, due_at: p.due_at, silent: 1.0, without_door: 0, late: 0 });
+            if at.name.is_empty() {
+                at.name = name;
+            }
+            at.persons += 1;
+            at.due_at = at.due_at.max(p.due_at);
+            at.silent *= p.silent;
+            at.without_door += usize::from(p.unreachable);
+            at.late += usize::from(p.late && !p.unreachable);
+        }
+    }
+    let missed = places.into_iter().filter(|(_, a)| a.without_door + a.late == a.persons).map(|(place, a)| {
+        let why = match (a.without_door, a.late) {
+            (n, 0) => format!("{n}人都没有可用的联系方式"),
+            (0, n) => format!("{n}人在时限前都轮不到电话"),
+            (n, m) => format!("{n}人没有可用的联系方式，{m}人在时限前轮不到电话"),
+        };
+        let name = if a.name.is_empty() { place } else { a.name };
+        PlaceMiss { place: place.to_string(), name: name.to_string(), persons: a.persons, due_at: a.due_at, silent: a.silent, why }
+    });
+    missed.collect()
+}

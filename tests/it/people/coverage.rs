@@ -1,0 +1,370 @@
+//! Coverage over the sample directory: mended until nothing is missing, then every kind of gap planted by name, and
+//! found; and what the sample itself has noted as missing.
+
+use jiaoying::{
+    core::{
+        callout::Channels,
+        coverage::{Coverage, CoverageInput, Filing, Filings, GapKind, coverage},
+        directory::{Directory, Place, Post, Recipient, Role, Tier},
+        division::{Division, DivisionLevel},
+        hazard::{HazardCode, Level},
+        ids::{AttemptId, CalloutId, RecipientId, WarningId},
+        numbers::{DeadNumber, DeadNumbers, NumberNews},
+        phone::Phone,
+        planner::Lookup,
+        policy::{Policy, SHIPPED, parse_policy},
+        send::Channel,
+        time::{Span, Time},
+    },
+    sample,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+const ALL: Channels = Channels { sms: true, voice: true, email: false };
+
+fn now() -> Time {
+    Time::parse_rfc3339("2026-07-08T10:00:00+08:00").unwrap()
+}
+fn policy() -> Policy {
+    parse_policy(SHIPPED).unwrap_or_else(|f| panic!("{f:?}"))
+}
+
+/// A directory that is being mended or broken.
+struct Bench {
+    d: Directory,
+    dead: DeadNumbers,
+    filings: Filings,
+    numbers: u32,
+}
+
+impl Bench {
+    /// Numbers nobody else has.
+    fn number(&mut self) -> Phone {
+        self.numbers += 1;
+        Phone::parse(&format!("1549{:07}", self.numbers)).unwrap()
+    }
+
+    fn person(&mut self, name: &str, numbers: usize) -> RecipientId {
+        let id = self.d.next_id();
+        let phones = (0..numbers).map(|_| self.number()).collect();
+        self.d.recipients.insert(id, Recipient { id, name: name.into(), phones, email: None, im: None });
+        self.d.next_id = id.0 + 1;
+        id
+    }
+
+    fn post(&mut self, who: RecipientId, role: &str, tier: Tier, place: &Place, deputy: Option<RecipientId>) {
+        self.d.posts.push(Post {
+            recipient: who,
+            role: Role::new(role),
+            title: "行政、技术、巡查、监测、报送责任人".into(),
+            tier,
+            place: place.clone(),
+            deputy,
+            superior: None,
+            valid_from: None,
+            valid_to: None,
+            households: 0,
+            people: 0,
+            route: "沿后山路".into(),
+            shelter: "学校".into(),
+            note: String::new(),
+        });
+    }
+
+    /// Two people of a place who hold every role there and stand in for each other.
+    fn pair(&mut self, place: &Place, tier: Tier, roles: &[String]) {
+        let (a, b) = (self.person(&format!("甲{}", place.id()), 2), self.person(&format!("乙{}", place.id()), 2));
+        for role in roles {
+            self.post(a, role, tier, place, Some(b));
+            self.post(b, role, tier, place, Some(a));
+        }
+    }
+
+    /// The sample with everything put in that could be missing.
+    fn mended() -> Bench {
+        let policy = policy();
+        let d = sample::directory(1_000, 7);
+        let mut b = Bench { d, dead: DeadNumbers::default(), filings: Filings::default(), numbers: 0 };
+        let ids: Vec<RecipientId> = b.d.recipients.keys().copied().collect();
+        for id in ids {
+            let phones = vec![b.number(), b.number()];
+            b.d.recipients.get_mut(&id).unwrap().phones = phones;
+        }
+        let spare = b.person("替补", 2);
+        for post in b.d.posts.iter_mut().filter(|p| p.deputy.is_none()) {
+            post.deputy = Some(spare);
+        }
+        let roles: Vec<String> = policy.roles.keys().filter(|k| !Role::new(k).is_desk()).cloned().collect();
+        let divisions: Vec<Division> = b.d.divisions.keys().copied().collect();
+        for code in divisions {
+            let place = Place { division: code, point: None };
+            let tier = match code.level() {
+                DivisionLevel::City => Tier::City,
+                DivisionLevel::County => Tier::County,
+                DivisionLevel::Township => Tier::Township,
+                _ => Tier::Village,
+            };
+            b.pair(&place, tier, &roles);
+            if tier != Tier::Village {
+                let desk = b.person(&format!("值班室{code}"), 1);
+                b.post(desk, "duty", Tier::DutyDesk, &place, None);
+            }
+        }
+        let points: Vec<(Place, String)> =
+            b.d.points.values().map(|p| (Place { division: p.division, point: Some(p.code.clone()) }, p.kind.clone())).collect();
+        for (place, kind) in points {
+            b.pair(&place, Tier::Point, &[kind]);
+        }
+        b.filings.0.insert("1405".parse().unwrap(), Filing { at: now(), by: "市局".into() });
+        b
+    }
+
+    fn coverage(&mut self, channels: Channels) -> Coverage {
+        self.d.sort_posts();
+        let lookup = Lookup::new(&self.d).with_numbers(Arc::new(self.dead.clone()));
+        coverage(&CoverageInput {
+            policy: &policy(),
+            directory: &self.d,
+            lookup: &lookup,
+            channels,
+            now: now(),
+            filing: Some("04-20".parse().unwrap()),
+            filings: &self.filings,
+            within: None,
+            hazard: None,
+            level: None,
+        })
+    }
+
+    fn found(&mut self) -> Vec<(GapKind, String, String)> {
+        let c = self.coverage(ALL);
+        let mut all: Vec<_> = c.gaps.into_iter().map(|g| (g.kind, g.place.id(), g.name.unwrap_or_default())).collect();
+        all.sort();
+        all
+    }
+
+    fn id(&self, name: &str) -> RecipientId {
+        self.d.recipients.values().find(|r| r.name == name).unwrap_or_else(|| panic!("{name}")).id
+    }
+}
+
+#[test]
+fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
+    let mut b = Bench::mended();
+    assert_eq!(b.found(), [], "nothing is missing in the mended sample");
+
+    let with_point: BTreeSet<Division> = b.d.points.values().map(|p| p.division).collect();
+    let villages: Vec<Division> =
+        b.d.divisions.keys().copied().filter(|d| d.level() == DivisionLevel::Village && !with_point.contains(d)).take(8).collect();
+    let [empty, silent, single, mute, dead, alone, lame, _] = villages.try_into().unwrap();
+    let towns: Vec<Division> = b.d.divisions.keys().copied().filter(|d| d.level() == DivisionLevel::Township).collect();
+    let [no_desk, desk_mute, desk_empty] = [towns[3], towns[4], towns[5]];
+    let of_kind = |kind: &str| b.d.points.values().filter(|p| p.kind == kind).map(|p| (p.code.clone(), p.division)).collect::<Vec<_>>();
+    let (reservoir, valleys, slopes) = (of_kind("reservoir")[0].clone(), of_kind("flash_flood"), of_kind("geological"));
+    let (valley, slope) = (valleys[0].clone(), slopes[0].clone());
+    let spare = b.id("替补");
+    let at = |d: Division| Place { division: d, point: None };
+    let mut planted: Vec<(GapKind, String, String)> = Vec::new();
+    let mut plant = |kind: GapKind, place: String, name: &str| planted.push((kind, place, name.to_string()));
+
+    // 无人可叫: a village and a point.
+    b.d.posts.retain(|p| p.place.division != empty);
+    plant(GapKind::Nobody, empty.to_string(), "");
+    b.d.posts.retain(|p| p.place.point.as_deref() != Some(slope.0.as_str()));
+    plant(GapKind::Nobody, slope.0.clone(), "");
+
+    // 有人但无有效联系方式: its only person has no number.
+    b.d.posts.retain(|p| p.place.division != silent);
+    let nobody_hears = b.person("张无号", 0);
+    b.post(nobody_hears, "party_government", Tier::Village, &at(silent), Some(spare));
+    for role in ["forest_fire", "earthquake"] {
+        b.post(nobody_hears, role, Tier::Village, &at(silent), Some(spare));
+    }
+    plant(GapKind::NoDoor, silent.to_string(), "");
+    plant(GapKind::NoNumber, silent.to_string(), "张无号");
+
+    // 只有一个号码.
+    b.d.posts.retain(|p| p.place.division != single);
+    let one = b.person("李一号", 1);
+    for role in ["party_government", "forest_fire", "earthquake"] {
+        b.post(one, role, Tier::Village, &at(single), Some(spare));
+    }
+    plant(GapKind::OneNumber, single.to_string(), "");
+
+    // 责任人无有效联系方式, beside others who have one.
+    let quiet = b.person("王无号", 0);
+    b.post(quiet, "party_government", Tier::Village, &at(mute), Some(spare));
+    plant(GapKind::NoNumber, mute.to_string(), "王无号");
+
+    // 号码失效, by a receipt.
+    let holder = format!("甲{dead}");
+    let phone = b.d.recipients[&b.id(&holder)].phones[0].clone();
+    let attempt = AttemptId { callout: CalloutId::new(WarningId(3), 17), n: 2 };
+    let evidence = DeadNumber {
+        at: now() - Span::hours(5),
+        attempt,
+        channel: Channel::Voice,
+        provider: "aliyun-voice".into(),
+        code: "200116 空号".into(),
+    };
+    b.dead.take(&NumberNews::Dead { phone: phone.clone(), evidence: evidence.clone() });
+    plant(GapKind::DeadNumber, dead.to_string(), &holder);
+
+    // 无代理人: none, and one who cannot be reached himself.
+    let without = b.person("赵独", 2);
+    b.post(without, "party_government", Tier::Village, &at(alone), None);
+    plant(GapKind::NoDeputy, alone.to_string(), "赵独");
+    let lamed = b.person("钱独", 2);
+    b.post(lamed, "party_government", Tier::Village, &at(lame), Some(quiet));
+    plant(GapKind::NoDeputy, lame.to_string(), "钱独");
+
+    // 责任岗位空缺: no technical person at a reservoir, no route at a valley.
+    for p in b.d.posts.iter_mut().filter(|p| p.place.point.as_deref() == Some(reservoir.0.as_str())) {
+        p.title = p.title.replace("技术", "");
+    }
+    plant(GapKind::RoleEmpty, reservoir.0.clone(), "");
+    for p in b.d.posts.iter_mut().filter(|p| p.place.point.as_deref() == Some(valley.0.as_str())) {
+        p.route = String::new();
+    }
+    plant(GapKind::RoleEmpty, valley.0.clone(), "");
+
+    // 值班: none, no number, nobody there now.
+    let duty = |p: &Post, at: Division| p.place.division == at && p.role.0 == Role::DUTY;
+    b.d.posts.retain(|p| !duty(p, no_desk));
+    plant(GapKind::NoDesk, no_desk.to_string(), "");
+    let desks: Vec<RecipientId> = b.d.posts.iter().filter(|p| duty(p, desk_mute)).map(|p| p.recipient).collect();
+    desks.iter().for_each(|id| b.d.recipients.get_mut(id).unwrap().phones.clear());
+    plant(GapKind::DeskWithoutNumber, desk_mute.to_string(), "");
+    b.d.posts.iter_mut().filter(|p| duty(p, desk_empty)).for_each(|p| p.valid_to = Some(now() - Span::hours(1)));
+    plant(GapKind::DeskUnstaffed, desk_empty.to_string(), "");
+
+    // 逾期未核对: the city confirmed last year, all counties but one this year.
+    let counties: Vec<Division> = b.d.divisions.keys().copied().filter(|d| d.level() == DivisionLevel::County).collect();
+    let city: Division = "1405".parse().unwrap();
+    b.filings.0 = BTreeMap::from([(city, Filing { at: now() - Span::hours(24 * 300), by: "市局".into() })]);
+    counties[1..].iter().for_each(|c| drop(b.filings.0.insert(*c, Filing { at: now() - Span::hours(24), by: "县局".into() })));
+    plant(GapKind::StaleFiling, city.to_string(), "");
+    plant(GapKind::StaleFiling, counties[0].to_string(), "");
+
+    let kinds: BTreeSet<GapKind> = planted.iter().map(|p| p.0).collect();
+    assert_eq!(kinds.len(), GapKind::ALL.len(), "every kind is planted at least once");
+    planted.sort();
+    assert_eq!(b.found(), planted, "exactly these, no more and no fewer");
+
+    let c = b.coverage(ALL);
+    let gap = |kind: GapKind, place: &str| c.gaps.iter().find(|g| g.kind == kind && g.place.id() == place).unwrap();
+    let told = gap(GapKind::DeadNumber, &dead.to_string());
+    assert_eq!(told.evidence.as_ref(), Some(&evidence), "with the evidence: which attempt, when, code, provider");
+    assert!(
+        told.detail.contains("w3-17-2") && told.detail.contains(&phone.masked()) && !told.detail.contains(phone.reveal()),
+        "{}",
+        told.detail
+    );
+    assert_eq!(gap(GapKind::RoleEmpty, &reservoir.0).detail, "缺：技术");
+    assert_eq!(gap(GapKind::RoleEmpty, &valley.0).detail, "缺：转移路线");
+    let text = serde_json::to_string(&c.gaps).unwrap();
+    assert!(!text.contains(phone.reveal()) && text.contains(&phone.masked()), "numbers are masked in JSON");
+    let nobody = gap(GapKind::Nobody, &empty.to_string());
+    let rows: Vec<&str> = nobody.rows.iter().map(|r| c.rows[usize::from(*r)].name.as_str()).collect();
+    assert!(rows.contains(&"暴雨红色") && !rows.contains(&"暴雨蓝色"), "blue rain calls no village: {rows:?}");
+}
+
+#[test]
+fn a_door_counts_only_where_an_account_opens_it() {
+    let mut b = Bench::mended();
+    let (a, c) = {
+        let village = b.d.divisions.keys().copied().find(|d| d.level() == DivisionLevel::Village).unwrap();
+        (b.id(&format!("甲{village}")), b.id(&format!("乙{village}")))
+    };
+    for id in [a, c] {
+        b.d.recipients.get_mut(&id).unwrap().phones = vec![Phone::parse("03560123456").unwrap()];
+    }
+    let of = |c: &Coverage, kind: GapKind| c.gaps.iter().filter(|g| g.kind == kind && g.recipient == Some(a)).count();
+    assert_eq!(of(&b.coverage(ALL), GapKind::NoNumber), 0, "a landline can be rung");
+    let sms_only = Channels { voice: false, ..ALL };
+    assert_eq!(of(&b.coverage(sms_only), GapKind::NoNumber), 1, "and receives no SMS");
+}
+
+#[test]
+fn coverage_finds_what_the_sample_says_it_left_out() {
+    let s = sample::sample(10_000, 3);
+    let lookup = Lookup::new(&s.directory);
+    let policy = policy();
+    let filings = Filings::default();
+    let input = CoverageInput {
+        policy: &policy,
+        directory: &s.directory,
+        lookup: &lookup,
+        channels: ALL,
+        now: now(),
+        filing: None,
+        filings: &filings,
+        within: None,
+        hazard: None,
+        level: None,
+    };
+    let c = coverage(&input);
+    let divisions = |kind: GapKind, level: DivisionLevel| -> BTreeSet<Division> {
+        let of = c.gaps.iter().filter(|g| g.kind == kind && g.place.point.is_none() && g.division.level() == level);
+        of.map(|g| g.division).collect()
+    };
+    assert_eq!(
+        divisions(GapKind::NoDesk, DivisionLevel::Township),
+        s.gaps.no_desk.iter().copied().filter(|d| d.level() == DivisionLevel::Township).collect()
+    );
+    let nobody = divisions(GapKind::Nobody, DivisionLevel::Village);
+    assert!(s.gaps.empty_villages.is_subset(&nobody), "a village without anybody is one that nobody answers for");
+    let whole_silence: BTreeSet<Division> = c
+        .gaps
+        .iter()
+        .filter(|g| g.kind == GapKind::Nobody && g.place.point.is_none() && g.division.level() == DivisionLevel::Village)
+        .filter(|g| g.rows.iter().any(|r| c.rows[usize::from(*r)].name == "暴雨红色"))
+        .map(|g| g.division)
+        .collect();
+    assert_eq!(whole_silence, s.gaps.empty_villages, "and red rain finds nobody in just these");
+    // People above the counties are called by no row of the shipped policy.
+    let called = |id: &RecipientId| s.directory.posts.iter().any(|p| p.recipient == *id && p.tier != Tier::City && !p.role.is_desk());
+    let mute: BTreeSet<RecipientId> = c.gaps.iter().filter(|g| g.kind == GapKind::NoNumber).filter_map(|g| g.recipient).collect();
+    assert_eq!(mute, s.gaps.no_number.iter().copied().filter(called).collect());
+    let planned = s.gaps.no_deputy.iter().filter(|(id, place)| {
+        s.directory.posts.iter().any(|p| p.recipient == *id && p.place.id() == *place && p.tier != Tier::City && !p.role.is_desk())
+    });
+    let found: BTreeSet<(RecipientId, String)> =
+        c.gaps.iter().filter(|g| g.kind == GapKind::NoDeputy).filter_map(|g| Some((g.recipient?, g.place.id()))).collect();
+    let planned: BTreeSet<(RecipientId, String)> = planned.cloned().collect();
+    assert!(planned.is_subset(&found), "{:?}", planned.difference(&found).take(5).collect::<Vec<_>>());
+    let unreachable = |id: &RecipientId| s.gaps.no_number.contains(id);
+    for (id, place) in found.difference(&planned) {
+        let posts = s.directory.posts.iter().filter(|p| p.recipient == *id && p.place.id() == *place);
+        assert!(posts.clone().any(|p| p.deputy.as_ref().is_none_or(unreachable)), "{id} {place} has a deputy who can be reached");
+    }
+}
+
+#[test]
+fn filters_narrow_to_a_division_a_hazard_and_a_level() {
+    let s = sample::sample(1_000, 3);
+    let lookup = Lookup::new(&s.directory);
+    let policy = policy();
+    let filings = Filings::default();
+    let hazard = HazardCode("11B41".into());
+    let county: Division = "140521".parse().unwrap();
+    let input = CoverageInput {
+        policy: &policy,
+        directory: &s.directory,
+        lookup: &lookup,
+        channels: ALL,
+        now: now(),
+        filing: None,
+        filings: &filings,
+        within: Some(county),
+        hazard: Some(&hazard),
+        level: Some(Level::Red),
+    };
+    let c = coverage(&input);
+    assert!(!c.gaps.is_empty() && c.gaps.iter().all(|g| county.contains(g.division)));
+    assert!(c.rows.iter().all(|r| r.hazards == [hazard.clone()] && r.levels == [Level::Red]), "{:?}", c.rows);
+    assert!(c.rows.iter().any(|r| r.name == "森林火险红色"));
+}
