@@ -12,7 +12,9 @@ use crate::{
     core::{
         outline::Outlines,
         outline_file::parse_outlines,
+        phone::Phone,
         policy::{Policy, PolicyFault, parse_policy_noted},
+        route::canary::Schedule,
     },
     engine::{self, Engine},
     http,
@@ -302,6 +304,19 @@ fn gateway_name() -> Result<String, AppError> {
     Ok(format!("{:016x}", u64::from_ne_bytes(name)))
 }
 
+/// Whom canaries ring, where any are configured; the numbers were checked.
+fn canaries(config: &Config) -> Option<engine::canary::Canaries> {
+    let c = &config.canary;
+    let phones = |numbers: &[String]| numbers.iter().filter_map(|n| Phone::parse(n)).collect();
+    c.is_on().then(|| engine::canary::Canaries {
+        schedule: Schedule { times: c.minutes(), every: c.every, within: c.within },
+        sms: phones(&c.sms),
+        voice: phones(&c.voice),
+        email: c.email.clone(),
+        accounts: c.accounts.clone(),
+    })
+}
+
 /// An engine over an open store.
 pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Engine>, AppError> {
     let settings = engine::Settings {
@@ -313,6 +328,8 @@ pub async fn engine(config: &Config, (store, reports): Stores) -> Result<Arc<Eng
         key: reference_key(&store).await?,
         gateway: gateway_name()?,
         outlines: Arc::new(outlines(config).map_err(AppError::Faults)?),
+        canaries: canaries(config),
+        weights: config.providers.iter().filter_map(|(account, table)| Some((account.clone(), table.weight()?))).collect(),
         assumptions: config.forecast,
         drills: config.drills.clone(),
         filing: config.coverage.filing(),

@@ -9,7 +9,7 @@ type Make = fn() -> Vec<u8>;
 
 /// A signed message whose signature is right over another content: the costliest way to be refused.
 fn signed_with(what: &str, root: &str) -> Vec<u8> {
-    let text = include_str!("../../tests/it/ingest/signed/inclusive-comments.xml");
+    let text = include_str!("../../tests/it/ingest/signed/exclusive.xml");
     let text = text.replacen("<alert ", &format!("<alert {root} "), 1).replacen("<status>", &format!("{what}<status>"), 1);
     assert!(text.len() <= MAX_BODY, "{}", text.len());
     text.into_bytes()
@@ -41,8 +41,8 @@ const BOMBS: &[(&str, SourceFormat, Make)] = &[
     ("a signed message with 4 MiB of another text", SourceFormat::Xml, || {
         signed_with(&format!("<note>{}</note>", ">".repeat(MAX_BODY - 4_000)), "")
     }),
-    ("a signed message with 19,900 more elements under 100 namespaces", SourceFormat::Xml, || {
-        let root: String = (0..100).map(|n| format!(" xmlns:p{n}='urn:{n}'")).collect();
+    ("a signed message with 19,900 more elements under 24 namespaces", SourceFormat::Xml, || {
+        let root: String = (0..24).map(|n| format!(" xmlns:p{n}='urn:{n}'")).collect();
         signed_with(&"<x xmlns='' a='1' b='2' c='3'/>".repeat(19_900), &root)
     }),
     ("a signed message with half a million comments", SourceFormat::Xml, || signed_with(&"<!---->".repeat(590_000), "")),

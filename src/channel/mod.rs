@@ -70,12 +70,14 @@ pub enum MessageKind {
     Decide,
     /// People may go back; how many have returned is asked.
     Return,
+    /// A test of the account (通道点名) to a number of the office's own; always marked as a drill.
+    Canary,
     /// How a warning's callouts stand, to a group; never to a person.
     Digest,
 }
 impl MessageKind {
     /// Every kind that is said to a person.
-    pub const ALL: [MessageKind; 12] = [
+    pub const ALL: [MessageKind; 13] = [
         MessageKind::Callout,
         MessageKind::Chase,
         MessageKind::Deputy,
@@ -88,6 +90,7 @@ impl MessageKind {
         MessageKind::Ended,
         MessageKind::Decide,
         MessageKind::Return,
+        MessageKind::Canary,
     ];
     pub fn as_str(self) -> &'static str {
         match self {
@@ -103,6 +106,7 @@ impl MessageKind {
             MessageKind::Ended => "ended",
             MessageKind::Decide => "decide",
             MessageKind::Return => "return",
+            MessageKind::Canary => "canary",
             MessageKind::Digest => "digest",
         }
     }
@@ -306,6 +310,15 @@ pub trait Provider: Send + Sync {
     }
     /// Looks up what became of a request whose reply never came. `sent` is when it left.
     async fn lookup(&self, request_reference: &str, to: &Address, sent: Time) -> Lookup;
+    /// Whether [`Provider::lookup`] asks something. A question about what was never sent then tells whether the provider
+    /// answers, and costs nothing.
+    fn has_lookup(&self) -> bool {
+        true
+    }
+    /// Whether it tells later what became of a message it took.
+    fn reports_receipts(&self) -> bool {
+        true
+    }
     /// Reads a callback body. Pure; faults are told in plain words and the raw body is kept anyway.
     fn read_callback(&self, content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String>;
     /// What this provider wants to hear after a callback was kept (`ok`) or could not be.

@@ -51,6 +51,8 @@ impl ProviderSettings {
         if account.is_empty() || !account.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
             return Err(vec![format!("`{account}`: an account's name may hold only letters, digits, - and _: it stands in a URL path")]);
         }
+        // What concerns the choice among accounts is the gateway's, not the adapter's.
+        table.remove("weight");
         table.insert("account".into(), toml::Value::String(account.into()));
         let value = toml::Value::Table(table);
         let read = match kind.as_str() {

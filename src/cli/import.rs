@@ -1,8 +1,9 @@
-//! `jiaoying import`: a sheet of responsible persons into the directory, whole or not at all.
+//! `jiaoying import`: sheets of responsible persons, points and duty rotas into the directory, whole or not at all.
 
 use super::Failure;
 use crate::{
     app,
+    engine::directory::Author,
     ingest::sheet::{self, ImportMode, ImportOptions},
     sample,
 };
@@ -11,19 +12,22 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub(super) struct Options {
-    /// The sheet: .csv (UTF-8 or GBK) or .xlsx.
+    /// The sheet: .csv (UTF-8 or GBK) or .xlsx. Persons, points and duty rotas are told apart by their header.
     file: PathBuf,
     #[arg(long)]
     config: Option<PathBuf>,
     /// Show what would change; change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// People of the sheet's area who are not in the sheet are removed.
+    /// The file is the whole truth: what it does not have is removed. Without this it is merged: nobody else is touched.
     #[arg(long)]
     replace: bool,
     /// Allow a place to lose its last person.
     #[arg(long)]
     allow_uncovered: bool,
+    /// Allow more than a fifth of the people to be removed.
+    #[arg(long)]
+    allow_shrink: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -43,6 +47,8 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         mode: if o.replace { ImportMode::Replace } else { ImportMode::Upsert },
         within: None,
         allow_uncovered: o.allow_uncovered,
+        allow_shrink: o.allow_shrink,
+        roles: engine.policy().role_words(),
     };
     let name = o.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let divisions = current.divisions.clone();
@@ -63,7 +69,11 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         return Ok(());
     }
     let version = engine.directory().version;
-    match engine.replace_directory(version, directory).await {
+    if result.diff.is_empty() {
+        return Ok(());
+    }
+    let author = Author { by: "command line", how: "cli" };
+    match engine.change_directory(version, directory, author, &format!("导入 {name}：{}", result.diff.summary_zh())).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Failure::Failed("名册刚被别人改动，请重新导入".into())),
         Err(e) => Err(Failure::Failed(e.to_string())),

@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod drill;
 mod explain;
+mod export;
 mod import;
 mod migrate;
 mod ready;
@@ -50,7 +51,7 @@ enum Command {
     /// The versions of the policy that gateways of this store were started with.
     #[command(subcommand)]
     Policy(explain::Versions),
-    /// Takes a sheet of responsible persons (CSV or XLSX) into the directory.
+    /// Takes sheets of responsible persons, points and duty rotas (CSV or XLSX) into the directory.
     Import(import::Options),
     /// What is missing in the directory: places with nobody to call, dead numbers, no deputy, stale filing …
     Coverage(coverage::Options),
@@ -58,6 +59,8 @@ enum Command {
     Rehearse(rehearse::Options),
     /// Drills of a running gateway: start, call the roll, list, report, stop.
     Drill(drill::Options),
+    /// Writes the directory as the sheets that `import` reads.
+    Export(export::Options),
     /// What a mapping makes of a bureau's own JSON or XML, and why: the body comes by standard input.
     Adapt(adapt::Options),
     /// Moves everything from one store to another (SQLite to Redis or back), with the gateways stopped.
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
             Command::Coverage(options) => coverage::run(options).await,
             Command::Rehearse(options) => rehearse::run(options).await,
             Command::Drill(options) => drill::run(options).await,
+            Command::Export(options) => export::run(options).await,
             Command::Migrate(options) => migrate::run(options).await,
             Command::SimulateProviders(options) => simulate_providers::run(options).await,
         }

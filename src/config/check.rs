@@ -37,10 +37,14 @@ impl Config {
         }
         self.check_keys_differ(&mut fault);
         super::sources::check(self, &mut fault);
+        super::canary::check(self, &mut fault);
         for (account, table) in &self.providers {
             let key = |k: &str| format!("provider.{account}.{k}");
             if table.kind().is_none() {
                 fault(&key("kind"), format!("say which adapter this account is for: {}", crate::channel::settings::KINDS.join(", ")));
+            }
+            if table.0.contains_key("weight") && table.weight().is_none() {
+                fault(&key("weight"), format!("is not a whole number of 0 to {}", super::WEIGHT_MOST));
             }
             if !is_short_name(account) {
                 fault(

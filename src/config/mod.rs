@@ -6,6 +6,7 @@
 //! about warnings.
 
 mod access;
+mod canary;
 mod check;
 mod fault;
 mod read;
@@ -14,6 +15,7 @@ mod sections;
 mod sources;
 
 pub use access::{HazardRight, Issuer, MappingFile, PinnedKey, Role, Token, XmlSignature};
+pub use canary::Canary;
 pub use fault::{ConfigFaults, Fault, Origins};
 pub use secret::Secret;
 pub use sections::{
@@ -44,7 +46,10 @@ impl Environment {
     }
 }
 
-/// One provider account as written: `kind` and `callback_secret` are common to all, the rest is
+/// The greatest weight of an account.
+pub const WEIGHT_MOST: u32 = 1000;
+
+/// One provider account as written: `kind`, `weight` and `callback_secret` are common to all, the rest is
 /// the adapter's. Secrets in it are resolved to plain strings at load; `Debug` shows keys only.
 #[derive(Clone, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
@@ -64,6 +69,12 @@ impl ProviderTable {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
         self.0.insert("file_text".into(), toml::Value::String(text));
         Ok(())
+    }
+    /// Its part of its channel's traffic against the other accounts'; `None` where none is written or it is no number of 0 to
+    /// [`WEIGHT_MOST`].
+    pub fn weight(&self) -> Option<u32> {
+        let written = self.0.get("weight").and_then(toml::Value::as_integer)?;
+        u32::try_from(written).ok().filter(|w| *w <= WEIGHT_MOST)
     }
     /// The last part of `/callbacks/{account}/{secret}`.
     pub fn callback_secret(&self) -> Option<&str> {
@@ -95,6 +106,7 @@ pub struct Config {
     /// By account name, in order.
     #[serde(rename = "provider")]
     pub providers: BTreeMap<String, ProviderTable>,
+    pub canary: Canary,
     pub messages: Messages,
     /// Drills that start by themselves.
     #[serde(rename = "drill")]

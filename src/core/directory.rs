@@ -4,7 +4,7 @@
 //! between two snapshots: [`super::directory_diff`]; as stored documents: [`super::directory_docs`].
 
 pub use super::role::Role;
-use super::{division::Division, ids::RecipientId, phone::Phone, time::Time};
+use super::{division::Division, ids::RecipientId, phone::Phone, rota::Rotas, time::Time};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -133,6 +133,25 @@ pub struct Post {
     pub note: String,
 }
 impl Post {
+    /// A post of which nothing more is known.
+    pub fn new(recipient: RecipientId, role: Role, tier: Tier, place: Place) -> Post {
+        Post {
+            recipient,
+            role,
+            title: String::new(),
+            tier,
+            place,
+            deputy: None,
+            superior: None,
+            valid_from: None,
+            valid_to: None,
+            households: 0,
+            people: 0,
+            route: String::new(),
+            shelter: String::new(),
+            note: String::new(),
+        }
+    }
     /// What makes a post this post and no other; also the order of [`Directory::posts`].
     pub fn key(&self) -> (&Place, &Role, RecipientId) {
         (&self.place, &self.role, self.recipient)
@@ -150,8 +169,45 @@ pub struct Point {
     /// The role key of the posts that answer for it, such as `geological`.
     pub kind: String,
     pub division: Division,
+    /// Longitude, latitude in degrees (WGS 84 or as the office gave them).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<[f64; 2]>,
+    /// What it is, as offices call it: `滑坡`, `风险区`, `小(2)型水库`, `山洪沟`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub category: String,
+    /// What lies downstream, as place ids (codes of points, 12 digits of divisions), nearest first: called with this
+    /// point where the policy's row says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub downstream: Vec<String>,
+    /// Households and people it threatens.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub households: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub people: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+impl Point {
+    /// A point of which no more is known than its name and where it is.
+    pub fn new(code: impl Into<String>, name: impl Into<String>, kind: impl Into<String>, division: Division) -> Point {
+        Point {
+            code: code.into(),
+            name: name.into(),
+            kind: kind.into(),
+            division,
+            position: None,
+            category: String::new(),
+            downstream: Vec::new(),
+            households: 0,
+            people: 0,
+            note: String::new(),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it by reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// A named division of the list in force.
@@ -178,6 +234,12 @@ pub struct Directory {
     /// See [`Directory::next_id`], which also heeds the persons present.
     #[serde(default)]
     pub next_id: u32,
+    /// Who sits at the desks and leads the shifts, from when to when.
+    #[serde(default)]
+    pub rotas: Rotas,
+    /// The last entry of the history (see [`super::directory_history`]); 0 before the first.
+    #[serde(default)]
+    pub change: u64,
 }
 
 impl Directory {

@@ -3,6 +3,7 @@
 use super::{
     directory::{Directory, Place, Post},
     ids::RecipientId,
+    rota::{Seat, Shift},
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,14 @@ pub struct PersonChange {
     pub name: String,
     /// What changed, in Chinese: `手机`, `邮箱`, `新增岗位 防汛@140521101201` …
     pub what: Vec<String>,
+}
+
+/// What changed in the rota of one seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeatChange {
+    pub seat: Seat,
+    pub added: usize,
+    pub gone: usize,
 }
 
 /// The difference of two directories. Empty lists mean that nothing changed.
@@ -28,6 +37,8 @@ pub struct DirectoryDiff {
     pub points_gone: Vec<String>,
     /// Places that had somebody to call and have nobody any more.
     pub uncovered: Vec<Place>,
+    /// Shifts of the duty rotas, by seat: `140521000000.duty`, how many are new and how many are gone.
+    pub shifts: Vec<SeatChange>,
     /// Divisions whose name or entry changed.
     pub divisions_changed: usize,
 }
@@ -37,8 +48,11 @@ impl DirectoryDiff {
     }
     /// One line for people.
     pub fn summary_zh(&self) -> String {
+        let shifts: (usize, usize) = self.shifts.iter().fold((0, 0), |(a, g), s| (a + s.added, g + s.gone));
+        let shifts =
+            if self.shifts.is_empty() { String::new() } else { format!("；值班新增 {} 班，撤销 {} 班", shifts.0, shifts.1) };
         format!(
-            "新增 {} 人，变更 {} 人，移除 {} 人；新增点位 {} 个，变更 {} 个，移除 {} 个；失去最后责任人的地点 {} 处",
+            "新增 {} 人，变更 {} 人，移除 {} 人；新增点位 {} 个，变更 {} 个，移除 {} 个；失去最后责任人的地点 {} 处{shifts}",
             self.added.len(),
             self.changed.len(),
             self.gone.len(),
@@ -125,9 +139,21 @@ pub fn diff(old: &Directory, new: &Directory) -> DirectoryDiff {
     }
     out.points_gone = old.points.keys().filter(|c| !new.points.contains_key(*c)).cloned().collect();
     out.uncovered = uncovered(old, new);
+    out.shifts = shifts(old, new);
     out.divisions_changed = new.divisions.iter().filter(|(c, d)| old.divisions.get(c) != Some(d)).count()
         + old.divisions.keys().filter(|c| !new.divisions.contains_key(c)).count();
     out
+}
+
+fn shifts(old: &Directory, new: &Directory) -> Vec<SeatChange> {
+    let seats: BTreeSet<&Seat> = old.rotas.iter().chain(new.rotas.iter()).map(|(s, _)| s).collect();
+    let change = |seat: &Seat| {
+        let (before, after): (BTreeSet<&Shift>, BTreeSet<&Shift>) =
+            (old.rotas.of(seat).iter().collect(), new.rotas.of(seat).iter().collect());
+        let (added, gone) = (after.difference(&before).count(), before.difference(&after).count());
+        (added + gone > 0).then(|| SeatChange { seat: seat.clone(), added, gone })
+    };
+    seats.into_iter().filter_map(change).collect()
 }
 
 /// Places that had at least one post in `old` and have none in `new`. A point that only moved to

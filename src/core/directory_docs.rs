@@ -1,10 +1,11 @@
 //! The directory as documents for the store: one per person with the posts inside, one per point,
-//! one per division. Kinds are applied one after the other, so what crosses kinds is ordered by
+//! one per division, one per seat and month of the duty rotas. Kinds are applied one after the other, so what crosses kinds is ordered by
 //! [`diff_docs`] such that a stop in between leaves unused points, never people at unknown ones.
 
 use super::{
     directory::{Directory, DivisionName, Point, Post, Recipient},
     ids::RecipientId,
+    rota::RotaMonth,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,8 +16,14 @@ pub const RECIPIENT: &str = "recipient";
 pub const POINT: &str = "point";
 /// Kind of the documents of divisions; the id is the 12 digits.
 pub const DIVISION: &str = "division";
+/// Kind of the documents of duty rotas; ids `140521000000.duty.2026-07`.
+pub const ROTA: &str = "rota";
+/// Kind of the one document that names the last entry of the history; id [`LAST`].
+pub const CHANGE: &str = "change";
+/// See [`CHANGE`].
+pub const LAST: &str = "last";
 /// All kinds, in the order they are written.
-pub const KINDS: [&str; 3] = [DIVISION, POINT, RECIPIENT];
+pub const KINDS: [&str; 5] = [DIVISION, POINT, RECIPIENT, ROTA, CHANGE];
 /// The document among the persons that keeps the next free id: in the same kind, so that it changes
 /// in the same atomic step as the persons.
 pub const NEXT_ID: &str = "next";
@@ -102,6 +109,8 @@ impl Directory {
                     d.posts.extend(doc.posts);
                     d.recipients.insert(doc.recipient.id, doc.recipient);
                 }
+                ROTA => d.rotas.take(serde_json::from_slice::<RotaMonth>(body).map_err(bad)?),
+                CHANGE => d.change = serde_json::from_slice(body).map_err(bad)?,
                 _ => return Err(format!("`{kind}` is no kind of document of the directory (document `{id}`)")),
             }
         }
@@ -137,13 +146,23 @@ pub fn diff_docs(old: &Directory, new: &Directory) -> Vec<DocChange> {
     }
     let divisions = map_change(DIVISION, &old.divisions, &new.divisions);
     let points = map_change(POINT, &old.points, &new.points);
+    let rotas = map_change(ROTA, &old.rotas.months(), &new.rotas.months());
+    let mut change = DocChange { kind: CHANGE, upsert: Vec::new(), delete: Vec::new() };
+    if old.change != new.change {
+        change.upsert.push((LAST.to_string(), json(&new.change)));
+    }
     // Points first while any is added; deleted points are not named by any person left.
-    [divisions, points, people].into_iter().filter(|c| !(c.upsert.is_empty() && c.delete.is_empty())).collect()
+    [divisions, points, people, rotas, change].into_iter().filter(|c| !(c.upsert.is_empty() && c.delete.is_empty())).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{directory::*, phone::Phone};
+    use super::super::{
+        directory::*,
+        phone::Phone,
+        rota::{Seat, Shift},
+        time::Time,
+    };
     use super::*;
 
     fn sample() -> Directory {
@@ -171,10 +190,12 @@ mod tests {
         }
         let code = "140521101201".parse().unwrap();
         d.divisions.insert(code, DivisionName { code, name: "某村".into(), clash: None });
-        let point =
-            Point { code: "DZ-140521-0001".into(), name: "后沟".into(), kind: "geological".into(), division: code, position: None };
+        let point = Point::new("DZ-140521-0001", "后沟", "geological", code);
         d.points.insert(point.code.clone(), point);
         d.next_id = 3;
+        let shift = Shift { from: Time(0), to: Time(1000), recipient: RecipientId(2), note: String::new() };
+        d.rotas.put(&Seat::desk("140521".parse().unwrap()), shift);
+        d.change = 9;
         d
     }
     fn read(version: u64, docs: &[DocRow]) -> Directory {
@@ -213,22 +234,8 @@ mod tests {
             docs.extend(change.upsert.into_iter().map(|(i, b)| ((change.kind, i), b)));
             change.delete.into_iter().for_each(|i| drop(docs.remove(&(change.kind, i))));
         }
-        let rows: Vec<DocRow> = docs
-            .into_iter()
-            .map(|((k, i), b)| {
-                (
-                    if k == POINT {
-                        POINT
-                    } else if k == DIVISION {
-                        DIVISION
-                    } else {
-                        RECIPIENT
-                    },
-                    i,
-                    b,
-                )
-            })
-            .collect();
+        let rows: Vec<DocRow> =
+            docs.into_iter().filter_map(|((k, i), b)| Some((KINDS.into_iter().find(|known| *known == k)?, i, b))).collect();
         assert_eq!(read(7, &rows).next_id(), RecipientId(3));
     }
 }

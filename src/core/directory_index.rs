@@ -205,13 +205,7 @@ mod tests {
             shift,
             post(1, "geological", "140521101202", Some("DZ-140521-0001"), Some(3)),
         ];
-        let point = Point {
-            code: "DZ-140521-0001".into(),
-            name: "后沟".into(),
-            kind: "geological".into(),
-            division: "140521101202".parse().unwrap(),
-            position: None,
-        };
+        let point = Point::new("DZ-140521-0001", "后沟", "geological", "140521101202".parse().unwrap());
         d.points.insert(point.code.clone(), point);
         let index = DirectoryIndex::new(d);
         let ids = |i: &mut dyn Iterator<Item = &Recipient>| i.map(|r| r.id.0).collect::<Vec<_>>();

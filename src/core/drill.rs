@@ -11,7 +11,7 @@ pub mod roll;
 pub mod schedule;
 
 use super::{
-    directory::{Directory, Post, Tier},
+    directory::{Directory, Place, Post, Tier},
     hazard::{HazardCode, Level},
     ids::RecipientId,
     phone::Phone,
@@ -125,7 +125,19 @@ pub fn roll_call_directory(directory: &Directory, recipients: &[RecipientId], no
     }
     for post in directory.posts.iter().filter(|p| p.valid_at(now)) {
         if let Some(deputy) = post.deputy.filter(named) {
-            posts.entry(deputy).or_insert_with(|| Post { recipient: deputy, deputy: None, title: format!("{}代理人", post.title), ..post.clone() });
+            posts.entry(deputy).or_insert_with(|| Post {
+                recipient: deputy,
+                deputy: None,
+                title: format!("{}代理人", post.title),
+                ..post.clone()
+            });
+        }
+    }
+    for (seat, shifts) in directory.rotas.iter() {
+        for id in shifts.iter().map(|s| s.recipient).filter(named) {
+            let place = Place { division: seat.division, point: None };
+            let post = || Post { title: "值班员".into(), ..Post::new(id, seat.role.clone(), Tier::DutyDesk, place) };
+            posts.entry(id).or_insert_with(post);
         }
     }
     let people = directory.recipients.iter().filter(|(id, _)| named(id)).map(|(id, r)| (*id, r.clone())).collect();

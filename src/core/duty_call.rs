@@ -119,6 +119,8 @@ impl WarningState {
             lookups: clocks.lookup,
             sending_timeout: doors.sending_timeout,
             not_before: None,
+            patience: None,
+            never: None,
             tier: None,
             due: None,
         };

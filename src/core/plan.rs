@@ -35,6 +35,10 @@ pub struct PlanPost {
     pub tier: Tier,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deputy: Option<u16>,
+    /// A desk's or shift leader's post: index into [`PlanChunk::rotas`]. Whoever stands in that rota may answer
+    /// for it as its deputy does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rota: Option<u16>,
     #[serde(default)]
     pub rule: AnswerRule,
     /// Somebody below waits for an answer here (逐级转发).
@@ -76,6 +80,55 @@ pub struct Relay {
     pub uppers: Vec<String>,
 }
 
+/// Somebody on duty for a stretch of the time that a plan looks ahead. `person` indexes [`PlanChunk::people`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanShift {
+    pub from: Time,
+    pub to: Time,
+    pub person: u16,
+}
+
+/// The shifts of one seat. A warning outlasts the shift it came in, and a rung asks for whoever is on duty when it is
+/// taken; so the plan keeps all shifts of the days ahead. The person is *not* looked up in the directory when
+/// the rung is taken: what a running warning does follows from its plan alone, so that it is the same after a crash, on
+/// another gateway and in a rehearsal, and an edit of the directory cannot disturb it. A swap made after the plan is not seen
+/// by callouts; the desk's own number and the standing leader are rung as before.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanRota {
+    /// The very division of this rota has a standing desk or leader too: at a desk both are called.
+    #[serde(default)]
+    pub beside: bool,
+    /// In order of time.
+    pub shifts: Vec<PlanShift>,
+}
+impl PlanRota {
+    /// Who is on duty, each once.
+    pub fn at(&self, now: Time) -> Vec<u16> {
+        let mut all: Vec<u16> = self.shifts.iter().filter(|s| s.from <= now && now < s.to).map(|s| s.person).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// The rotas an entry's rungs ask, as indexes into [`PlanChunk::rotas`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanDuty {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub township: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub county: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub city: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<u16>,
+}
+impl PlanDuty {
+    fn is_none(&self) -> bool {
+        *self == PlanDuty::default()
+    }
+}
+
 /// One callout-to-be (or, where the ladder asks no answer, one person to be told).
 /// All indexes are into [`PlanChunk::people`] of the same chunk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +162,8 @@ pub struct PlanEntry {
     pub others: Vec<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<Relay>,
+    #[serde(default, skip_serializing_if = "PlanDuty::is_none")]
+    pub duty: PlanDuty,
     /// Night rule: nothing leaves before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_until: Option<Time>,
@@ -117,7 +172,62 @@ pub struct PlanEntry {
     pub hold_voice_until: Option<Time>,
 }
 impl PlanEntry {
-    /// The distinct people a rung means by `who`, in a stable order.
+    /// The people a rung means by `who` at this moment: the standing ones and those the rotas of the chunk name. A desk's
+    /// own number comes before the person who sits there; the leader of the rota comes instead of the standing one.
+    pub fn people_at(&self, who: Who, rotas: &[PlanRota], now: Time) -> Vec<u16> {
+        let rota = |index: Option<u16>| index.and_then(|i| rotas.get(usize::from(i)));
+        let on = |r: &PlanRota| -> Vec<u16> { r.at(now).into_iter().filter(|p| *p != self.person).collect() };
+        let mut standing = self.people_of(who);
+        match who {
+            Who::TownshipDesk | Who::CountyDesk | Who::CityDesk => {
+                let index = match who {
+                    Who::TownshipDesk => self.duty.township,
+                    Who::CountyDesk => self.duty.county,
+                    _ => self.duty.city,
+                };
+                let Some(r) = rota(index) else { return standing };
+                let there = on(r);
+                // A rota nearer than any desk: while somebody is on duty there, the desk further up is not disturbed.
+                if !r.beside && !there.is_empty() {
+                    return there;
+                }
+                standing.extend(there.into_iter().filter(|p| Some(*p) != self.desk_of(who)));
+                standing
+            }
+            Who::ShiftLeader => match rota(self.duty.leader).map(on) {
+                Some(there) if !there.is_empty() => there,
+                _ => standing,
+            },
+            Who::Deputy => {
+                let there: Vec<u16> = self.posts.iter().filter_map(|p| rota(p.rota)).flat_map(on).collect();
+                for p in there {
+                    if !standing.contains(&p) {
+                        standing.push(p);
+                    }
+                }
+                standing
+            }
+            Who::Holder | Who::Superior => standing,
+        }
+    }
+
+    fn desk_of(&self, who: Who) -> Option<u16> {
+        match who {
+            Who::TownshipDesk => self.township_desk,
+            Who::CountyDesk => self.county_desk,
+            Who::CityDesk => self.city_desk,
+            _ => None,
+        }
+    }
+
+    /// The posts this person may answer for in the holder's place.
+    pub fn deputised_by(&self, person: u16, rotas: &[PlanRota]) -> Vec<u16> {
+        let by_rota =
+            |p: &PlanPost| p.rota.and_then(|i| rotas.get(usize::from(i))).is_some_and(|r| r.shifts.iter().any(|s| s.person == person));
+        self.posts.iter().enumerate().filter(|(_, p)| p.deputy == Some(person) || by_rota(p)).map(|(i, _)| i as u16).collect()
+    }
+
+    /// The distinct standing people a rung means by `who`, in a stable order, whatever the rotas say.
     pub fn people_of(&self, who: Who) -> Vec<u16> {
         match who {
             Who::Holder => vec![self.person],
@@ -146,4 +256,6 @@ pub struct PlanChunk {
     pub added_at: Option<Time>,
     pub people: Vec<PlanPerson>,
     pub entries: Vec<PlanEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotas: Vec<PlanRota>,
 }

@@ -188,6 +188,9 @@ pub struct Clocks {
     pub sweep: Span,
     /// Retry of a `retryable` send: first wait; doubled each time.
     pub retry: Span,
+    /// A red ask that its provider took and says nothing more of goes once more by another after this long; without it, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<Span>,
 }
 impl Default for Clocks {
     fn default() -> Self {
@@ -199,6 +202,7 @@ impl Default for Clocks {
             voice_unknown: Span::secs(60),
             sweep: Span::secs(2),
             retry: Span::secs(2),
+            hedge: None,
         }
     }
 }

@@ -17,9 +17,10 @@ use super::{
     hazard::Level,
     ids::{CalloutId, RecipientId, WarningId},
     phone::Phone,
-    plan::{PlanChunk, PlanEntry, PlanPerson},
+    plan::{PlanChunk, PlanEntry, PlanRota},
     planner::PlanOutput,
     policy::{NamedLadder, Who},
+    route::Routes,
     send::Channel,
     time::{Span, Time},
 };
@@ -230,8 +231,8 @@ fn person(
     let named = input.plan.running.ladders.get(usize::from(entry.ladder))?;
     let holder = chunk.people.get(usize::from(entry.person))?;
     let post = entry.posts.first()?;
-    let slots = slots(entry);
-    let key = sort_of(entry, &slots, &chunk.people);
+    let slots = slots(entry, &chunk.rotas);
+    let key = sort_of(entry, &slots, chunk);
     let rungs = match known.get(&key) {
         Some(rungs) => rungs.clone(),
         None => {
@@ -270,25 +271,24 @@ fn person(
 }
 
 /// Everybody whom some rung may call, by their number in the chunk.
-fn slots(entry: &PlanEntry) -> Vec<u16> {
-    const ALL: [Who; 8] = [
-        Who::Holder,
-        Who::Deputy,
-        Who::Superior,
-        Who::TownshipDesk,
-        Who::CountyDesk,
-        Who::CityDesk,
-        Who::ShiftLeader,
-        Who::Others,
-    ];
+fn slots(entry: &PlanEntry, rotas: &[PlanRota]) -> Vec<u16> {
+    const ALL: [Who; 8] =
+        [Who::Holder, Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader, Who::Others];
     let mut all: Vec<u16> = ALL.into_iter().flat_map(|w| entry.people_of(w)).collect();
+    all.extend(rotas_of(entry).filter_map(|i| rotas.get(usize::from(i))).flat_map(|r| r.shifts.iter().map(|s| s.person)));
     all.sort_unstable();
     all.dedup();
     all
 }
 
+/// The rotas its rungs may ask, by their number in the chunk.
+fn rotas_of(entry: &PlanEntry) -> impl Iterator<Item = u16> {
+    let d = entry.duty;
+    [d.township, d.county, d.city, d.leader].into_iter().chain(entry.posts.iter().map(|p| p.rota)).flatten()
+}
+
 /// What decides how an entry is lived through: two of the same sort differ in names only.
-fn sort_of(entry: &PlanEntry, slots: &[u16], people: &[PlanPerson]) -> Vec<i64> {
+fn sort_of(entry: &PlanEntry, slots: &[u16], chunk: &PlanChunk) -> Vec<i64> {
     let rank = |p: u16| slots.iter().position(|s| *s == p).map_or(-1, |n| n as i64);
     let time = |t: Option<Time>| t.map_or(i64::MIN, |t| t.0);
     let mut key = vec![i64::from(entry.ladder), entry.deadline.0, time(entry.hold_until), time(entry.hold_voice_until), rank(entry.person)];
@@ -298,7 +298,15 @@ fn sort_of(entry: &PlanEntry, slots: &[u16], people: &[PlanPerson]) -> Vec<i64> 
         key.push(-2);
         key.extend(entry.people_of(who).into_iter().map(rank));
     }
-    for p in slots.iter().filter_map(|s| people.get(usize::from(*s))) {
+    // Who is on duty changes with the hour, and who stands where in a rota with the entry.
+    let d = entry.duty;
+    for rota in [d.township, d.county, d.city, d.leader].into_iter().chain(entry.posts.iter().map(|p| p.rota)) {
+        key.push(-3);
+        let Some(r) = rota.and_then(|i| chunk.rotas.get(usize::from(i))) else { continue };
+        key.push(i64::from(r.beside));
+        key.extend(r.shifts.iter().flat_map(|s| [s.from.0, s.to.0, rank(s.person)]));
+    }
+    for p in slots.iter().filter_map(|s| chunk.people.get(usize::from(*s))) {
         let mobile = p.phones.iter().take(16).enumerate().fold(0i64, |bits, (i, n)| bits | (i64::from(n.is_mobile()) << i));
         key.push((mobile << 8) | ((p.phones.len().min(16) as i64) << 1) | i64::from(p.email.is_some()));
     }
@@ -317,11 +325,14 @@ fn play(input: &RehearsalInput<'_>, chunk: &PlanChunk, entry: &PlanEntry, order:
         drill: false,
         entry,
         people: &chunk.people,
+        rotas: &chunk.rotas,
         ladder: &named.ladder,
         feedback: entry.feedback.and_then(|f| running.feedback.get(usize::from(f))),
         clocks: &running.clocks,
         night: running.night,
         channels: input.channels,
+        // Everything is accepted and nothing fails: no other account is ever asked for.
+        routes: Routes::default(),
         sending_timeout: input.sending_timeout,
     };
     let mut state = callout::open(ctx, CalloutId::new(WarningId(0), order), input.start, input.start).state;

@@ -74,17 +74,19 @@ impl Around {
     pub fn feedback(&self) -> Option<&Schedule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
     }
-    pub fn ctx(&self, engine: &Engine) -> Ctx<'_> {
+    pub fn ctx<'a>(&'a self, engine: &'a Engine) -> Ctx<'a> {
         Ctx {
             warning: self.warning.id,
             drill: self.warning.drill,
             entry: self.entry(),
             people: &self.chunk.people,
+            rotas: &self.chunk.rotas,
             ladder: self.ladder(),
             feedback: self.feedback(),
             clocks: &self.warning.policy.clocks,
             night: self.warning.policy.night,
             channels: engine.channels,
+            routes: engine.accounts.routes(),
             sending_timeout: engine.settings.sending_timeout,
         }
     }
@@ -280,6 +282,9 @@ impl Engine {
                 // The first request of a warning's first person stands for the warning's way through the house.
                 Entry::Sending { n: 1, .. } if s.state.id.ordinal == 0 && s.state.carried_from.is_none() => {
                     metrics::first_attempt(self.store.now() - s.state.start);
+                }
+                Entry::Hedged { n, way } => {
+                    metrics::hedged(s.state.attempt(*n).map_or("", |a| a.channel.as_str()), way.as_str());
                 }
                 Entry::Climbed { rung, .. } if *rung > 0 => {
                     let planned = around.rung_time(*rung, &s.state);

@@ -5,6 +5,7 @@
 use super::{
     Engine,
     apply::{WarningChange, to_json},
+    dispatcher::{HELD_UP, held_up},
     limits::Account,
     newer::read_whole,
 };
@@ -196,7 +197,7 @@ impl Engine {
         let outcome = match self.store.now() < by {
             true => account.provider.send(&request).await,
             // The disk was slow; whoever takes it for lost must not see it leave now.
-            false => Outcome::Retryable { detail: "held up in the gateway; it did not leave".into() },
+            false => Outcome::Retryable { detail: HELD_UP.into() },
         };
         let seconds = self.store.now() - now;
         self.digest_heard(&hand, n, &outcome, seconds).await
@@ -209,8 +210,10 @@ impl Engine {
         if !matches!(outcome, Outcome::Accepted { .. }) {
             tracing::warn!(account = account.name(), ?outcome, "a group's digest was not taken");
         }
-        if account.learn(outcome, self.store.now()) {
-            self.announce_provider(account, self.store.now()).await?;
+        if !held_up(outcome)
+            && let Some(happened) = account.learn(outcome, took.seconds_f64(), self.store.now())
+        {
+            self.write_learned(vec![(account.name().to_string(), happened)]).await?;
         }
         for _ in 0..RETRIES {
             let Some(record) = self.load_digest(&hand.key).await? else { return Ok(()) };

@@ -17,7 +17,7 @@ use crate::{
         send::Outcome,
         time::{Span, Time},
     },
-    store::{Committed, FeedItem, Key, StoreError, WriteLane},
+    store::{Committed, Key, StoreError, WriteLane},
     telemetry::metrics,
 };
 use futures_util::future;
@@ -32,13 +32,15 @@ pub enum JobFor {
     Callout(CalloutId, u16),
     /// A call or gathered message of a number's line.
     Line(Phone, AttemptId),
+    /// A test call or message (点名).
+    Canary(AttemptId),
 }
 impl JobFor {
     /// The attempt whose reference the provider echoes.
     pub(super) fn attempt(&self) -> AttemptId {
         match self {
             JobFor::Callout(callout, n) => AttemptId { callout: *callout, n: *n },
-            JobFor::Line(_, lead) => *lead,
+            JobFor::Line(_, lead) | JobFor::Canary(lead) => *lead,
         }
     }
 }
@@ -61,6 +63,14 @@ pub struct Done {
     pub outcome: Outcome,
     /// Seconds the request took, for the metric.
     pub seconds: f64,
+}
+
+/// What is said of a request that did not leave in time.
+pub(super) const HELD_UP: &str = "held up in the gateway; it did not leave";
+
+/// Whether it was not the provider that failed it.
+pub(super) fn held_up(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Retryable { detail } if detail == HELD_UP)
 }
 
 /// A look-up of an SMS of unknown fate.
@@ -131,7 +141,7 @@ impl Engine {
         if self.store.now() < job.by {
             return Ok(job);
         }
-        let outcome = Outcome::Retryable { detail: "held up in the gateway; it did not leave".into() };
+        let outcome = Outcome::Retryable { detail: HELD_UP.into() };
         Err(Box::new(Done { whose: job.whose, account: job.account, outcome, seconds: 0.0 }))
     }
 
@@ -188,25 +198,33 @@ impl Engine {
         let now = self.store.now();
         let mut events = Vec::with_capacity(done.len());
         let mut lines = Vec::new();
+        let mut learned = Vec::new();
+        let mut canaries = Vec::new();
         for d in done {
             let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
             metrics::attempt(channel.as_str(), &provider, d.outcome.class(), Span::ms((d.seconds * 1000.0) as i64));
-            if d.account.learn(&d.outcome, now) {
-                self.announce_provider(&d.account, now).await?;
+            if !held_up(&d.outcome)
+                && let Some(happened) = d.account.learn(&d.outcome, d.seconds, now)
+            {
+                learned.push((provider, happened));
             }
             match d.whose {
+                JobFor::Canary(attempt) => canaries.push((attempt, d.outcome, d.account.provider.reports_receipts())),
                 JobFor::Callout(id, n) => events.push((id, Event::Outcome { n, outcome: d.outcome })),
                 JobFor::Line(phone, lead) => {
                     if !matches!(d.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
                         d.account.call_over(lead);
                     }
-                    lines.push((phone, LineEvent::Outcome { lead, outcome: d.outcome }));
+                    let others = self.accounts.others(&d.account);
+                    lines.push((phone, LineEvent::Outcome { lead, outcome: d.outcome, others }));
                 }
             }
         }
         let lines = lines.iter().map(|(phone, event)| self.apply_line(phone, event, WriteLane::Red));
-        let (messages, lines) = future::join(self.apply_many(events), future::try_join_all(lines)).await;
-        lines.and(messages)
+        let (messages, lines, board) =
+            future::join3(self.apply_many(events), future::try_join_all(lines), self.write_learned(learned)).await;
+        lines.and(messages).and(board)?;
+        self.canary_outcomes(canaries).await
     }
 
     /// One event each for many callouts, in one batch; those that lost a race again one by one.
@@ -295,6 +313,8 @@ impl Engine {
             }
         };
         match job.whose {
+            // Nobody looks one up: it is rung again.
+            JobFor::Canary(_) => {}
             JobFor::Callout(id, n) => {
                 let event = Event::LookedUp { n, found: found.is_some(), provider_id: found.flatten() };
                 self.apply_callout(id, &event, WriteLane::Red).await?;
@@ -311,16 +331,5 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    pub(super) async fn announce_provider(&self, account: &Account, now: Time) -> Result<(), StoreError> {
-        let stopped = account.stopped(now);
-        let up = stopped.is_none();
-        metrics::provider_up(account.provider.channel().as_str(), account.name(), up);
-        tracing::warn!(provider = account.name(), up, why = stopped.as_deref().unwrap_or(""), "a provider changed");
-        let kind = if up { "provider.up" } else { "provider.down" };
-        let data =
-            serde_json::json!({"provider": account.name(), "channel": account.provider.channel(), "why": stopped, "at": now.rfc3339()});
-        self.announce("providers", FeedItem { kind: kind.into(), warning: None, callout: None, at: now, data }).await
     }
 }

@@ -4,13 +4,15 @@
 use super::{
     Engine,
     apply::{Around, forwarded, name_empty, to_json, write_lane},
+    choosing::{NotNow, QUOTA, Turns, Wish},
     dispatcher::{Job, JobFor, LookupJob},
-    limits::InFlight,
+    facts::message_kind,
+    limits::{Account, InFlight},
     lines::calls_over,
     newer::{LEFT, read_whole},
 };
 use crate::{
-    channel::{Address, SendRequest},
+    channel::{Address, Message, SendRequest},
     core::{
         callout::{
             self, ForwardTo, Stepped,
@@ -22,6 +24,7 @@ use crate::{
         phone::Phone,
         place::{PlaceLetter, PlaceRecord},
         plan::is_relay_record,
+        route::{ByQuota, by_quota},
         send::Channel,
         time::{Span, Time},
     },
@@ -59,6 +62,14 @@ struct Ready {
     account: std::sync::Arc<super::limits::Account>,
     slot: InFlight,
     request: SendRequest,
+}
+
+/// An account with room, and what it is to send.
+struct Chosen {
+    account: std::sync::Arc<Account>,
+    slot: InFlight,
+    digit: Option<u8>,
+    message: Message,
 }
 
 /// Lines touched by a turn's direct SMS, each committed once.
@@ -138,7 +149,7 @@ impl Engine {
             Key::Line(_) => self.work_line(claim, &mut jobs).await,
             Key::Place(..) => self.work_place(claim).await,
             Key::Callback(_) => self.work_callback(claim).await,
-            Key::Named(_) => self.work_named(claim).await,
+            Key::Named(_) => self.work_named(claim, &mut jobs).await,
         };
         match worked {
             Err(e @ (StoreError::Corrupt(_) | StoreError::Newer(_))) => self.leave(&key, nonce, &e).await,
@@ -273,70 +284,87 @@ impl Engine {
     fn route(&self, hand: &mut InHand, lines: &mut Lines, now: Time) {
         let sendable: Vec<(u16, Attempt)> = hand.stepped.state.sendable(now).map(|(n, a)| (n, a.clone())).collect();
         for (n, a) in sendable {
-            let Some(account) = self.accounts.choose(a.channel, now).cloned() else {
-                self.decide(hand, &Event::Unsendable { n, why: format!("no account for {}", a.channel) }, now);
-                continue;
-            };
             let Some(to) = address_of(hand, &a) else {
                 self.decide(hand, &Event::Unsendable { n, why: "no address".into() }, now);
                 continue;
             };
-            let level = hand.around.entry().level;
-            let drill = hand.around.warning.drill;
-            if let Address::Phone(phone) = &to
-                && let Some(line) = lines.all.get(phone)
-                && let Err(until) = line.state.quota(account.name(), &account.callee_rules, level, drill, now)
-            {
-                self.decide(hand, &Event::Defer { n, until, why: "运营商对该号码的频次限制".into() }, now);
-                continue;
-            }
-            let slot = match account.slot(AttemptId { callout: hand.id, n }, hand.around.priority(&hand.stepped.state), now) {
-                Ok(slot) => slot,
-                Err(wait) => {
+            let event = match self.choose(hand, lines, n, &a, &to, now) {
+                Ok(Chosen { account, slot, digit, message }) => {
+                    let reference = self.references.attempt(AttemptId { callout: hand.id, n });
+                    let provider = account.name().to_string();
+                    hand.requests.push(Ready { n, account, slot, request: SendRequest { reference, to, message } });
+                    Event::Submit { n, provider, digit }
+                }
+                Err(NotNow::Slot(wait)) => {
                     // Not yet: the time is given back, nothing is written, nothing sleeps.
                     hand.wait = Some(hand.wait.map_or(now + wait, |w| w.min(now + wait)));
                     continue;
                 }
+                Err(NotNow::Quota(until)) => Event::Defer { n, until, why: QUOTA.into() },
+                Err(NotNow::Outlasted(until)) => Event::Outlasted { n, until, why: QUOTA.into() },
+                Err(NotNow::Never(why)) => Event::Unsendable { n, why },
             };
-            let digit = match &to {
-                Address::Phone(phone) => lines.all.get_mut(phone).map(|line| {
-                    let member = member(hand, n, &a, drill);
-                    let carried = hand.stepped.state.carried_from;
-                    let s = line::step(&line.state, &LineEvent::DirectSms { member, carried, provider: account.name().to_string() }, now);
-                    (s.digit, s)
-                }),
-                Address::Email { .. } | Address::Group { .. } => None,
-            };
+            self.decide(hand, &event, now);
+        }
+    }
+
+    /// The first account in order of choice that may carry it now and whose templates fit it.
+    fn choose(&self, hand: &InHand, lines: &mut Lines, n: u16, a: &Attempt, to: &Address, now: Time) -> Result<Chosen, NotNow> {
+        let id = AttemptId { callout: hand.id, n };
+        let (level, drill) = (hand.around.entry().level, hand.around.warning.drill);
+        let state = &hand.stepped.state;
+        let wish =
+            Wish { channel: a.channel, seed: id, failed_by: &a.failed_by, never: state.never_by(a), kind: message_kind(a.kind), drill };
+        let candidates = self.accounts.candidates(&wish, now);
+        if candidates.is_empty() {
+            return Err(NotNow::Never(format!("no account for {}", a.channel)));
+        }
+        let line = match to {
+            Address::Phone(phone) => lines.all.get_mut(phone),
+            Address::Email { .. } | Address::Group { .. } => None,
+        };
+        let quota = |account: &Account| match &line {
+            Some(line) => line.state.quota(account.name(), &account.callee_rules, level, drill, now),
+            None => Ok(()),
+        };
+        let quotas: Vec<Result<(), Time>> = candidates.iter().map(|c| quota(&c.account)).collect();
+        let first = match by_quota(quotas.iter().copied(), state.patience(a.kind, now)) {
+            Some(ByQuota::Go(first)) => first,
+            Some(ByQuota::Wait(until)) => return Err(NotNow::Quota(until)),
+            Some(ByQuota::Outlasts(until)) => return Err(NotNow::Outlasted(until)),
+            None => return Err(NotNow::Never(format!("no account for {}", a.channel))),
+        };
+        let options = match (&line, a.kind) {
+            (Some(line), AskKind::Which) => self.options(&line.state),
+            _ => Vec::new(),
+        };
+        let mut turns = Turns::default();
+        for (c, _) in candidates.iter().zip(&quotas).skip(first).filter(|(_, quota)| quota.is_ok()) {
+            let Some(slot) = turns.slot(c, id, hand.around.priority(state), now) else { continue };
+            let digit = line.as_deref().map(|line| {
+                let (member, carried) = (member(hand, n, a, drill), state.carried_from);
+                line::step(&line.state, &LineEvent::DirectSms { member, carried, provider: c.account.name().to_string() }, now)
+            });
             // Its own, whether or not he has answered already: on a shared number any other is another's.
-            let shown = digit.as_ref().and_then(|(d, _)| *d);
-            let options = match (&to, a.kind) {
-                (Address::Phone(phone), AskKind::Which) => lines.all.get(phone).map(|l| self.options(&l.state)).unwrap_or_default(),
-                _ => Vec::new(),
-            };
-            let message = match self.message(account.provider.as_ref(), &hand.around, &hand.stepped.state, &a, shown, options) {
+            let shown = digit.as_ref().and_then(|s| s.digit);
+            let provider = c.account.provider.as_ref();
+            let made = self.message(provider, &hand.around, state, a, shown, options.clone());
+            let message = match made.and_then(|m| provider.check_message(&m).map(|()| m)) {
                 Ok(m) => m,
                 Err(why) => {
-                    self.decide(hand, &Event::Unsendable { n, why }, now);
+                    turns.unfit(c, id, why);
                     continue;
                 }
             };
-            if let Err(why) = account.provider.check_message(&message) {
-                tracing::error!(attempt = %AttemptId { callout: hand.id, n }, %why, "a message does not fit its template");
-                self.decide(hand, &Event::Unsendable { n, why }, now);
-                continue;
-            }
-            if let (Address::Phone(phone), Some((_, s))) = (&to, digit)
-                && let Some(line) = lines.all.get_mut(phone)
-            {
+            if let (Some(line), Some(s)) = (line, digit) {
                 line.over.extend(calls_over(&line.state, &s.state));
                 line.state = s.state;
                 line.entries.extend(s.entries);
                 line.news.extend(s.news);
             }
-            self.decide(hand, &Event::Submit { n, provider: account.name().to_string(), digit: shown }, now);
-            let reference = self.references.attempt(AttemptId { callout: hand.id, n });
-            hand.requests.push(Ready { n, account, slot, request: SendRequest { reference, to, message } });
+            return Ok(Chosen { account: c.account.clone(), slot, digit: shown, message });
         }
+        Err(turns.not_now(id))
     }
 
     /// One more event in the same turn, joined to what was decided before.

@@ -15,7 +15,7 @@ use crate::{
     store::StoreError,
 };
 
-fn kind_of(kind: AskKind) -> MessageKind {
+pub(super) fn message_kind(kind: AskKind) -> MessageKind {
     match kind {
         AskKind::Callout => MessageKind::Callout,
         AskKind::Chase => MessageKind::Chase,
@@ -190,7 +190,7 @@ impl Engine {
 
     /// In the best wording that this provider may send.
     pub(super) fn render(&self, provider: &dyn Provider, kind: AskKind, channel: Channel, facts: &MessageFacts) -> Result<Message, String> {
-        let kind = kind_of(kind);
+        let kind = message_kind(kind);
         let known = |variant: &str| provider.knows_wording(kind, facts.drill, variant);
         let message = self.renderer.render_known(kind, channel, facts, &known).map_err(|e| e.to_string())?;
         if message.variant.is_empty() {

@@ -6,11 +6,11 @@ use crate::{
         callout::state::Callout,
         directory::Place,
         division::Division,
-        forecast::{Assumptions, Capacity, Each, Forecast, Input, Subject, forecast, people},
+        forecast::{Assumptions, Capacity, Forecast, Input, Subject, forecast, people},
         hazard::Level,
         ids::{CalloutId, WarningId},
         plan::CHUNK,
-        policy::{NamedLadder, Night},
+        policy::NamedLadder,
         send::Channel,
         time::{Span, Time},
         warning_life::{WarningPhase, WarningState},
@@ -59,22 +59,30 @@ pub struct WarningForecast {
     pub late: Vec<Late>,
 }
 
-type Key2 = (WarningId, Option<Division>);
+/// Of which warning, for which division.
+type Asked = (WarningId, Option<Division>);
 
-/// Forecasts made lately.
+/// What was read and made lately, each with when it is too old.
 #[derive(Default)]
-pub(super) struct Kept(Mutex<BTreeMap<Key2, (Time, Arc<WarningForecast>)>>);
+pub(super) struct Kept {
+    queues: Mutex<(Time, Arc<Vec<Queue>>)>,
+    made: Mutex<BTreeMap<Asked, (Time, Arc<WarningForecast>)>>,
+}
 impl Kept {
-    fn get(&self, key: Key2, now: Time) -> Option<Arc<WarningForecast>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&key).filter(|(until, _)| now < *until).map(|(_, f)| f.clone())
+    fn queues(&self, now: Time) -> Option<Arc<Vec<Queue>>> {
+        let kept = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        (now < kept.0).then(|| kept.1.clone())
     }
-    fn put(&self, key: Key2, until: Time, forecast: Arc<WarningForecast>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST {
-            kept.pop_first();
+    fn get(&self, asked: Asked, now: Time) -> Option<Arc<WarningForecast>> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(&asked).filter(|(until, _)| now < *until).map(|(_, f)| f.clone())
+    }
+    fn put(&self, asked: Asked, until: Time, forecast: Arc<WarningForecast>) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.len() >= MOST {
+            made.pop_first();
         }
-        kept.insert(key, (until, forecast));
+        made.insert(asked, (until, forecast));
     }
 }
 
@@ -86,32 +94,55 @@ struct Queue {
 
 impl Engine {
     /// What is to be expected of a warning from now on, for the people inside `within`; everybody else's calls take their
-    /// slots all the same. `None`: no such warning. Seconds old at most.
+    /// slots all the same. `None`: no such warning. Some seconds old at most.
     pub async fn forecast(&self, id: WarningId, within: Option<Division>) -> Result<Option<Arc<WarningForecast>>, StoreError> {
         let now = self.store.now();
         if let Some(kept) = self.forecasts.get((id, within), now) {
             return Ok(Some(kept));
         }
-        let Some((asked, _)) = self.load_warning(id).await? else { return Ok(None) };
-        let mut queues = vec![self.queue_of(asked, now).await?];
+        let queues = self.queues(now).await?;
+        let made = match queues.iter().find(|q| q.warning.id == id) {
+            Some(asked) => self.foretell(asked, &queues, within, now),
+            // Not begun, or over.
+            None => match self.load_warning(id).await? {
+                Some((w, _)) => self.foretell(&self.queue_of(w, now).await?, &queues, within, now),
+                None => return Ok(None),
+            },
+        };
+        let made = Arc::new(made);
+        self.forecasts.put((id, within), self.too_old(now), made.clone());
+        Ok(Some(made))
+    }
+
+    /// What was begun at `began` may be told until then: what takes long is made seldom.
+    fn too_old(&self, began: Time) -> Time {
+        let now = self.store.now();
+        now + KEPT.max(Span((now - began).0.saturating_mul(SHARE)))
+    }
+
+    /// Everybody still to be called, of all warnings that run.
+    async fn queues(&self, now: Time) -> Result<Arc<Vec<Queue>>, StoreError> {
+        if let Some(kept) = self.forecasts.queues(now) {
+            return Ok(kept);
+        }
+        let mut queues = Vec::new();
         for record in self.reports.warnings(None, WARNINGS).await? {
             let w: WarningState = from_json(&record.key, &record.body)?;
-            if w.id != id && w.phase == WarningPhase::Active && w.end.is_none() {
+            if w.phase == WarningPhase::Active && w.end.is_none() {
                 queues.push(self.queue_of(Arc::new(w), now).await?);
             }
         }
-        let made = Arc::new(self.foretell(queues, within, now));
-        let took = self.store.now() - now;
-        self.forecasts.put((id, within), now + KEPT.max(Span(took.0.saturating_mul(SHARE))), made.clone());
-        Ok(Some(made))
+        let queues = Arc::new(queues);
+        let kept = (self.too_old(now), queues.clone());
+        *self.forecasts.queues.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok(queues)
     }
 
     /// What the accounts that work grant to calls and messages of this level, to all gateways together: what is kept
     /// for red is not for others.
     pub fn capacity(&self, level: Level) -> Capacity {
-        let now = self.store.now();
         let mut c = Capacity::default();
-        for a in self.accounts.all().iter().filter(|a| a.stopped(now).is_none()) {
+        for a in self.accounts.all().iter().filter(|a| a.works()) {
             let l = a.provider.limits();
             match a.provider.channel() {
                 Channel::Sms => c.sms_per_second = c.sms_per_second.saturating_add(l.per_second),
@@ -168,16 +199,16 @@ impl Engine {
         Ok(Queue { warning, people })
     }
 
-    fn foretell(&self, queues: Vec<Queue>, within: Option<Division>, now: Time) -> WarningForecast {
-        let warnings: Vec<Arc<WarningState>> = queues.iter().map(|q| q.warning.clone()).collect();
+    fn foretell(&self, of: &Queue, all: &[Queue], within: Option<Division>, now: Time) -> WarningForecast {
+        let w = &of.warning;
         let mut ladders: Vec<&NamedLadder> = Vec::new();
         let (mut asked, mut subjects, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        for (n, (queue, w)) in queues.into_iter().zip(&warnings).enumerate() {
+        for queue in std::iter::once(of).chain(all.iter().filter(|q| q.warning.id != w.id)) {
             let offset = ladders.len() as u16;
-            ladders.extend(&w.policy.ladders);
-            for (id, place, name, mut s) in queue.people {
-                s.ladder = s.ladder.saturating_add(offset);
-                if n == 0 && within.is_none_or(|d| d.contains(place.division)) {
+            ladders.extend(&queue.warning.policy.ladders);
+            for (id, place, name, s) in &queue.people {
+                let s = Subject { ladder: s.ladder.saturating_add(offset), ..s.clone() };
+                if queue.warning.id == w.id && within.is_none_or(|d| d.contains(place.division)) {
                     subjects.push(s);
                     asked.push((id, place, name));
                 } else {
@@ -185,24 +216,26 @@ impl Engine {
                 }
             }
         }
-        let level = warnings.first().map_or(Level::Red, |w| if w.drill { Level::Blue } else { w.content.level });
-        let capacity = self.capacity(level);
+        let capacity = self.capacity(if w.drill { Level::Blue } else { w.content.level });
         let assumptions = self.settings.assumptions;
-        let night = warnings.first().map_or_else(Night::default, |w| w.policy.night);
+        let night = w.policy.night;
         let made = forecast(Input { now, night, ladders: &ladders, subjects: &subjects, others: &others, capacity, assumptions });
-        let late = |((id, place, name), (s, e)): ((CalloutId, Place, String), (&Subject, &Each))| {
-            e.late.then(|| Late { callout: id, place, place_name: name, due_at: s.due_at, called_by: e.first_call.map(|(_, end)| end) })
-        };
-        let open = asked.len();
-        let late: Vec<Late> = asked.into_iter().zip(subjects.iter().zip(&made.each)).filter_map(late).collect();
+        let late = asked.iter().zip(subjects.iter().zip(&made.each)).filter(|(_, (_, e))| e.late);
+        let late = late.map(|((id, place, name), (s, e))| Late {
+            callout: **id,
+            place: (*place).clone(),
+            place_name: (*name).clone(),
+            due_at: s.due_at,
+            called_by: e.first_call.map(|(_, end)| end),
+        });
         WarningForecast {
-            warning: warnings.first().map_or(WarningId(0), |w| w.id),
+            warning: w.id,
             capacity,
             assumptions,
             ladders: ladders.iter().map(|l| l.name.clone()).collect(),
-            open,
+            open: asked.len(),
+            late: late.collect(),
             forecast: made,
-            late,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     ActError, Engine, Issuer, PostError, PostReply,
     apply::{WarningChange, from_json, to_json},
+    dispatcher::Job,
     drills::{DRILL, SCHEDULE},
     ending::end_letter,
     newer::read_whole,
@@ -397,7 +398,13 @@ impl Engine {
     }
 
     /// Named records that have letters or a clock; for any other it would be a mistake of ours.
-    pub(super) async fn work_named(&self, claim: crate::store::Claim) -> Result<(), StoreError> {
+    pub(super) async fn work_named(&self, claim: crate::store::Claim, jobs: &mut Vec<Job>) -> Result<(), StoreError> {
+        if claim.key == super::board::key() {
+            return self.work_board(claim).await;
+        }
+        if claim.key == super::canary::key() {
+            return self.work_canaries(claim, jobs).await;
+        }
         let Err(claim) = self.park_digest(claim) else { return Ok(()) };
         match &claim.key {
             Key::Named(name) if name == NUMBERS => return self.work_numbers(claim).await,

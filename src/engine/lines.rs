@@ -3,23 +3,27 @@
 use super::{
     Engine,
     apply::{from_json, write_lane},
+    choosing::{Candidate, NotNow, QUOTA, Turns, Wish},
     dispatcher::{Job, JobFor, LookupJob},
-    limits::Account,
+    facts::message_kind,
+    limits::{Account, InFlight},
     newer::{LEFT, read_whole},
 };
 use crate::{
-    channel::{Address, SendRequest},
+    channel::{Address, Message, SendRequest},
     core::{
         callout::state::{AttemptState, Callout},
         ids::AttemptId,
         line::{self, Departure, Line, LineEntry, LineEvent, LineLetter, LineStepped},
         phone::Phone,
+        route::{ByQuota, by_quota},
         send::Channel,
         time::{Span, Time},
         warning_life::{WarningPhase, WarningState},
     },
     store::{CalloutFilter, Claim, Committed, Key, StoreError},
 };
+use std::sync::Arc;
 
 /// Warnings looked through for calls that ring, newest first, and rows read at once.
 const LOOKED_AT: usize = 200;
@@ -61,37 +65,21 @@ impl Engine {
         for lead in offered {
             // Asked anew: the digit of one that has just left is not this one's any more.
             let Some(d) = all.state.departures(now).into_iter().find(|d| d.lead == lead) else { continue };
-            let Some(account) = self.accounts.choose(d.group.channel, now).cloned() else {
-                join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why: format!("no account for {}", d.group.channel) }, now);
-                continue;
-            };
-            let level = d.members.iter().map(|m| m.level).max_by_key(|l| l.rank()).unwrap_or(crate::core::hazard::Level::Blue);
-            if let Err(until) = all.state.quota(account.name(), &account.callee_rules, level, d.group.drill, now) {
-                join(&mut all, &LineEvent::Hold { lead: d.lead, until, why: "运营商对该号码的频次限制".into() }, now);
-                continue;
-            }
-            let slot = match account.slot(d.lead, d.priority, now) {
-                Ok(slot) => slot,
-                Err(after) => {
-                    if d.group.channel == Channel::Voice {
-                        self.look_at_calls(&account).await?;
-                    }
+            let (account, slot, message) = match self.choose_for(&all.state, &d, now).await? {
+                Ok(chosen) => chosen,
+                Err(NotNow::Slot(after)) => {
                     wait = Some(wait.map_or(now + after, |w| w.min(now + after)));
                     continue;
                 }
-            };
-            let message = match self.gathered_message(account.provider.as_ref(), &d).await? {
-                Ok(m) => m,
-                Err(why) => {
+                Err(NotNow::Quota(until) | NotNow::Outlasted(until)) => {
+                    join(&mut all, &LineEvent::Hold { lead: d.lead, until, why: QUOTA.into() }, now);
+                    continue;
+                }
+                Err(NotNow::Never(why)) => {
                     join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why }, now);
                     continue;
                 }
             };
-            if let Err(why) = account.provider.check_message(&message) {
-                tracing::error!(attempt = %d.lead, %why, "a message does not fit its template");
-                join(&mut all, &LineEvent::Undeliverable { lead: d.lead, why }, now);
-                continue;
-            }
             join(&mut all, &LineEvent::Depart { lead: d.lead, provider: account.name().to_string() }, now);
             // Law 3: without a flight on record nothing leaves.
             if !all.state.flights.iter().any(|f| f.lead == d.lead) {
@@ -127,6 +115,42 @@ impl Engine {
             jobs.push(Job { whose: JobFor::Line(phone.clone(), lead), account, slot, request, by: now + self.settings.leaves_within() });
         }
         Ok(())
+    }
+
+    /// The first account in order of choice that may carry it now and whose templates fit it.
+    async fn choose_for(
+        &self,
+        line: &Line,
+        d: &Departure,
+        now: Time,
+    ) -> Result<Result<(Arc<Account>, InFlight, Message), NotNow>, StoreError> {
+        let (channel, drill) = (d.group.channel, d.group.drill);
+        let wish =
+            Wish { channel, seed: d.lead, failed_by: &d.failed_by, never: d.never.as_deref(), kind: message_kind(d.group.kind), drill };
+        let candidates = self.accounts.candidates(&wish, now);
+        let level = d.members.iter().map(|m| m.level).max_by_key(|l| l.rank()).unwrap_or(crate::core::hazard::Level::Blue);
+        let quota = |c: &Candidate| line.quota(c.account.name(), &c.account.callee_rules, level, drill, now);
+        let first = match by_quota(candidates.iter().map(quota), d.patience) {
+            Some(ByQuota::Go(first)) => first,
+            Some(ByQuota::Wait(until)) => return Ok(Err(NotNow::Quota(until))),
+            Some(ByQuota::Outlasts(until)) => return Ok(Err(NotNow::Outlasted(until))),
+            None => return Ok(Err(NotNow::Never(format!("no account for {channel}")))),
+        };
+        let mut turns = Turns::default();
+        for c in candidates.iter().skip(first).filter(|c| quota(c).is_ok()) {
+            let Some(slot) = turns.slot(c, d.lead, d.priority, now) else {
+                if channel == Channel::Voice {
+                    self.look_at_calls(&c.account).await?;
+                }
+                continue;
+            };
+            let provider = c.account.provider.as_ref();
+            match self.gathered_message(provider, d).await?.and_then(|m| provider.check_message(&m).map(|()| m)) {
+                Ok(message) => return Ok(Ok((c.account.clone(), slot, message))),
+                Err(why) => turns.unfit(c, d.lead, why),
+            }
+        }
+        Ok(Err(turns.not_now(d.lead)))
     }
 
     /// After a receipt: gives the voice line back and records it.

@@ -5,7 +5,7 @@
 //! (ends walked), `returning` (people may go back), `supervising` (the city presses), `places` (what officers add), `policies` (their versions), `duty` (the shift leader), `digest` (what groups are told), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
 //! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
-//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
+//! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `choosing` (which of them), `board` (how they stand), `canary` (通道点名), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
 //! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
@@ -14,8 +14,12 @@ mod answers;
 mod apply;
 pub mod archiving;
 mod audit;
+pub mod board;
 mod cache;
+pub mod canary;
+mod choosing;
 pub mod digest;
+pub mod directory;
 pub mod dispatcher;
 pub mod drills;
 mod duty;
@@ -75,7 +79,7 @@ use crate::{
         warning_life::WarningState,
     },
     render::Renderer,
-    store::{Doc, Key, Reports, Store, StoreError},
+    store::{Key, Reports, Store, StoreError},
     telemetry::metrics,
 };
 use std::{
@@ -212,6 +216,11 @@ pub struct Settings {
     pub gateway: String,
     /// Where the borders of divisions run, as far as they were given.
     pub outlines: Arc<Outlines>,
+    /// Whom test calls and messages ring, where any do.
+    pub canaries: Option<canary::Canaries>,
+    /// By account: its part of its channel's traffic against the others'; 1 where none is given, 0 only when nothing else
+    /// is left.
+    pub weights: BTreeMap<String, u32>,
     /// Drills that start by themselves.
     pub drills: Vec<DrillSchedule>,
     /// By when the directory must be confirmed each year.
@@ -240,6 +249,8 @@ impl Default for Settings {
             key: [0; 32],
             gateway: "gateway".into(),
             outlines: Arc::default(),
+            canaries: None,
+            weights: BTreeMap::new(),
             drills: Vec::new(),
             filing: None,
             prices: Prices::default(),
@@ -275,6 +286,8 @@ pub struct Engine {
     lookups: dispatcher::Lookups,
     digests: digest::Waiting,
     announcing: tokio::sync::Mutex<()>,
+    probes: board::Probes,
+    canaries: canary::Seen,
     /// Of the dead numbers in memory.
     numbers_version: AtomicU64,
     gateways: gateways::Gateways,
@@ -285,7 +298,8 @@ impl Engine {
     /// Loads the directory from the store; everything else is given.
     pub async fn new(parts: Parts) -> Result<Engine, StoreError> {
         let clock = parts.store.clone();
-        let accounts = limits::Accounts::new(parts.providers, Arc::new(move || clock.now()));
+        let settings = &parts.settings;
+        let accounts = limits::Accounts::weighted(parts.providers, &settings.weights, &settings.gateway, Arc::new(move || clock.now()));
         let engine = Engine {
             channels: Engine::channels_of(&accounts),
             references: reference::References::new(&parts.settings.key),
@@ -302,10 +316,13 @@ impl Engine {
             lookups: dispatcher::Lookups::default(),
             digests: digest::Waiting::default(),
             announcing: tokio::sync::Mutex::default(),
+            probes: board::Probes::default(),
+            canaries: canary::Seen::default(),
             forecasts: forecast::Kept::default(),
             numbers_version: AtomicU64::new(0),
         };
         engine.reload_directory().await?;
+        engine.follow_board().await?;
         Ok(engine)
     }
 
@@ -368,26 +385,6 @@ impl Engine {
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(directory), lookup);
     }
 
-    /// Replaces the directory, durably and whole, if it still has version `expect`.
-    pub async fn replace_directory(&self, expect: u64, mut directory: Directory) -> Result<bool, StoreError> {
-        let old = self.directory();
-        if old.version != expect {
-            return Ok(false);
-        }
-        let (mut upsert, mut delete) = (Vec::new(), Vec::new());
-        for change in crate::core::directory_docs::diff_docs(&old, &directory) {
-            upsert.extend(change.upsert.into_iter().map(|(id, body)| Doc { id: format!("{}/{id}", change.kind), body }));
-            delete.extend(change.delete.into_iter().map(|id| format!("{}/{id}", change.kind)));
-        }
-        let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
-        directory.version = version;
-        let dead = self.people().1.dead_numbers();
-        self.install(directory, dead);
-        // A number that the clerk has changed takes its flag along.
-        self.prune_numbers().await?;
-        Ok(true)
-    }
-
     /// A warning as it stands, straight from the store.
     pub async fn warning(&self, id: WarningId) -> Result<Option<Arc<WarningState>>, StoreError> {
         Ok(self.load_warning(id).await?.map(|(w, _)| w))
@@ -423,11 +420,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Raises the pace of accounts no provider complained about for a while.
+    pub fn ease_accounts(&self) {
+        self.accounts.ease(self.store.now());
+    }
+
     /// Tells the metrics how the accounts stand, used or not.
     pub fn measure_accounts(&self) {
-        let now = self.store.now();
         for a in self.accounts.all() {
-            metrics::provider_up(a.provider.channel().as_str(), a.name(), a.stopped(now).is_none());
+            metrics::provider_up(a.provider.channel().as_str(), a.name(), a.works());
         }
         self.waiting().into_iter().for_each(|(channel, n)| metrics::queue_depth(channel.as_str(), n));
     }
@@ -454,12 +455,11 @@ impl Engine {
 
     /// Accounts: name, whether it is up, why not.
     pub fn providers(&self) -> Vec<(String, bool, String)> {
-        let now = self.store.now();
         self.accounts
             .all()
             .iter()
             .map(|a| {
-                let stopped = a.stopped(now);
+                let stopped = a.stopped();
                 (a.name().to_string(), stopped.is_none(), stopped.unwrap_or_default())
             })
             .collect()

@@ -19,6 +19,7 @@ use crate::{
         ids::{AttemptId, CalloutId},
         line::{AskFacts, Line, LineEvent, Member, ReplyMeaning, reply_meaning},
         phone::Phone,
+        route::canary::CanaryBook,
         time::{Span, Time},
         warning_life::{WarningPhase, WarningState},
     },
@@ -156,15 +157,28 @@ impl Engine {
                 None => others.push(item),
             }
         }
+        self.learn_receipts(&parked.account, &plain).await?;
         self.apply_many(plain).await?;
         future::try_join_all(others.into_iter().map(|item| self.work_item(item, parked))).await?;
         Ok(())
     }
 
+    /// What receipts say of an account's health: a number that is dead says nothing of it.
+    async fn learn_receipts(&self, account: &str, receipts: &[(CalloutId, Event)]) -> Result<(), StoreError> {
+        let Some(account) = self.accounts.named(account) else { return Ok(()) };
+        let mut learned = Vec::new();
+        for (_, event) in receipts {
+            if let Event::Receipt { delivered, number_dead: false, .. } = event {
+                learned.extend(account.learn_receipt(*delivered, self.store.now()).map(|h| (account.name().to_string(), h)));
+            }
+        }
+        self.write_learned(learned).await
+    }
+
     /// The event of a receipt for a message that no line made.
     async fn plain_receipt(&self, item: &CallbackItem) -> Result<Option<(CalloutId, Event)>, StoreError> {
         let CallbackItem::Receipt { reference: Some(reference), result, .. } = item else { return Ok(None) };
-        let Some(attempt) = self.references.read_attempt(reference) else { return Ok(None) };
+        let Some(attempt) = self.references.read_attempt(reference).filter(|a| !CanaryBook::is_one(*a)) else { return Ok(None) };
         let (delivered, outcome, number_dead) = match result {
             ReceiptResult::Delivered => (true, "delivered".to_string(), false),
             ReceiptResult::Failed { code, detail, number_dead, config: false } => {
@@ -183,6 +197,9 @@ impl Engine {
                     tracing::info!(account = %parked.account, "a receipt names no attempt of ours");
                     return Ok(());
                 };
+                if CanaryBook::is_one(attempt) {
+                    return self.canary_receipt(attempt, &result).await;
+                }
                 self.receipt(attempt, at, result, keys, parked).await
             }
             CallbackItem::Key { reference, at, keys, .. } => {

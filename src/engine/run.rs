@@ -40,6 +40,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     tracker.spawn(find_ringing(engine.clone()));
     tracker.spawn(conservation(engine.clone(), stop.clone()));
     tracker.spawn(follow_directory(engine.clone(), stop.clone()));
+    tracker.spawn(tend_accounts(engine.clone(), stop.clone()));
     tracker.spawn(heartbeat(engine.clone(), stop.clone()));
     drop(done_tx);
     tracker.close();
@@ -90,6 +91,14 @@ async fn executor(engine: Arc<Engine>, stop: CancellationToken, permits: Arc<Sem
                     tracker.spawn(async move {
                         if let Err(e) = engine.look_up(job).await {
                             tracing::error!(error = %e, "a look-up could not be recorded");
+                        }
+                    });
+                }
+                for probe in engine.take_probes() {
+                    let engine = engine.clone();
+                    tracker.spawn(async move {
+                        if let Err(e) = engine.probe(probe).await {
+                            tracing::error!(error = %e, "what an account's query came to could not be recorded");
                         }
                     });
                 }
@@ -189,6 +198,29 @@ async fn heartbeat(engine: Arc<Engine>, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => {}
             () = tokio::time::sleep(gateways::BEAT.to_std()) => {}
+        }
+    }
+}
+
+/// How accounts stand is known here within a second of another gateway's finding it; paces rise again.
+async fn tend_accounts(engine: Arc<Engine>, stop: CancellationToken) {
+    if let Err(e) = engine.begin_probing().await {
+        tracing::warn!(error = %e, "idle accounts are not asked yet");
+    }
+    while !stop.is_cancelled() {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        engine.ease_accounts();
+        if let Err(e) = engine.follow_canaries().await {
+            tracing::warn!(error = %e, "the canaries' book could not be read");
+        }
+        if engine.store().shared()
+            && let Err(e) = engine.follow_board().await
+        {
+            tracing::warn!(error = %e, "how the accounts stand could not be read");
         }
     }
 }

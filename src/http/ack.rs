@@ -207,11 +207,15 @@ fn warning_part(app: &App, w: &WarningState) -> WarningPart {
     }
 }
 
-fn you_part(view: &TokenView, contact: Option<&Contact>) -> YouPart {
+fn you_part(app: &App, view: &TokenView, contact: Option<&Contact>) -> YouPart {
     let parts = &view.parts;
     let person = contact.and_then(|k| parts.person(k.person));
     let is_holder = contact.is_some_and(|k| !k.relation.takes_over() && k.relation.as_str() == "holder");
-    let deputies = parts.entry().filter(|_| is_holder).map(|e| e.people_of(crate::core::policy::Who::Deputy)).unwrap_or_default();
+    let deputies = parts
+        .entry()
+        .filter(|_| is_holder)
+        .map(|e| e.people_at(crate::core::policy::Who::Deputy, &parts.chunk.rotas, app.engine.now()))
+        .unwrap_or_default();
     YouPart {
         name: person.map(|p| p.name.clone()).unwrap_or_default(),
         relation: contact.map(|k| k.relation.as_str().to_string()).unwrap_or_default(),
@@ -227,7 +231,7 @@ fn page(app: &App, token: &str, view: &TokenView) -> CalloutPage {
     let c = &parts.callout;
     let w = &parts.warning;
     let contact = c.contacts.get(usize::from(view.contact));
-    let you = you_part(view, contact);
+    let you = you_part(app, view, contact);
     let entry = parts.entry();
     let answered = c.acknowledgement.as_ref().map(|a| AnsweredPart {
         at: zh(a.at),

@@ -68,6 +68,10 @@ impl Problem {
     pub fn conflict(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::CONFLICT, "conflict", "It stands otherwise already", detail)
     }
+    /// 412: what the caller saw is not what stands there now.
+    pub fn changed(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::PRECONDITION_FAILED, "changed-meanwhile", "It was changed meanwhile", detail)
+    }
     /// 413
     pub fn too_large(limit: usize) -> Problem {
         let detail = format!("the body may hold at most {limit} bytes");

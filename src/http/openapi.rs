@@ -77,6 +77,10 @@ fn security(op: &Operation) -> Vec<Value> {
 fn responses(op: &Operation) -> Value {
     let mut out: Map<String, Value> = Map::new();
     for (status, what) in op.success {
+        if *status == 204 {
+            out.insert(status.to_string(), json!({ "description": "done" }));
+            continue;
+        }
         let content = if what.contains('/') { json!({ *what: {} }) } else { json!({ "application/json": { "schema": reference(what) } }) };
         out.insert(status.to_string(), json!({ "description": "done", "content": content }));
     }
@@ -95,6 +99,7 @@ fn meaning(status: u16) -> &'static str {
         403 => "not yours to do",
         404 => "there is no such thing",
         409 => "it stands otherwise already",
+        412 => "it was changed since it was read (If-Match)",
         413 => "the body is too large",
         415 => "this Content-Type is not read here",
         422 => "some fields are at fault; `errors` says which",

@@ -66,9 +66,33 @@ pub enum Id {
     Events,
     ListRecipients,
     GetRecipient,
+    AddRecipient,
+    ChangeRecipient,
+    RemoveRecipient,
+    RecipientHistory,
     ListPosts,
+    GetPost,
+    AddPost,
+    ChangePost,
+    RemovePost,
+    ListPoints,
+    GetPoint,
+    AddPoint,
+    ChangePoint,
+    RemovePoint,
+    ListRotas,
+    AddShift,
+    ChangeShift,
+    RemoveShift,
     ImportDirectory,
+    ExportDirectory,
+    DirectoryHistory,
     StartDrill,
+    ListProviders,
+    PinProvider,
+    UnpinProvider,
+    DisableProvider,
+    EnableProvider,
     ListDrills,
     CallRoll,
     Roll,
@@ -95,7 +119,7 @@ pub enum Id {
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
     pub id: Id,
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// As axum and OpenAPI both write it: `/api/v1/warnings/{id}`.
     pub path: &'static str,
@@ -150,11 +174,15 @@ const GET: Operation = Operation {
     page: false,
 };
 const POST: Operation = Operation { method: "POST", who: OPERATOR, refusals: &[400, 404, 409, 413, 415, 422, 503], ..GET };
+const PATCH: Operation =
+    Operation { method: "PATCH", who: ADMIN, refusals: &[400, 404, 409, 412, 413, 415, 422, 503], query: &[FORCE], ..POST };
+const DELETE: Operation = Operation { method: "DELETE", success: &[(204, "nothing")], refusals: &[400, 404, 409, 412, 503], ..PATCH };
 const PAGE: Operation = Operation { success: &[(200, "text/html")], refusals: &[], ..GET };
 
 const PAGING: (&str, &str) = ("limit", "how many items at most, 1 to 500; 100 if not given");
 const CURSOR: (&str, &str) = ("cursor", "`next_cursor` of the page before");
 const REVEAL: (&str, &str) = ("reveal", "`true`: phone numbers in full; operators and admins only, and it is recorded");
+const FORCE: (&str, &str) = ("force", "`true`: also where a place is left without anybody to call");
 const DIVISION: (&str, &str) = ("division", "inside this division, 2 to 12 digits");
 
 const COVERAGE: &[(&str, &str)] = &[
@@ -399,6 +427,151 @@ pub const OPERATIONS: &[Operation] = &[
         ..GET
     },
     Operation {
+        id: Id::AddRecipient,
+        path: "/api/v1/recipients",
+        who: ADMIN,
+        summary: "Add a responsible person, with the posts held",
+        query: &[FORCE],
+        body: &[("application/json", "RecipientEdit")],
+        success: &[(201, "Recipient")],
+        ..POST
+    },
+    Operation {
+        id: Id::ChangeRecipient,
+        path: "/api/v1/recipients/{id}",
+        summary: "Change a person; `If-Match` with the tag read before keeps others' changes",
+        body: &[("application/json", "RecipientEdit")],
+        success: &[(200, "Recipient")],
+        ..PATCH
+    },
+    Operation { id: Id::RemoveRecipient, path: "/api/v1/recipients/{id}", summary: "Remove a person with all posts and shifts", ..DELETE },
+    Operation {
+        id: Id::RecipientHistory,
+        path: "/api/v1/recipients/{id}/history",
+        who: ADMIN,
+        summary: "Who changed this person when, how he stood before, and every number with its days",
+        query: &[REVEAL],
+        success: &[(200, "RecipientHistory")],
+        ..GET
+    },
+    Operation { id: Id::GetPost, path: "/api/v1/posts/{id}", who: ADMIN, summary: "One post", success: &[(200, "Post")], ..GET },
+    Operation {
+        id: Id::AddPost,
+        path: "/api/v1/posts",
+        who: ADMIN,
+        summary: "Give a person a post",
+        query: &[FORCE],
+        body: &[("application/json", "PostEdit")],
+        success: &[(201, "Post")],
+        ..POST
+    },
+    Operation {
+        id: Id::ChangePost,
+        path: "/api/v1/posts/{id}",
+        summary: "Change a post; person, role and place make it what it is and stay",
+        body: &[("application/json", "PostEdit")],
+        success: &[(200, "Post")],
+        ..PATCH
+    },
+    Operation { id: Id::RemovePost, path: "/api/v1/posts/{id}", summary: "End a post", ..DELETE },
+    Operation {
+        id: Id::ListPoints,
+        path: "/api/v1/points",
+        who: ADMIN,
+        summary: "Points: hazard points, risk areas, reservoirs, valleys, fire points",
+        query: &[DIVISION, ("kind", "of this role only"), PAGING, CURSOR],
+        success: &[(200, "PointPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::GetPoint,
+        path: "/api/v1/points/{code}",
+        who: ADMIN,
+        summary: "One point, with what lies downstream",
+        success: &[(200, "Point")],
+        ..GET
+    },
+    Operation {
+        id: Id::AddPoint,
+        path: "/api/v1/points",
+        who: ADMIN,
+        summary: "Add a point",
+        query: &[FORCE],
+        body: &[("application/json", "PointEdit")],
+        success: &[(201, "Point")],
+        ..POST
+    },
+    Operation {
+        id: Id::ChangePoint,
+        path: "/api/v1/points/{code}",
+        summary: "Change a point; its code stays",
+        body: &[("application/json", "PointEdit")],
+        success: &[(200, "Point")],
+        ..PATCH
+    },
+    Operation { id: Id::RemovePoint, path: "/api/v1/points/{code}", summary: "Remove a point with the posts at it", ..DELETE },
+    Operation {
+        id: Id::ListRotas,
+        path: "/api/v1/rotas",
+        who: ADMIN,
+        summary: "Shifts of the duty rotas: who sits at a desk or leads the shift",
+        query: &[
+            DIVISION,
+            ("role", "`duty` or `shift_leader`"),
+            ("from", "shifts that end after this"),
+            ("to", "shifts that begin before this"),
+            ("at", "who is on duty at this moment"),
+            PAGING,
+            CURSOR,
+            REVEAL,
+        ],
+        success: &[(200, "ShiftPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::AddShift,
+        path: "/api/v1/rotas",
+        who: ADMIN,
+        summary: "Add a shift to a rota",
+        query: &[FORCE],
+        body: &[("application/json", "ShiftEdit")],
+        success: &[(201, "Shift")],
+        ..POST
+    },
+    Operation {
+        id: Id::ChangeShift,
+        path: "/api/v1/rotas/{id}",
+        summary: "Put another shift in this one's place",
+        body: &[("application/json", "ShiftEdit")],
+        success: &[(200, "Shift")],
+        ..PATCH
+    },
+    Operation { id: Id::RemoveShift, path: "/api/v1/rotas/{id}", summary: "Take a shift out", ..DELETE },
+    Operation {
+        id: Id::ExportDirectory,
+        path: "/api/v1/directory/export",
+        who: ADMIN,
+        summary: "The directory as the sheets that the import reads; numbers masked unless revealed",
+        query: &[
+            ("format", "`xlsx` (if not given) or `csv`"),
+            ("what", "`people`, `points` or `rotas`; all in one workbook if not given"),
+            REVEAL,
+        ],
+        success: &[(200, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")],
+        refusals: &[400],
+        ..GET
+    },
+    Operation {
+        id: Id::DirectoryHistory,
+        path: "/api/v1/directory/history",
+        who: ADMIN,
+        summary: "Every change of the directory, newest first: who, when, how, how much",
+        query: &[PAGING, CURSOR],
+        success: &[(200, "DirectoryHistory")],
+        refusals: &[400],
+        ..GET
+    },
+    Operation {
         id: Id::ListPosts,
         path: "/api/v1/posts",
         who: ADMIN,
@@ -411,11 +584,16 @@ pub const OPERATIONS: &[Operation] = &[
         id: Id::ImportDirectory,
         path: "/api/v1/directory/import",
         who: ADMIN,
-        summary: "Take in a sheet of responsible persons; with `dry_run=true` only say what would change",
+        summary: "Take in sheets of responsible persons, points and duty rotas; with `dry_run=true` only say what would change",
         query: &[
             ("dry_run", "`true`: change nothing"),
-            ("mode", "`upsert` (if not given): nobody else is touched; `replace`: the sheet is the truth for its area"),
+            (
+                "mode",
+                "`merge` (if not given; also `upsert`): nobody else is touched, a blank cell erases nothing; `replace`: the file is the \
+                 whole truth of the forms it holds, within the token's division: what it does not have ends",
+            ),
             ("allow_uncovered", "`true`: places may be left without anybody to call"),
+            ("allow_shrink", "`true`: more than a fifth of the people may be removed"),
         ],
         body: &[
             ("text/csv", "text"),
@@ -438,6 +616,43 @@ pub const OPERATIONS: &[Operation] = &[
         ],
         body: &[("application/json", "Warning")],
         success: &[(202, "Receipt")],
+        ..POST
+    },
+    Operation {
+        id: Id::ListProviders,
+        path: "/api/v1/providers",
+        summary: "Provider accounts: state, weight, health, why and since when, what operators ordered, the last test calls",
+        success: &[(200, "ProviderPage")],
+        refusals: &[],
+        ..GET
+    },
+    Operation {
+        id: Id::PinProvider,
+        path: "/api/v1/providers/{account}/pin",
+        summary: "Send everything of its channel by this account, whatever weights and health say; `until` ends it by itself",
+        body: &[("application/json", "Pin")],
+        success: &[(200, "Provider")],
+        ..POST
+    },
+    Operation {
+        id: Id::UnpinProvider,
+        path: "/api/v1/providers/{account}/unpin",
+        summary: "Let weights and health choose again",
+        success: &[(200, "Provider")],
+        ..POST
+    },
+    Operation {
+        id: Id::DisableProvider,
+        path: "/api/v1/providers/{account}/disable",
+        summary: "Send nothing more by this account; 409 for the last one of a channel",
+        success: &[(200, "Provider")],
+        ..POST
+    },
+    Operation {
+        id: Id::EnableProvider,
+        path: "/api/v1/providers/{account}/enable",
+        summary: "Send by this account again",
+        success: &[(200, "Provider")],
         ..POST
     },
     Operation {

@@ -54,7 +54,12 @@ pub fn router(engine: Arc<Engine>, config: &Config, metrics: Metrics, stop: Canc
 }
 
 fn handler(operation: &Operation) -> MethodRouter<App> {
-    let method = if operation.is_read() { MethodFilter::GET } else { MethodFilter::POST };
+    let method = match operation.method {
+        "POST" => MethodFilter::POST,
+        "PATCH" => MethodFilter::PATCH,
+        "DELETE" => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    };
     match operation.id {
         Id::PostWarning => on(method, api::post::post_warning),
         Id::StartDrill => on(method, api::drills::start),
@@ -91,7 +96,31 @@ fn handler(operation: &Operation) -> MethodRouter<App> {
         Id::ListRecipients => on(method, api::directory::recipients),
         Id::GetRecipient => on(method, api::directory::recipient),
         Id::ListPosts => on(method, api::directory::posts),
+        Id::AddRecipient => on(method, api::directory_edit::add_recipient),
+        Id::ChangeRecipient => on(method, api::directory_edit::change_recipient),
+        Id::RemoveRecipient => on(method, api::directory_edit::remove_recipient),
+        Id::RecipientHistory => on(method, api::directory_read::person_history),
+        Id::GetPost => on(method, api::directory_edit::post),
+        Id::AddPost => on(method, api::directory_edit::add_post),
+        Id::ChangePost => on(method, api::directory_edit::change_post),
+        Id::RemovePost => on(method, api::directory_edit::remove_post),
+        Id::ListPoints => on(method, api::directory_read::points),
+        Id::GetPoint => on(method, api::directory_edit::point),
+        Id::AddPoint => on(method, api::directory_edit::add_point),
+        Id::ChangePoint => on(method, api::directory_edit::change_point),
+        Id::RemovePoint => on(method, api::directory_edit::remove_point),
+        Id::ListRotas => on(method, api::directory_read::rotas),
+        Id::AddShift => on(method, api::directory_edit::add_shift),
+        Id::ChangeShift => on(method, api::directory_edit::change_shift),
+        Id::RemoveShift => on(method, api::directory_edit::remove_shift),
+        Id::ExportDirectory => on(method, api::directory_read::export),
+        Id::DirectoryHistory => on(method, api::directory_read::history),
         Id::ImportDirectory => on(method, api::directory::import),
+        Id::ListProviders => on(method, api::providers::list),
+        Id::PinProvider => on(method, api::providers::pin),
+        Id::UnpinProvider => on(method, api::providers::unpin),
+        Id::DisableProvider => on(method, api::providers::disable),
+        Id::EnableProvider => on(method, api::providers::enable),
         Id::Events => on(method, events::events),
         Id::AnswerPage => on(method, ack::show),
         Id::Answer => on(method, ack::act),

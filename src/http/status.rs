@@ -10,8 +10,14 @@ use super::{
     view::{self, Phones, zh},
 };
 use crate::{
-    core::{division::Division, ids::WarningId, warning_life::WarningState},
-    engine::CalloutParts,
+    core::{
+        division::Division,
+        ids::WarningId,
+        route::standing::{Breaker, Order},
+        time::Time,
+        warning_life::WarningState,
+    },
+    engine::{CalloutParts, board::AccountView},
     report::Tally,
     store::{CalloutFilter, FeedItem, TaskRow},
 };
@@ -76,7 +82,22 @@ struct Status {
     refusals: Vec<RefusalLine>,
     /// Filings (报备) that need somebody.
     filings: Vec<String>,
+    providers: Vec<ProviderLine>,
     durability: String,
+}
+
+#[derive(Serialize)]
+struct ProviderLine {
+    account: String,
+    channel: &'static str,
+    up: bool,
+    state: &'static str,
+    weight: String,
+    orders: String,
+    why: String,
+    since: String,
+    canary: String,
+    canary_failed: bool,
 }
 
 #[derive(Serialize)]
@@ -135,6 +156,7 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
     let status = Status {
         now: zh(app.engine.now()),
         durability: reports.durability().said_zh,
+        providers: if own.is_none() { app.engine.account_views().iter().map(provider_line).collect() } else { Vec::new() },
         division: own.map(|d| app.engine.directory().division_name(d).map_or_else(|| d.to_string(), str::to_string)),
         warnings,
         tasks: tasks.iter().map(task_line).collect(),
@@ -190,6 +212,41 @@ async fn refusals(app: &App, caller: &Caller) -> Result<Vec<RefusalLine>, Proble
         }
     };
     Ok(app.engine.refusals().await?.iter().map(line).collect())
+}
+
+fn provider_line(a: &AccountView) -> ProviderLine {
+    let state = match (&a.standing.disabled, &a.standing.breaker) {
+        (Some(_), _) => "已停用",
+        (None, Breaker::Closed) => "正常",
+        (None, Breaker::Open { stopped: true, .. }) => "停止（配置或余额）",
+        (None, Breaker::Open { .. }) => "熔断",
+        (None, Breaker::HalfOpen { .. }) => "试探恢复",
+    };
+    let order = |what: &str, o: &Option<Order>| {
+        o.as_ref().map(|o| format!("{}{what}{}", o.by, o.until.map(|t| format!("至{}", zh(t))).unwrap_or_default()))
+    };
+    let orders = [order("指定使用", &a.standing.pinned), order("停用", &a.standing.disabled)];
+    let canary = a.canary.as_ref().map(|c| {
+        let at = c.last.as_ref().map(|l| zh(l.at));
+        match (at, c.ok()) {
+            (Some(at), Some(true)) => format!("{at} 通"),
+            (Some(at), Some(false)) => format!("{at} 不通，连续{}次：{}", c.failures, c.outcome()),
+            (Some(at), None) => format!("{at} 等待结果"),
+            (None, _) => format!("首次 {}", zh(c.next)),
+        }
+    });
+    ProviderLine {
+        account: a.name.clone(),
+        channel: view::callout::channel_zh(a.channel),
+        up: a.up,
+        state,
+        weight: if a.health == 100 { a.weight.to_string() } else { format!("{} × {}%", a.weight, a.health) },
+        orders: orders.into_iter().flatten().collect::<Vec<_>>().join("；"),
+        why: a.why.clone(),
+        since: if a.standing.since == Time(0) { String::new() } else { zh(a.standing.since) },
+        canary_failed: a.canary.as_ref().is_some_and(|c| c.ok() == Some(false)),
+        canary: canary.unwrap_or_default(),
+    }
 }
 
 fn task_line(t: &TaskRow) -> TaskLine {

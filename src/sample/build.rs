@@ -154,7 +154,7 @@ impl Builder {
     /// Adds a point at a place of the county's inner box: each township has a part of it.
     pub fn point(&mut self, code: String, name: String, kind: &str, division: Division) {
         let position = Some(position(division, &mut self.rng));
-        let point = Point { code: code.clone(), name, kind: kind.to_string(), division, position };
+        let point = Point { position, ..Point::new(code.clone(), name, kind, division) };
         self.d.points.insert(code, point);
     }
 

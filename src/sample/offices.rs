@@ -44,10 +44,10 @@ const TOWNSHIP: &[Seat] = &[
     ("镇长", &["party_government", "flood_control", "river_chief"]),
     ("分管副镇长", &["flood_control", "flash_flood", Role::SHIFT_LEADER, "contract"]),
     ("党委书记", &["party_government", "forest_chief"]),
-    ("人大主席", &["party_government", "contract"]),
-    ("应急办主任", &["department", "flood_control"]),
+    ("人大主席", &["party_government", "field_chief", "contract"]),
+    ("应急办主任", &["department", "flood_control", "rescue", "earthquake"]),
     ("自然资源所所长", &["geological", "forest_fire"]),
-    ("水利员", &["flood_control"]),
+    ("水利员", &["flood_control", "embankment"]),
 ];
 /// Where there are few people, one holds what matters of all.
 const TOWNSHIP_SMALL: &[Seat] =

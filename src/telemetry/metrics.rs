@@ -39,6 +39,8 @@ pub const NAMES: [&str; 11] = [
 
 /// Beside the contract's names: what accounts are charged for.
 const SMS_PARTS: &str = "jiaoying_sms_parts_total";
+/// Asks sent beside ones whose provider is silent.
+const HEDGES: &str = "jiaoying_hedges_total";
 /// Shown only where an archive is kept.
 const ARCHIVE: &str = "jiaoying_archive_warnings";
 
@@ -83,6 +85,7 @@ fn describe() {
     describe_counter!(WARNINGS, "Warnings posted, by what became of them");
     describe_gauge!(CALLOUTS, "Callouts of warnings that are not closed, by state");
     describe_counter!(ATTEMPTS, "Messages and calls, by what the provider made of them");
+    describe_counter!(HEDGES, "Red asks whose provider said nothing more: gone once more by another provider, by voice, or not at all");
     describe_counter!(SMS_PARTS, "SMS that accepted messages were counted as");
     describe_histogram!(SEND_SECONDS, Unit::Seconds, "One request to a provider");
     describe_histogram!(FIRST_ATTEMPT_SECONDS, Unit::Seconds, "From acceptance of a warning to its first attempt leaving");
@@ -129,6 +132,11 @@ pub fn sms_parts(provider: &str, parts: usize) {
     if parts > 0 {
         counter!(SMS_PARTS, "provider" => provider.to_string()).increment(parts as u64);
     }
+}
+
+/// A red ask of this channel got another beside it; `way` is `provider`, `voice`, or `none` where there was no other.
+pub fn hedged(channel: &'static str, way: &'static str) {
+    counter!(HEDGES, "channel" => channel, "way" => way).increment(1);
 }
 
 pub fn first_attempt(after: Span) {

@@ -13,46 +13,94 @@ import sys
 LOOK, PATIENCE = 0.3, 1.0
 
 
+class End(asyncio.Protocol):
+    """One end of a connection; what comes in here goes out at the other."""
+
+    def __init__(self, line):
+        self.line, self.other, self.transport = line, None, None
+        # What came before there was another end, or while the line is cut: it is on the wire, and arrives after it.
+        self.held, self.ended = [], False
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.line.open.add(self)
+
+    def data_received(self, data):
+        if self.other is None or self.line.is_cut:
+            self.held.append(data)
+            if self.line.is_cut:
+                self.transport.pause_reading()
+        else:
+            self.other.transport.write(data)
+
+    def carry_on(self):
+        if self.other is None:
+            return
+        for data in self.held:
+            self.other.transport.write(data)
+        self.held = []
+        if self.ended:
+            self.other.transport.close()
+        elif not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def pause_writing(self):
+        if self.other is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self):
+        if self.other is not None and not self.line.is_cut and not self.other.transport.is_closing():
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, _):
+        self.line.open.discard(self)
+        self.ended = True
+        if self.other is not None and not self.held:
+            self.other.transport.close()
+
+
 class Line:
     """Forwards to one backend, unless it is cut."""
 
     def __init__(self, backend):
         self.backend = backend
-        self.whole = asyncio.Event()
-        self.whole.set()
-        self.open = set()
+        self.is_cut, self.open, self.early = False, set(), []
 
-    async def serve(self, reader, writer):
-        await self.whole.wait()
+    def accept(self):
+        """A caller's end; the other is connected as soon as the line is whole."""
+        end = End(self)
+        if self.is_cut:
+            self.early.append(end)
+        else:
+            asyncio.get_running_loop().create_task(self.connect(end))
+        return end
+
+    async def connect(self, end):
         try:
-            towards = await asyncio.open_connection(*self.backend)
+            _, other = await asyncio.get_running_loop().create_connection(lambda: End(self), *self.backend)
         except OSError:
-            writer.close()
+            end.transport.close()
             return
-        both = {writer, towards[1]}
-        self.open |= both
-        try:
-            await asyncio.gather(self.pump(reader, towards[1]), self.pump(towards[0], writer))
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self.open -= both
-            for w in both:
-                w.close()
+        end.other, other.other = other, end
+        if not self.is_cut:
+            end.carry_on()
+            other.carry_on()
 
-    async def pump(self, reader, writer):
-        try:
-            while data := await reader.read(1 << 16):
-                # What was read before the cut is on the wire, and arrives after it.
-                await self.whole.wait()
-                writer.write(data)
-                await writer.drain()
-        finally:
-            writer.close()
+    def cut(self):
+        self.is_cut = True
+
+    def mend(self):
+        self.is_cut = False
+        early, self.early = self.early, []
+        for end in early:
+            asyncio.get_running_loop().create_task(self.connect(end))
+        for end in list(self.open):
+            end.carry_on()
 
     def close_all(self):
-        for w in list(self.open):
-            w.transport.abort()
+        for end in list(self.open):
+            end.held = []
+            end.transport.abort()
 
 
 class Balancer:
@@ -61,13 +109,12 @@ class Balancer:
         self.up = set()
         self.turn = 0
 
-    async def serve(self, reader, writer):
+    def accept(self):
         ready = [line for line in self.lines if line in self.up]
         if not ready:
-            writer.close()
-            return
+            return Refusal()
         self.turn += 1
-        await ready[self.turn % len(ready)].serve(reader, writer)
+        return ready[self.turn % len(ready)].accept()
 
     async def watch(self, line):
         while True:
@@ -93,21 +140,28 @@ class Balancer:
             return False
 
 
+class Refusal(asyncio.Protocol):
+    """No gateway is ready."""
+
+    def connection_made(self, transport):
+        transport.close()
+
+
 async def main(kind, port, *backends):
     backends = [(b.rsplit(":", 1)[0], int(b.rsplit(":", 1)[1])) for b in backends]
     here = Balancer(backends) if kind == "balance" else Line(backends[0])
-    server = await asyncio.start_server(here.serve, "127.0.0.1", int(port))
+    server = await asyncio.get_running_loop().create_server(here.accept, "127.0.0.1", int(port))
     watching = [asyncio.create_task(here.watch(line)) for line in here.lines] if kind == "balance" else []
     stdin = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
     print("listening", flush=True)
     while order := (await stdin.readline()).strip():
         if order == b"cut":
-            here.whole.clear()
+            here.cut()
         elif order == b"drop":
             here.close_all()
         elif order == b"mend":
-            here.whole.set()
+            here.mend()
     server.close()
     for task in watching:
         task.cancel()

@@ -9,6 +9,7 @@ mod ingest;
 mod migrate;
 mod pacing;
 mod people;
+mod route;
 mod rules;
 mod simulate;
 mod smoke;

@@ -82,6 +82,12 @@ impl Provider for Email {
     async fn lookup(&self, _reference: &str, _to: &Address, _sent: Time) -> Lookup {
         Lookup::Unanswered("SMTP has no query for what was sent".into())
     }
+    fn has_lookup(&self) -> bool {
+        false
+    }
+    fn reports_receipts(&self) -> bool {
+        false
+    }
 
     fn read_callback(&self, _content_type: Option<&str>, _body: &[u8]) -> Result<Vec<CallbackItem>, String> {
         Err("no callbacks come for e-mail".into())

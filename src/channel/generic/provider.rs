@@ -193,6 +193,9 @@ impl Provider for Generic {
         }
     }
 
+    fn has_lookup(&self) -> bool {
+        self.plan.lookup.is_some()
+    }
     async fn lookup(&self, reference: &str, to: &Address, sent: Time) -> Lookup {
         let Some(l) = &self.plan.lookup else {
             return Lookup::Unanswered(format!("{} has no look-up; the message's receipt will tell", self.settings.file));

@@ -57,7 +57,7 @@ impl Signed<'_> {
             return Err("the body is not the one that was signed");
         }
         let date = self.header("x-sdk-date").and_then(|d| jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", d).ok());
-        let at = date.and_then(|d| d.to_zoned(jiff::tz::TimeZone::UTC).ok()).ok_or("its time cannot be read")?.timestamp().as_millisecond();
+        let at = date.and_then(|d| jiff::tz::offset(0).to_timestamp(d).ok()).ok_or("its time cannot be read")?.as_millisecond();
         if now_ms.saturating_sub(at).saturating_abs() > WINDOW_MS {
             return Err("its time is more than 15 minutes off");
         }

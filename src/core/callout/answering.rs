@@ -60,8 +60,7 @@ impl Work<'_> {
     }
 
     pub(super) fn deputised_by(&self, person: u16) -> Vec<u16> {
-        let posts = self.ctx.entry.posts.iter().enumerate();
-        posts.filter(|(_, p)| p.deputy == Some(person)).map(|(i, _)| i as u16).collect()
+        self.ctx.entry.deputised_by(person, self.ctx.rotas)
     }
 
     /// Records an answer for some posts; completes the callout when none is left.
@@ -232,13 +231,14 @@ impl Work<'_> {
                 if name == "holder" || person(self.ctx.entry.person) {
                     return self.entitled(&ManualBy::Holder);
                 }
-                let deputies = self.ctx.entry.people_of(crate::core::policy::Who::Deputy);
+                let deputies = self.ctx.entry.people_at(crate::core::policy::Who::Deputy, self.ctx.rotas, self.now);
                 if let Some(d) = deputies.into_iter().find(|d| person(*d)) {
                     return Ok((self.deputised_by(d), named(d, "deputy")));
                 }
                 use crate::core::policy::Who;
                 let above = [Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader, Who::Others];
-                if let Some(p) = above.into_iter().flat_map(|w| self.ctx.entry.people_of(w)).find(|p| person(*p)) {
+                if let Some(p) = above.into_iter().flat_map(|w| self.ctx.entry.people_at(w, self.ctx.rotas, self.now)).find(|p| person(*p))
+                {
                     return Err(named(p, "superior"));
                 }
                 // Somebody at the place whom the officer verified and signs for (domain 7.3, stop).

@@ -8,6 +8,27 @@ use crate::core::{
 };
 use serde::{Deserialize, Serialize};
 
+/// How a red ask goes beside one whose provider is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HedgeWay {
+    /// By another account of the channel.
+    Provider,
+    /// By a call, now rather than later.
+    Voice,
+    /// There is no other way.
+    None,
+}
+impl HedgeWay {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HedgeWay::Provider => "provider",
+            HedgeWay::Voice => "voice",
+            HedgeWay::None => "none",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "e", rename_all = "snake_case")]
 pub enum Entry {
@@ -58,6 +79,13 @@ pub enum Entry {
         not_before: Option<Time>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeats: Option<u16>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hedges: Option<u16>,
+    },
+    /// A red ask was taken by its provider, which says nothing more of it.
+    Hedged {
+        n: u16,
+        way: HedgeWay,
     },
     /// The intent: durable before the request leaves. It names its moment, so that of two gateways that
     /// decide the same from the same state (a lease that lapsed) only one finds it recorded as its own.

@@ -24,6 +24,9 @@ pub enum LineNews {
     Deferred {
         until: Time,
         why: String,
+        /// It is the callee's quota that keeps it back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        quota: bool,
     },
     /// A gathered message or call is over.
     Finished {
@@ -66,6 +69,12 @@ pub enum Event {
     },
     /// No slot for attempt `n` before `until`.
     Defer {
+        n: u16,
+        until: Time,
+        why: String,
+    },
+    /// The number's own limits keep attempt `n` back until `until`, past the next rung, at every account.
+    Outlasted {
         n: u16,
         until: Time,
         why: String,

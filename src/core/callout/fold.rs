@@ -96,7 +96,7 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
                 k.calls = *calls;
             }
         }
-        Entry::Queued { contact, channel, kind, number, by_line, not_before, repeats } => c.attempts.push(Attempt {
+        Entry::Queued { contact, channel, kind, number, by_line, not_before, repeats, hedges } => c.attempts.push(Attempt {
             contact: *contact,
             channel: *channel,
             kind: *kind,
@@ -116,7 +116,15 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
             digit: None,
             recalling: false,
             repeats: *repeats,
+            hedges: *hedges,
+            hedged: false,
+            failed_by: Vec::new(),
         }),
+        Entry::Hedged { n, .. } => {
+            if let Some(a) = attempt_mut(c, *n) {
+                a.hedged = true;
+            }
+        }
         Entry::Sending { n, at, provider, digit } => {
             if let Some(a) = attempt_mut(c, *n) {
                 a.state = AttemptState::Sending;
@@ -133,6 +141,9 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
             if let Some(a) = attempt_mut(c, *n) {
                 if a.state == AttemptState::Sending {
                     a.tries = a.tries.saturating_add(1);
+                    if !a.by_line {
+                        note_failure(&mut a.failed_by, a.provider.as_deref());
+                    }
                 }
                 a.state = AttemptState::Queued;
                 a.not_before = Some(*until);
@@ -351,6 +362,15 @@ fn open_state(c: &Callout) -> CalloutState {
     } else {
         CalloutState::Queued
     }
+}
+
+/// Notes the account that failed a request. Failed by it twice, a new round has begun.
+pub(in crate::core) fn note_failure(failed_by: &mut Vec<String>, account: Option<&str>) {
+    let Some(account) = account else { return };
+    if failed_by.iter().any(|f| f == account) {
+        failed_by.clear();
+    }
+    failed_by.push(account.to_string());
 }
 
 fn contact(relation: Relation, person: u16, id: crate::core::ids::RecipientId, since: Time) -> Contact {

@@ -10,6 +10,14 @@ use crate::core::{
     time::{Span, Time},
 };
 
+/// What an ask is besides the first of its kind.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Again {
+    pub not_before: Option<Time>,
+    pub repeats: Option<u16>,
+    pub hedges: Option<u16>,
+}
+
 impl Work<'_> {
     pub(super) fn open(&mut self, id: CalloutId, start: Time) {
         let entry = self.ctx.entry;
@@ -89,7 +97,7 @@ impl Work<'_> {
 
     fn take(&mut self, rung: &Rung, k: usize, written: &mut bool) {
         for who in &rung.call {
-            for person in self.ctx.entry.people_of(*who) {
+            for (place, person) in self.ctx.entry.people_at(*who, self.ctx.rotas, self.now).into_iter().enumerate() {
                 let relation = match who {
                     Who::Holder => Relation::Holder,
                     Who::Deputy => Relation::Deputy,
@@ -104,7 +112,10 @@ impl Work<'_> {
                 if self.state.contacts[usize::from(contact)].handed {
                     continue;
                 }
-                self.ask(contact, rung, k, written);
+                // At a desk its own number rings first; the person who sits there has the text at once and is rung an
+                // interval later, if nobody has taken over by then.
+                let behind = relation == Relation::DutyDesk && place > 0 && self.rings_ahead(rung, *who);
+                self.ask(contact, rung, k, behind, written);
             }
         }
         if let Some(task) = &rung.task
@@ -112,6 +123,13 @@ impl Work<'_> {
         {
             self.open_ladder_task(task);
         }
+    }
+
+    /// Whether this desk's own number can be rung by the rung.
+    fn rings_ahead(&self, rung: &Rung, who: Who) -> bool {
+        let desk = self.ctx.entry.people_of(who).first().and_then(|p| self.ctx.person(*p)).map(|p| p.id);
+        let contact = self.state.contacts.iter().position(|k| Some(k.id) == desk);
+        rung.voice.is_some() && contact.is_some_and(|i| self.number(i as u8, Channel::Voice, 0).is_some())
     }
 
     /// The contact of this person, added if new. A person is one contact, whatever rungs name him.
@@ -128,7 +146,7 @@ impl Work<'_> {
     }
 
     /// Writes to a contact by the rung's channels and starts its series of calls.
-    fn ask(&mut self, contact: u8, rung: &Rung, k: usize, written: &mut bool) {
+    fn ask(&mut self, contact: u8, rung: &Rung, k: usize, behind: bool, written: &mut bool) {
         let relation = self.state.contacts[usize::from(contact)].relation;
         let kind = match relation {
             Relation::Holder if self.state.told_only => AskKind::Info,
@@ -154,7 +172,7 @@ impl Work<'_> {
             && self.number(contact, Channel::Voice, 0).is_some()
         {
             let made = self.state.contacts[usize::from(contact)].calls.map_or(0, |c| c.made);
-            let mut next = self.now + v.after;
+            let mut next = self.now + v.after + if behind { v.every } else { Span::ZERO };
             if let Some(hold) = self.ctx.entry.hold_voice_until {
                 next = next.max(hold);
             }
@@ -209,7 +227,7 @@ impl Work<'_> {
         }
         let rungs = &self.ctx.ladder.rungs;
         let from = self.state.rung.map_or(0, |r| usize::from(r) + 1);
-        let has_deputy = !self.ctx.entry.people_of(Who::Deputy).is_empty();
+        let has_deputy = !self.ctx.entry.people_at(Who::Deputy, self.ctx.rotas, self.now).is_empty();
         let wanted = |r: &Rung| r.call.iter().any(|w| if has_deputy { *w == Who::Deputy } else { *w != Who::Holder });
         let target = rungs.iter().enumerate().skip(from).find(|(_, r)| wanted(r)).map(|(k, _)| k);
         let Some(k) = target else { return self.hasten(why) };
@@ -247,7 +265,16 @@ impl Work<'_> {
         }
         let Some(number) = self.number(contact, Channel::Sms, 0) else { return };
         if self.state.contacts[usize::from(contact)].relation == Relation::Holder {
-            self.did(Entry::Queued { contact, channel: Channel::Sms, kind, number, by_line: false, not_before: None, repeats: None });
+            self.did(Entry::Queued {
+                contact,
+                channel: Channel::Sms,
+                kind,
+                number,
+                by_line: false,
+                not_before: None,
+                repeats: None,
+                hedges: None,
+            });
         } else {
             self.queue_by_line(contact, Channel::Sms, kind, number);
         }
@@ -256,32 +283,34 @@ impl Work<'_> {
     pub(super) fn queue_email(&mut self, contact: u8, kind: AskKind) {
         let person = self.state.contacts[usize::from(contact)].person;
         if self.ctx.channels.email && self.ctx.person(person).is_some_and(|p| p.email.is_some()) {
-            self.did(Entry::Queued { contact, channel: Channel::Email, kind, number: 0, by_line: false, not_before: None, repeats: None });
+            self.did(Entry::Queued {
+                contact,
+                channel: Channel::Email,
+                kind,
+                number: 0,
+                by_line: false,
+                not_before: None,
+                repeats: None,
+                hedges: None,
+            });
         }
     }
 
     /// Hands an ask to the number's line, which gathers and keeps one call in flight per number.
     pub(super) fn queue_by_line(&mut self, contact: u8, channel: Channel, kind: AskKind, number: u8) {
-        self.queue_by_line_later(contact, channel, kind, number, None, None);
+        self.queue_by_line_as(contact, channel, kind, number, Again::default());
     }
 
-    /// The same, not before a time, or as the repetition of an attempt whose fate stayed unknown.
-    pub(super) fn queue_by_line_later(
-        &mut self,
-        contact: u8,
-        channel: Channel,
-        kind: AskKind,
-        number: u8,
-        not_before: Option<Time>,
-        repeats: Option<u16>,
-    ) {
+    /// The same, not before a time, or as the repetition of an attempt whose fate stayed unknown, or beside one.
+    pub(super) fn queue_by_line_as(&mut self, contact: u8, channel: Channel, kind: AskKind, number: u8, again: Again) {
+        let Again { not_before, repeats, hedges } = again;
         if self.is_full() {
             return;
         }
         let k = &self.state.contacts[usize::from(contact)];
         let (relation, recipient) = (k.relation, k.id);
         let Some(phone) = self.ctx.person(k.person).and_then(|p| p.phones.get(usize::from(number))).cloned() else { return };
-        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before, repeats });
+        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before, repeats, hedges });
         let n = self.state.attempts.len() as u16;
         let ask = LineAsk {
             attempt: self.attempt_id(n),
@@ -298,6 +327,8 @@ impl Work<'_> {
             lookups: self.ctx.clocks.lookup,
             sending_timeout: self.ctx.sending_timeout,
             not_before,
+            patience: self.state.patience(kind, self.now),
+            never: hedges.filter(|_| channel == Channel::Sms).and_then(|h| self.state.attempt(h)?.provider.clone()),
             tier: self.ctx.entry.posts.first().map(|p| p.tier),
             due: Some(self.state.due_at),
         };

@@ -16,6 +16,7 @@ mod ending;
 pub mod entry;
 pub mod event;
 pub mod fold;
+mod hedging;
 mod ladder;
 pub mod orphan;
 mod reporting;

@@ -1,7 +1,7 @@
 //! Attempts: from queued to what came of them. Providers are not idempotent, so a request of
 //! unknown fate is looked up or awaited, never blindly sent again.
 
-use super::{entry::Entry, event::LineNews, state::*, step::Work};
+use super::{entry::Entry, event::LineNews, ladder::Again, state::*, step::Work};
 use crate::core::{
     ids::RecipientId,
     line::LineLetter,
@@ -23,6 +23,25 @@ impl Work<'_> {
     pub(super) fn defer(&mut self, n: u16, until: Time, why: &str) {
         if self.state.attempt(n).is_some_and(|a| a.state == AttemptState::Queued) {
             self.did(Entry::Deferred { n, until: until.max(self.now + Span::ms(1)), why: why.to_string() });
+        }
+    }
+
+    /// Waiting for the number's limits would be a silent gap: an ask is given up and the next rung is taken now. The last
+    /// rung comes again by its own clock; what is no ask waits.
+    pub(super) fn outlasted(&mut self, n: u16, until: Time, why: &str) {
+        let Some(a) = self.state.attempt(n).filter(|a| a.state == AttemptState::Queued).cloned() else { return };
+        if self.state.patience(a.kind, self.now).is_none_or(|t| until <= t) {
+            return self.defer(n, until, why);
+        }
+        if a.by_line {
+            self.did(Entry::Deferred { n, until, why: why.to_string() });
+            self.withdraw(n, &a);
+        } else {
+            self.fail(n, why);
+        }
+        let next = self.state.rung.map_or(0, |r| usize::from(r) + 1);
+        if next < self.ctx.ladder.rungs.len() && self.state.next_rung.is_some_and(|t| t > self.now) {
+            self.hasten(why);
         }
     }
 
@@ -61,7 +80,7 @@ impl Work<'_> {
                 provider_id: Some(provider_message_id.clone()),
             }),
             Outcome::Throttled { after, detail, .. } if goes_again => {
-                let until = self.now + after.unwrap_or(self.backoff(&a));
+                let until = self.again_at(&a, after.unwrap_or(self.backoff(&a)));
                 if self.state.next_rung.is_some_and(|t| until > t) && a.kind.asks() {
                     self.fail(n, &format!("throttled: {detail}"));
                 } else {
@@ -69,7 +88,7 @@ impl Work<'_> {
                 }
             }
             Outcome::Retryable { detail } if goes_again => {
-                let until = self.now + self.backoff(&a);
+                let until = self.again_at(&a, self.backoff(&a));
                 self.did(Entry::Deferred { n, until, why: format!("retryable: {detail}") });
             }
             Outcome::Throttled { detail, .. } => self.fail(n, &format!("throttled: {detail}")),
@@ -79,9 +98,9 @@ impl Work<'_> {
                 self.number_dead(&a, detail);
             }
             Outcome::PermanentContent { detail } => self.fail(n, &format!("permanent_content: {detail}")),
-            // The account is stopped: the next one takes it, or this one when it is mended.
+            // The account is stopped: the next one takes it at once, or this one when it is mended.
             Outcome::Config { detail } | Outcome::Balance { detail } if goes_again => {
-                let until = self.now + self.backoff(&a);
+                let until = self.again_at(&a, self.backoff(&a));
                 self.did(Entry::Deferred { n, until, why: format!("{}: {detail}", outcome.class()) });
             }
             Outcome::Config { detail } => self.fail(n, &format!("config: {detail}")),
@@ -97,6 +116,14 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    /// When what surely was not sent goes again: at once where another account works that has not failed it yet.
+    fn again_at(&self, a: &Attempt, wait: Span) -> Time {
+        let mut failed: Vec<&str> = a.failed_by.iter().map(String::as_str).collect();
+        failed.extend(a.provider.as_deref());
+        failed.extend(self.state.never_by(a));
+        if self.ctx.routes.another(a.channel, &failed) { self.now } else { self.now + wait }
     }
 
     /// 2 s, 4 s, 8 s … up to a minute, spread by a hash so that a crowd does not come back at once.
@@ -181,6 +208,7 @@ impl Work<'_> {
                 by_line: false,
                 not_before: None,
                 repeats: Some(n),
+                hedges: None,
             });
         }
     }
@@ -196,7 +224,10 @@ impl Work<'_> {
                 }
             }
             LineNews::Outcome { outcome } => self.line_outcome(n, &a, outcome),
-            LineNews::Deferred { until, why } => match a.state {
+            LineNews::Deferred { until, why, quota: true } if a.state == AttemptState::Queued && self.wanted(&a) => {
+                self.outlasted(n, *until, why);
+            }
+            LineNews::Deferred { until, why, .. } => match a.state {
                 AttemptState::Queued | AttemptState::Sending | AttemptState::Unknown if self.wanted(&a) => {
                     self.did(Entry::Deferred { n, until: *until, why: why.clone() });
                 }
@@ -234,7 +265,7 @@ impl Work<'_> {
         }
         self.did(Entry::GivenUp { n, why: why.to_string() });
         if a.channel == Channel::Sms && a.repeats.is_none() && self.ctx.resends_unknown() && self.wanted(a) {
-            self.queue_by_line_later(a.contact, a.channel, a.kind, a.number, None, Some(n));
+            self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { repeats: Some(n), ..Again::default() });
         }
     }
 
@@ -243,7 +274,7 @@ impl Work<'_> {
         let is_end = |b: &&Attempt| b.contact == a.contact && b.channel == Channel::Voice && b.kind == AskKind::End;
         if is_end(&a) && self.state.attempts.iter().filter(is_end).count() < 2 {
             let later = self.now + self.ctx.clocks.gather;
-            self.queue_by_line_later(a.contact, a.channel, a.kind, a.number, Some(later), None);
+            self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { not_before: Some(later), ..Again::default() });
         }
     }
 
@@ -309,6 +340,7 @@ impl Work<'_> {
                     by_line: false,
                     not_before: None,
                     repeats: Some(n),
+                    hedges: None,
                 });
             }
         }

@@ -249,6 +249,15 @@ pub struct Attempt {
     /// It repeats this attempt, whose fate stayed unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<u16>,
+    /// It goes beside this attempt, of which its provider said nothing more (counted apart from what repeats one of unknown fate).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedges: Option<u16>,
+    /// It was looked at whether something should go beside it; once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hedged: bool,
+    /// Accounts that failed it since it last waited: it goes by another first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_by: Vec<String>,
 }
 
 /// Which message an attempt carries; see [`crate::core::callout`] for when.

@@ -13,8 +13,9 @@ use crate::core::{
     ids::{AttemptId, CalloutId, WarningId},
     line::LineLetter,
     phone::Phone,
-    plan::{PlanEntry, PlanPerson},
+    plan::{PlanEntry, PlanPerson, PlanRota},
     policy::{AnswerRule, Clocks, Ladder, Night, Schedule},
+    route::Routes,
     send::Channel,
     time::{Span, Time},
 };
@@ -44,11 +45,15 @@ pub struct Ctx<'a> {
     pub entry: &'a PlanEntry,
     /// The people of the entry's plan chunk.
     pub people: &'a [PlanPerson],
+    /// The rotas of that chunk.
+    pub rotas: &'a [PlanRota],
     pub ladder: &'a Ladder,
     pub feedback: Option<&'a Schedule>,
     pub clocks: &'a Clocks,
     pub night: Night,
     pub channels: Channels,
+    /// The accounts and which of them work, as the gateway that decides sees them.
+    pub routes: Routes<'a>,
     /// A request without an outcome after this long is of unknown fate (a crash, a lost reply).
     pub sending_timeout: Span,
 }
@@ -171,6 +176,7 @@ pub fn step(ctx: Ctx<'_>, state: &Callout, event: &Event, now: Time) -> Stepped 
         Event::Submit { n, provider, digit } => w.submit(*n, provider, *digit),
         Event::Left { n, attempt, at, provider, digit } => w.left(*n, attempt, *at, provider, *digit),
         Event::Defer { n, until, why } => w.defer(*n, *until, why),
+        Event::Outlasted { n, until, why } => w.outlasted(*n, *until, why),
         Event::Unsendable { n, why } => w.unsendable(*n, why),
         Event::Outcome { n, outcome } => w.outcome(*n, outcome),
         Event::Receipt { n, delivered, outcome, number_dead } => w.receipt(*n, *delivered, outcome, *number_dead),
@@ -209,6 +215,7 @@ impl Work<'_> {
             self.deadline();
             self.climb_due();
             self.call_due();
+            self.hedge_due();
         } else {
             self.feedback_clocks();
         }
@@ -225,6 +232,11 @@ impl Callout {
             match a.state {
                 AttemptState::Queued if !a.by_line => at(a.not_before.unwrap_or(a.queued)),
                 AttemptState::Sending if !a.by_line => at(a.sent.unwrap_or(a.queued) + ctx.sending_timeout),
+                AttemptState::Accepted => {
+                    if let Some(t) = self.hedge_at(a, ctx) {
+                        at(t);
+                    }
+                }
                 AttemptState::Unknown if self.can_be_looked_up(a) => {
                     if let (Some(sent), Some(after)) = (a.sent, ctx.clocks.lookup.get(usize::from(a.lookups))) {
                         at(sent + *after);
@@ -270,6 +282,16 @@ impl Callout {
                 a.state == AttemptState::Queued && !a.by_line && a.not_before.unwrap_or(a.queued) <= now && a.channel != Channel::Voice
             })
             .map(|(i, a)| (i as u16 + 1, a))
+    }
+
+    /// How long an ask may wait for its number's limits: until the next rung is taken or the deadline passes. `None` where
+    /// nothing comes after it.
+    pub fn patience(&self, kind: AskKind, now: Time) -> Option<Time> {
+        if !kind.asks() || !self.state.is_open() || self.told_only {
+            return None;
+        }
+        let deadline = Some(self.due_at).filter(|t| *t > now);
+        self.next_rung.into_iter().chain(deadline).min()
     }
 
     /// Whether a provider can be asked what became of it, and its answer still matters. Mail has no look-up.

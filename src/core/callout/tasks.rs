@@ -140,7 +140,7 @@ impl Work<'_> {
     }
 
     fn ring_shift_leader(&mut self) {
-        for person in self.ctx.entry.people_of(Who::ShiftLeader) {
+        for person in self.ctx.entry.people_at(Who::ShiftLeader, self.ctx.rotas, self.now) {
             let Some(contact) = self.contact_for(Relation::Superior, person) else { continue };
             let ringing = self.state.attempts.iter().any(|a| {
                 a.contact == contact && a.channel == Channel::Voice && matches!(a.state, AttemptState::Queued | AttemptState::Sending)

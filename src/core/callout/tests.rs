@@ -13,8 +13,9 @@ use crate::core::{
     ids::{CalloutId, RecipientId, WarningId},
     line::LineLetter,
     phone::Phone,
-    plan::{PlanEntry, PlanPerson, PlanPost},
+    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night, Schedule, Topic},
+    route::Routes,
     send::{Channel, Outcome},
     time::{Span, Time},
 };
@@ -36,6 +37,7 @@ rung = [
 struct Night1 {
     entry: PlanEntry,
     people: Vec<PlanPerson>,
+    rotas: Vec<PlanRota>,
     ladder: Ladder,
     feedback: Schedule,
     clocks: Clocks,
@@ -59,6 +61,7 @@ fn post(place: u64, deputy: Option<u16>, rule: AnswerRule) -> PlanPost {
         place_name: "某村".into(),
         tier: Tier::Village,
         deputy,
+        rota: None,
         rule,
         forwards: false,
         line: None,
@@ -86,6 +89,7 @@ impl Night1 {
                 shift_leader: Some(5),
                 others: Vec::new(),
                 relay: None,
+                duty: PlanDuty::default(),
                 hold_until: None,
                 hold_voice_until: None,
             },
@@ -98,6 +102,7 @@ impl Night1 {
                 person(6, "带班领导", &["15400000031"]),
                 person(7, "另一副主任", &["15400000012"]),
             ],
+            rotas: Vec::new(),
             ladder: toml::from_str(LADDER).unwrap(),
             feedback: Schedule(vec![FeedbackRule {
                 first: Span::mins(15),
@@ -125,11 +130,13 @@ impl Night1 {
             drill: false,
             entry: &self.entry,
             people: &self.people,
+            rotas: &self.rotas,
             ladder: &self.ladder,
             feedback: Some(&self.feedback),
             clocks: &self.clocks,
             night: Night::default(),
             channels: Channels { sms: true, voice: true, email: false },
+            routes: Routes::default(),
             sending_timeout: Span::secs(15),
         }
     }
@@ -696,7 +703,7 @@ fn a_request_that_did_not_leave_is_not_sent_after_the_end() {
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     n.event(Event::End { reason: ClosedReason::Cancelled });
     let until = n.now + Span::secs(30);
-    n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled".into() } });
+    n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled".into(), quota: false } });
     assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Withdrawn);
     let withdrawn = |(_, l): &(Phone, LineLetter)| matches!(l, LineLetter::Withdraw { .. });
     assert!(n.last.as_ref().unwrap().effects.line.iter().any(withdrawn), "its line must forget it");

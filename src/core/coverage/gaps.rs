@@ -12,6 +12,7 @@ use crate::core::{
     phone::Phone,
     planner::survey::{self, Asked, Surveyor},
     policy::Selector,
+    rota::Seat,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -183,13 +184,13 @@ impl<'a> Look<'a> {
         let mut out = Vec::new();
         for site in places.iter().filter(|s| s.place.point.is_none() && s.place.division.level() < DivisionLevel::Village) {
             let is_duty = |i: &u32| directory.posts.get(*i as usize).is_some_and(|p| p.role.0 == Role::DUTY && p.place == site.place);
-            let registered = self.input.lookup.posts_exactly(site.place.division).any(|i| is_duty(&i));
-            let now: Vec<&Recipient> = site
-                .desks
-                .iter()
-                .filter(|i| is_duty(i))
-                .filter_map(|i| directory.recipients.get(&directory.posts.get(*i as usize)?.recipient))
-                .collect();
+            let seat = Seat::desk(site.place.division);
+            let registered =
+                self.input.lookup.posts_exactly(site.place.division).any(|i| is_duty(&i)) || !directory.rotas.of(&seat).is_empty();
+            // The desk's own number, and whoever sits there by the rota.
+            let standing = site.desks.iter().filter(|i| is_duty(i)).filter_map(|i| Some(directory.posts.get(*i as usize)?.recipient));
+            let by_rota = directory.rotas.at(&seat, self.input.now).map(|s| s.recipient);
+            let now: Vec<&Recipient> = standing.chain(by_rota).filter_map(|id| directory.recipients.get(&id)).collect();
             let (kind, detail) = if !registered {
                 (GapKind::NoDesk, "没有登记24小时值班电话，升级时只能找上一级".to_string())
             } else if now.is_empty() {

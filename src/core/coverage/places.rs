@@ -83,20 +83,5 @@ fn imagine(policy: &Policy, place: &Place, tier: Tier, out: &mut Vec<Post>) {
 }
 
 fn post_of(place: &Place, role: Role, tier: Tier) -> Post {
-    Post {
-        recipient: RecipientId(0),
-        role,
-        title: String::new(),
-        tier,
-        place: place.clone(),
-        deputy: None,
-        superior: None,
-        valid_from: None,
-        valid_to: None,
-        households: 0,
-        people: 0,
-        route: String::new(),
-        shelter: String::new(),
-        note: String::new(),
-    }
+    Post::new(RecipientId(0), role, tier, place.clone())
 }

@@ -91,6 +91,11 @@ impl Roll {
             // He is rung when the holder is silent: his number must be good too.
             people.extend(post.deputy);
         }
+        // Whoever sits at a desk or leads a shift by rota, this quarter.
+        if tiers.is_empty() || tiers.contains(&Tier::DutyDesk) {
+            let seats = directory.rotas.iter().filter(|(seat, _)| within.is_none_or(|w| w.contains(seat.division)));
+            people.extend(seats.flat_map(|(_, shifts)| shifts.iter().filter(|s| s.to > from && s.from < to).map(|s| s.recipient)));
+        }
         let mut seen: BTreeSet<&Phone> = BTreeSet::new();
         for person in people.iter().filter_map(|id| directory.recipients.get(id)) {
             for phone in person.phones.iter().filter(|p| channels.reaches(p)) {

@@ -131,7 +131,7 @@ impl<'a> Play<'a> {
                 self.at(s.due_at, What::Deadline, place);
             }
             for _ in 0..s.sms_waiting {
-                self.write(place, self.input.now, 1.0);
+                self.write(place, self.input.now, 1.0, true);
             }
             for _ in 0..s.ringing {
                 // Begun some time ago: half of it is over, on average.
@@ -226,7 +226,7 @@ impl<'a> Play<'a> {
             };
             if rung.send.contains(&crate::core::send::Channel::Sms) {
                 for _ in 0..sms {
-                    self.write(place, time, silent);
+                    self.write(place, time, silent, *who == Who::Holder);
                 }
             }
             if let Some(v) = rung.voice.filter(|_| ladder.answer) {
@@ -253,7 +253,8 @@ impl<'a> Play<'a> {
         Series { next, every: v.every, left: v.times, holder }
     }
 
-    fn write(&mut self, place: u32, time: Time, chance: f64) {
+    /// Only the holder's first counts as his being written to.
+    fn write(&mut self, place: u32, time: Time, chance: f64, holder: bool) {
         let rate = self.input.capacity.sms_per_second;
         if rate == 0 {
             return;
@@ -265,7 +266,7 @@ impl<'a> Play<'a> {
             self.out.sms += chance;
         }
         let left = Time(at / 1000);
-        if let Some(p) = self.people.get_mut(place as usize)
+        if let Some(p) = self.people.get_mut(place as usize).filter(|_| holder)
             && p.sms_at.is_none()
         {
             p.sms_at = Some(left);

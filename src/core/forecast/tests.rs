@@ -7,7 +7,7 @@ use crate::core::{
     division::Division,
     ids::RecipientId,
     phone::Phone,
-    plan::{PlanChunk, PlanEntry, PlanPerson, PlanPost},
+    plan::{PlanChunk, PlanDuty, PlanEntry, PlanPerson, PlanPost},
     policy::{AnswerRule, At, Ladder, Rung, Voice, Who},
     send::Channel,
 };
@@ -40,6 +40,7 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
             rule: AnswerRule::Each,
             forwards: false,
             line: None,
+            rota: None,
         };
         PlanEntry {
             person: i as u16,
@@ -57,6 +58,7 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
             relay: None,
             hold_until: None,
             hold_voice_until: None,
+            duty: PlanDuty::default(),
         }
     };
     let person = |i: usize| PlanPerson {
@@ -69,6 +71,7 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
         added_at: None,
         people: (from..to).map(person).collect(),
         entries: (0..to - from).map(one).collect(),
+        rotas: Vec::new(),
     };
     (0..persons.div_ceil(1000)).map(|n| chunk(n * 1000, ((n + 1) * 1000).min(persons))).collect()
 }
@@ -202,6 +205,24 @@ fn what_other_warnings_have_queued_takes_its_slots_by_priority_and_is_not_counte
     assert!(minutes(&behind) > minutes(&alone) * 1.5, "{} after {}", minutes(&behind), minutes(&alone));
     assert_eq!(behind.each.len(), 200);
     assert!(behind.calls < 200.0 * 1.4 && behind.sms < 450.0);
+}
+
+#[test]
+fn a_message_to_a_deputy_is_none_to_the_holder() {
+    let ladders = [ladder(Span::secs(30), Span::secs(90), 4)];
+    let subjects = of_plan(&plan(1, Span::mins(5)), &ladders, START, false, ALL);
+    let fixed = Subject { sms: false, deputies_sms: 1, deputies_voice: 1, ..subjects[0].clone() };
+    let f = forecast(Input {
+        now: START,
+        night: Night::default(),
+        ladders: &[&ladders[0]],
+        subjects: &[fixed],
+        others: &[],
+        capacity: Capacity { sms_per_second: 500, lines: 5, calls_per_second: 100 },
+        assumptions: Assumptions { answered_by_sms: 1.0, attempts: 20.0, ..Assumptions::default() },
+    });
+    assert_eq!(f.sms_done_at, None);
+    assert!(f.sms > 0.5 && f.calls > 5.0, "{} messages, {} calls: nobody answered one that he never had", f.sms, f.calls);
 }
 
 #[test]

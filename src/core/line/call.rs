@@ -38,6 +38,12 @@ pub struct Departure {
     pub members: Vec<Member>,
     /// SMS asks carry a digit; calls are answered by key.
     pub digit: Option<u8>,
+    /// Accounts that failed one of them since it last waited.
+    pub failed_by: Vec<String>,
+    /// How long the most impatient of them may wait for the number's limits.
+    pub patience: Option<Time>,
+    /// The account beside whose message one of them goes.
+    pub never: Option<String>,
     /// The highest of its members'.
     pub priority: Priority,
 }
@@ -91,18 +97,18 @@ impl Line {
                 continue;
             }
             call_taken |= group.channel == Channel::Voice;
-            let together: Vec<&LineAsk> = self
-                .waiting
-                .iter()
-                .filter(|x| group_of(&x.ask) == group && !self.is_flying(x.ask.attempt) && x.not_before.is_none_or(|t| t <= now))
-                .map(|x| &x.ask)
-                .collect();
-            let priority = together.iter().map(|a| a.priority()).min().unwrap_or(w.ask.priority());
-            let members: Vec<Member> = together.into_iter().map(member).collect();
+            let going =
+                |x: &&super::Waiting| group_of(&x.ask) == group && !self.is_flying(x.ask.attempt) && x.not_before.is_none_or(|t| t <= now);
+            let together: Vec<&super::Waiting> = self.waiting.iter().filter(going).collect();
+            let priority = together.iter().map(|x| x.ask.priority()).min().unwrap_or(w.ask.priority());
+            let failed_by = together.iter().flat_map(|x| x.failed_by.iter().cloned()).collect();
+            let patience = together.iter().filter_map(|x| x.ask.patience).min();
+            let never = together.iter().find_map(|x| x.ask.never.clone());
+            let members: Vec<Member> = together.into_iter().map(|x| member(&x.ask)).collect();
             let Some(lead) = members.first().map(|m| m.attempt) else { continue };
             let asks = group.channel == Channel::Sms && group.kind.asks();
             let digit = asks.then(|| self.digit_for(&lead.callout, None, members[0].contact, now));
-            out.push(Departure { lead, group, members, digit, priority });
+            out.push(Departure { lead, group, members, digit, priority, failed_by, patience, never });
         }
         out
     }
@@ -190,7 +196,7 @@ impl Work {
         let Some(d) = self.state.departure(lead, self.now) else { return };
         let until = until.max(self.now + Span::ms(1));
         self.did(LineEntry::Held { attempts: d.members.iter().map(|m| m.attempt).collect(), until, why: why.to_string() });
-        self.tell(&d.members, &LineNews::Deferred { until, why: why.to_string() });
+        self.tell(&d.members, &LineNews::Deferred { until, why: why.to_string(), quota: true });
     }
 
     pub(super) fn undeliverable(&mut self, lead: AttemptId, why: &str) {
@@ -199,7 +205,13 @@ impl Work {
         self.tell(&d.members, &LineNews::Outcome { outcome: Outcome::PermanentContent { detail: why.to_string() } });
     }
 
-    pub(super) fn outcome(&mut self, lead: AttemptId, outcome: &Outcome) {
+    /// When what surely was not sent goes again: at once where another account works that has not failed it yet.
+    fn again_at(&self, f: &Flight, others: &[String], wait: Span) -> Time {
+        let failed = self.state.waiting.iter().find(|w| w.ask.attempt == f.lead).map(|w| w.failed_by.as_slice()).unwrap_or_default();
+        if others.iter().any(|o| *o != f.provider && !failed.contains(o)) { self.now } else { self.now + wait }
+    }
+
+    pub(super) fn outcome(&mut self, lead: AttemptId, outcome: &Outcome, others: &[String]) {
         let Some(f) = self.state.flights.iter().find(|f| f.lead == lead).cloned() else { return };
         let tries = self.state.waiting.iter().find(|w| w.ask.attempt == lead).map_or(MAX_TRIES, |w| w.tries);
         match outcome {
@@ -209,12 +221,13 @@ impl Work {
             }
             Outcome::Unknown { .. } => self.unknown(&f, outcome),
             Outcome::Throttled { after, detail, .. } if tries < MAX_TRIES => {
-                let until = self.now + after.unwrap_or(Span::secs(30));
+                let until = self.again_at(&f, others, after.unwrap_or(Span::secs(30)));
                 self.back(&f, until, &format!("throttled: {detail}"));
             }
-            Outcome::Retryable { detail } if tries < MAX_TRIES => {
-                let until = self.now + Span((2_000i64 << u32::from(tries.min(5))).min(60_000));
-                self.back(&f, until, &format!("retryable: {detail}"));
+            // An account that was stopped sends nothing: the next one takes it at once, or this one when it is mended.
+            Outcome::Retryable { detail } | Outcome::Config { detail } | Outcome::Balance { detail } if tries < MAX_TRIES => {
+                let until = self.again_at(&f, others, Span((2_000i64 << u32::from(tries.min(5))).min(60_000)));
+                self.back(&f, until, &format!("{}: {detail}", outcome.class()));
             }
             _ => {
                 self.did(LineEntry::Over { lead, outcome: outcome.class().to_string() });
@@ -242,7 +255,7 @@ impl Work {
     /// Known not to have been sent: its members wait again, and callouts see it queued again.
     fn back(&mut self, f: &Flight, until: Time, why: &str) {
         self.did(LineEntry::Back { lead: f.lead, until, why: why.to_string() });
-        self.tell(&f.members, &LineNews::Deferred { until, why: why.to_string() });
+        self.tell(&f.members, &LineNews::Deferred { until, why: why.to_string(), quota: false });
     }
 
     pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool) {

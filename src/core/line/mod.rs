@@ -22,6 +22,7 @@ pub use reply::{AskFacts, ReplyMeaning, reply_meaning};
 use super::{
     callout::{
         event::LineNews,
+        fold::note_failure,
         state::{AskKind, Relation, is_zero},
     },
     directory::Tier,
@@ -60,6 +61,13 @@ pub struct LineAsk {
     pub sending_timeout: Span,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,
+    /// How long it may wait for the number's limits before another account takes it; see
+    /// [`crate::core::callout::state::Callout::patience`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Time>,
+    /// It goes beside a message of this account, so it goes by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub never: Option<String>,
     /// The callout's tier and `due_at`: whose turn it is. Older gateways did not say them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
@@ -97,7 +105,7 @@ pub enum LineEvent {
         lead: AttemptId,
         provider: String,
     },
-    /// No slot before `until`.
+    /// The number's limits keep it back until `until`.
     Hold {
         lead: AttemptId,
         until: Time,
@@ -111,6 +119,8 @@ pub enum LineEvent {
     Outcome {
         lead: AttemptId,
         outcome: Outcome,
+        /// Other accounts of the channel that work.
+        others: Vec<String>,
     },
     /// The provider's receipt: over. `ok`: delivered, or the receiver was lifted.
     Finished {
@@ -207,6 +217,9 @@ pub struct Waiting {
     pub not_before: Option<Time>,
     #[serde(default)]
     pub tries: u8,
+    /// Accounts that failed it since it last waited: it goes by another first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_by: Vec<String>,
 }
 
 /// One send, for the limits per callee.
@@ -352,7 +365,7 @@ pub fn step(state: &Line, event: &LineEvent, now: Time) -> LineStepped {
         LineEvent::Depart { lead, provider } => w.depart(*lead, provider),
         LineEvent::Hold { lead, until, why } => w.hold(*lead, *until, why),
         LineEvent::Undeliverable { lead, why } => w.undeliverable(*lead, why),
-        LineEvent::Outcome { lead, outcome } => w.outcome(*lead, outcome),
+        LineEvent::Outcome { lead, outcome, others } => w.outcome(*lead, outcome, others),
         LineEvent::Finished { lead, ok, outcome, number_dead } => w.finished(*lead, *ok, outcome, *number_dead),
         LineEvent::Keys { lead, keys, at } => w.keys(*lead, keys, *at),
         LineEvent::LookedUp { lead, found } => w.looked_up(*lead, found.as_deref()),
@@ -376,7 +389,7 @@ impl Line {
     pub fn apply(&mut self, entry: &LineEntry, at: Time) {
         match entry {
             LineEntry::Waits { ask } => {
-                self.waiting.push(Waiting { ask: ask.clone(), since: at, not_before: ask.not_before, tries: 0 });
+                self.waiting.push(Waiting { ask: ask.clone(), since: at, not_before: ask.not_before, tries: 0, failed_by: Vec::new() });
             }
             LineEntry::Withdrawn { attempt } => self.waiting.retain(|w| w.ask.attempt != *attempt),
             LineEntry::Dropped { attempts, .. } => self.waiting.retain(|w| !attempts.contains(&w.ask.attempt)),
@@ -450,11 +463,11 @@ impl Line {
                 }
             }
             LineEntry::Back { lead, until, .. } => {
-                let members: Vec<AttemptId> =
-                    self.flights.iter().filter(|f| f.lead == *lead).flat_map(|f| f.members.iter().map(|m| m.attempt)).collect();
-                self.flights.retain(|f| f.lead != *lead);
-                for w in self.waiting.iter_mut().filter(|w| members.contains(&w.ask.attempt)) {
+                let Some(i) = self.flights.iter().position(|f| f.lead == *lead) else { return };
+                let flight = self.flights.remove(i);
+                for w in self.waiting.iter_mut().filter(|w| flight.members.iter().any(|m| m.attempt == w.ask.attempt)) {
                     w.not_before = Some(*until);
+                    note_failure(&mut w.failed_by, Some(&flight.provider));
                 }
             }
             LineEntry::Which { digits } => {

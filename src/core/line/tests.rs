@@ -45,6 +45,8 @@ fn ask(ordinal: u32, relation: Relation, channel: Channel) -> LineAsk {
         lookups: [Span::secs(5), Span::secs(30), Span::secs(120)],
         sending_timeout: Span::secs(15),
         not_before: None,
+        patience: None,
+        never: None,
         tier: None,
         due: None,
     }
@@ -105,7 +107,7 @@ fn one_call_is_in_flight_whoever_asks_and_the_next_has_no_clock_of_its_own() {
     let first = n.departs();
     assert!(n.leaving().is_empty());
     assert!(n.line.due().unwrap() > n.now, "the one that waits must not be looked at in a loop");
-    n.event(LineEvent::Outcome { lead: first.lead, outcome: accepted() });
+    n.event(LineEvent::Outcome { lead: first.lead, outcome: accepted(), others: vec![] });
     n.event(LineEvent::Finished { lead: first.lead, ok: false, outcome: "200003".into(), number_dead: false });
     assert_eq!(n.leaving().len(), 1, "the other's turn");
     assert!(n.line.due().unwrap() <= n.now);
@@ -232,7 +234,7 @@ fn keys_reach_everybody_the_call_spoke_of_even_after_it_was_given_up() {
     }
     n.after(Span::secs(2));
     let d = n.departs();
-    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted() });
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted(), others: vec![] });
     let at = n.now;
     n.event(LineEvent::Keys { lead: d.lead, keys: "1".into(), at });
     assert_eq!(n.news.len(), 2);
@@ -247,7 +249,7 @@ fn a_call_of_unknown_fate_is_awaited_a_minute_and_stays_unknown() {
     let mut n = Number::new();
     n.asks(ask(1, Relation::Holder, Channel::Voice));
     let d = n.departs();
-    n.event(LineEvent::Outcome { lead: d.lead, outcome: Outcome::Unknown { detail: "timeout".into() } });
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: Outcome::Unknown { detail: "timeout".into() }, others: vec![] });
     n.asks(ask(2, Relation::Holder, Channel::Voice));
     n.after(Span::secs(59));
     assert!(n.leaving().is_empty(), "it may still ring");
@@ -277,7 +279,7 @@ fn what_did_not_leave_goes_again_later_and_its_callout_hears_of_it() {
     n.asks(ask(1, Relation::Holder, Channel::Voice));
     let d = n.departs();
     let outcome = Outcome::Throttled { after: Some(Span::secs(30)), whole_account: false, detail: "busy".into() };
-    n.event(LineEvent::Outcome { lead: d.lead, outcome });
+    n.event(LineEvent::Outcome { lead: d.lead, outcome, others: vec![] });
     assert!(matches!(n.hears(d.lead), Some(LineNews::Deferred { .. })));
     assert!(n.leaving().is_empty());
     n.after(Span::secs(30));
@@ -295,7 +297,7 @@ fn doubled_letters_and_receipts_change_nothing() {
     n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
     let before = n.line.clone();
     n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
-    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted() });
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted(), others: vec![] });
     assert_eq!(n.line, before);
     assert!(n.line.due().is_none());
 }
@@ -305,7 +307,7 @@ fn unknown_message() -> (Number, Departure) {
     n.asks(ask(1, Relation::Deputy, Channel::Sms));
     n.after(Span::secs(2));
     let d = n.departs();
-    n.event(LineEvent::Outcome { lead: d.lead, outcome: Outcome::Unknown { detail: "timeout".into() } });
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: Outcome::Unknown { detail: "timeout".into() }, others: vec![] });
     (n, d)
 }
 

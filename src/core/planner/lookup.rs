@@ -8,7 +8,8 @@ use crate::core::{
     ids::RecipientId,
     numbers::DeadNumbers,
     outline::Outlines,
-    time::Time,
+    rota::Seat,
+    time::{Span, Time},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -22,6 +23,10 @@ pub enum Target {
     /// By its code.
     Point(String),
 }
+
+/// How far a plan looks ahead into the duty rotas. No ladder climbs for longer; what is still open then rings the standing
+/// desks and leaders.
+pub const ROTA_AHEAD: Span = Span::hours(7 * 24);
 
 /// The indexes. Hash maps here are only asked, never walked: no order depends on them.
 #[derive(Clone, Debug, Default)]
@@ -186,19 +191,58 @@ impl Lookup {
         climb(&self.shift_leaders, dir, place, DivisionLevel::Township, not, now)
     }
 
-    /// Who must know of a warning that concerns all of `home`: the shift leader over it, its duty desk, or,
-    /// where nobody sits that high, the first leader or desk below.
-    pub fn in_charge_of(&self, dir: &Directory, home: Division, now: Time) -> Option<RecipientId> {
-        let nobody = RecipientId(u32::MAX);
-        let inside = |held: &BTreeMap<Division, Vec<u32>>| {
-            let (from, to) = home.range();
-            held.range(Division(from)..Division(to)).find_map(|(d, _)| holder_of(held, dir, *d, nobody, now))
-        };
-        climb(&self.shift_leaders, dir, home, DivisionLevel::County, nobody, now)
-            .or_else(|| climb(&self.desks, dir, home, DivisionLevel::County, nobody, now))
-            .or_else(|| inside(&self.shift_leaders))
-            .or_else(|| inside(&self.desks))
+    /// The nearest rota of this role from `level` of the place upwards with a shift in the days ahead, but no further up
+    /// than a standing desk or leader sits; and whether one sits in that very division.
+    pub fn rota_over(&self, dir: &Directory, role: &Role, place: Division, level: DivisionLevel, now: Time) -> Option<(Seat, bool)> {
+        if dir.rotas.is_empty() {
+            return None;
+        }
+        let held = if role.0 == Role::DUTY { &self.desks } else { &self.shift_leaders };
+        let start = place.at(level).unwrap_or(place);
+        for division in std::iter::once(start).chain(ancestors(start)) {
+            let standing = holder_of(held, dir, division, NOBODY, now).is_some();
+            let seat = Seat { division, role: role.clone() };
+            if dir.rotas.within(&seat, now, now + ROTA_AHEAD).next().is_some() {
+                return Some((seat, standing));
+            }
+            if standing {
+                return None;
+            }
+        }
+        None
     }
+
+    /// Whether a desk of its own stands in exactly this division.
+    pub fn has_desk(&self, dir: &Directory, d: Division, now: Time) -> bool {
+        holder_of(&self.desks, dir, d, NOBODY, now).is_some()
+    }
+
+    /// Who must know of a warning that concerns all of `home`: the shift leader over it (of the rota at this moment, else
+    /// the standing one), its duty desk, or, where nobody sits that high, the first leader or desk below.
+    pub fn in_charge_of(&self, dir: &Directory, home: Division, now: Time) -> Option<RecipientId> {
+        let leader = |d: Division| on_duty(dir, &Seat::leader(d), now).or_else(|| holder_of(&self.shift_leaders, dir, d, NOBODY, now));
+        let desk = |d: Division| holder_of(&self.desks, dir, d, NOBODY, now).or_else(|| on_duty(dir, &Seat::desk(d), now));
+        let start = home.at(DivisionLevel::County).unwrap_or(home);
+        let above = || std::iter::once(start).chain(ancestors(start));
+        let (from, to) = home.range();
+        let (from, to) = (Division(from), Division(to));
+        let held = self.shift_leaders.range(from..to).chain(self.desks.range(from..to)).map(|(d, _)| *d);
+        let inside: BTreeSet<Division> = held.chain(dir.rotas.iter().map(|(s, _)| s.division).filter(|d| from <= *d && *d < to)).collect();
+        above()
+            .find_map(leader)
+            .or_else(|| above().find_map(desk))
+            .or_else(|| inside.iter().copied().find_map(leader))
+            .or_else(|| inside.iter().copied().find_map(desk))
+    }
+}
+
+/// No recipient: for asking after anybody.
+const NOBODY: RecipientId = RecipientId(u32::MAX);
+
+/// Who sits there by the rota; somebody with a number, if there is one.
+fn on_duty(dir: &Directory, seat: &Seat, now: Time) -> Option<RecipientId> {
+    let people = || dir.rotas.at(seat, now).filter_map(|s| dir.recipients.get(&s.recipient));
+    people().find(|r| !r.phones.is_empty()).or_else(|| people().next()).map(|r| r.id)
 }
 
 /// Every division that contains this one, nearest first.

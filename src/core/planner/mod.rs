@@ -4,11 +4,13 @@
 //! directory that somebody edits meanwhile. Nobody is left out by what is merely odd: a part of the
 //! area that cannot be read, a role nobody knows, a hazard without a rule become findings.
 //!
-//! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places · `rows`
+//! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places, `downstream` adds
+//! what lies below points · `rows`
 //! holds the policy's row · `near` measures how far places are from the hazard · `people` gathers posts into persons
 //! and writes the entries · `relay` says who waits for whom · [`survey`] asks every post of the territory for coverage.
 
 pub mod area;
+mod downstream;
 mod drawn;
 mod expiry;
 pub mod lookup;
@@ -26,7 +28,7 @@ pub use lookup::{Lookup, Target};
 pub use rows::last_resort_ladder;
 
 use super::{
-    directory::{Directory, Tier},
+    directory::{Directory, Place, Post, Role, Tier},
     division::Division,
     hazard::Level,
     ids::RecipientId,
@@ -107,7 +109,7 @@ pub struct PlanOutput {
 /// Makes the plan. Cost grows with the posts inside the area and their logarithm, plus one byte a
 /// post of the whole directory.
 pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
-    let resolved = resolve(input.content, input.directory, input.lookup, input.issuer_divisions);
+    let mut resolved = resolve(input.content, input.directory, input.lookup, input.issuer_divisions);
     let mut out = PlanOutput {
         findings: resolved.findings.clone(),
         unreadable: resolved.unreadable.clone(),
@@ -119,9 +121,12 @@ pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
     }
     let everybody = Selector::default();
     let rows = rows_for(&input, &resolved, &everybody, &mut out);
-    let covered = cover(&input, &resolved);
+    downstream::follow(&input, &rows, &mut resolved, &mut out.findings);
+    let on_duty = on_duty(&input);
+    let (covered, on_duty_covered) = cover(&input, &resolved, &on_duty);
     let mut running = Running::new(input.policy, input.now, input.drill);
-    let picks = pick(&input, &rows, &covered, &mut running, &mut out.findings);
+    let mut picks = pick(&input, &rows, covered.iter().chain(&on_duty_covered), &on_duty, &mut running, &mut out.findings);
+    picks.on_duty.clone_from(&on_duty);
     write_entries(&input, picks, &mut out);
     if let Some(morning) = running.drill_held() {
         out.findings.push(Finding::new("drill_held", format!("演练不在夜间响铃，留到 {}", morning.rfc3339())));
@@ -178,8 +183,25 @@ fn rows_for<'a>(
     rows
 }
 
-/// The strength of the level at each post of the directory, 0 where the warning does not reach.
-fn cover(input: &PlanInput<'_>, resolved: &Resolved) -> Vec<u8> {
+/// The posts that the duty rotas make for this moment: the shift leader in the standing one's stead, and whoever sits at a
+/// desk that has no number of its own. Beside a desk of its own he is that desk's deputy (see `people`).
+fn on_duty(input: &PlanInput<'_>) -> Vec<Post> {
+    let directory = input.directory;
+    let mut out = Vec::new();
+    for (seat, _) in directory.rotas.iter() {
+        if seat.role.0 == Role::DUTY && input.lookup.has_desk(directory, seat.division, input.now) {
+            continue;
+        }
+        let title = if seat.role.0 == Role::DUTY { "值班员" } else { "带班领导" };
+        let place = Place { division: seat.division, point: None };
+        let here = directory.rotas.at(seat, input.now).filter(|s| directory.recipients.contains_key(&s.recipient));
+        out.extend(here.map(|s| Post { title: title.into(), ..Post::new(s.recipient, seat.role.clone(), Tier::DutyDesk, place.clone()) }));
+    }
+    out
+}
+
+/// The strength of the level at each post of the directory and at each of `on_duty`, 0 where the warning does not reach.
+fn cover(input: &PlanInput<'_>, resolved: &Resolved, on_duty: &[Post]) -> (Vec<u8>, Vec<u8>) {
     let posts = &input.directory.posts;
     let mut covered = vec![0u8; posts.len()];
     let mut mark = |i: u32, s: u8| {
@@ -213,10 +235,15 @@ fn cover(input: &PlanInput<'_>, resolved: &Resolved) -> Vec<u8> {
         }
     }
     const ABOVE: [Tier; 4] = [Tier::City, Tier::County, Tier::Township, Tier::DutyDesk];
-    for (d, s) in above {
-        input.lookup.posts_exactly(d).filter(|i| is_tier(posts, *i, &ABOVE)).for_each(|i| mark(i, s));
+    for (d, s) in &above {
+        input.lookup.posts_exactly(*d).filter(|i| is_tier(posts, *i, &ABOVE)).for_each(|i| mark(i, *s));
     }
-    covered
+    let at_desk = |post: &Post| {
+        let d = post.place.division;
+        let inside = resolved.targets.iter().filter(|(t, _)| matches!(t, Target::Division(t) if t.contains(d)));
+        inside.map(|(_, level)| strength(*level)).chain(above.get(&d).copied()).max().unwrap_or(0)
+    };
+    (covered, on_duty.iter().map(at_desk).collect())
 }
 
 /// Whether a post answers for a whole division and stands in one of these tiers.
@@ -228,7 +255,8 @@ fn is_tier(posts: &[super::directory::Post], index: u32, tiers: &[Tier]) -> bool
 fn pick<'a>(
     input: &PlanInput<'a>,
     rows: &BTreeMap<u8, (Level, Row<'a>)>,
-    covered: &[u8],
+    covered: impl Iterator<Item = &'a u8>,
+    on_duty: &'a [Post],
     running: &mut Running<'a>,
     findings: &mut Vec<Finding>,
 ) -> Picks {
@@ -236,8 +264,13 @@ fn pick<'a>(
     let mut picks = Vec::new();
     let mut ways: Vec<KnownWay> = Vec::new();
     let mut nameless = 0usize;
-    for (i, (post, s)) in input.directory.posts.iter().zip(covered).enumerate() {
+    let relieved = |p: &Post| p.role.0 == Role::SHIFT_LEADER && on_duty.iter().any(|d| d.role == p.role && d.place == p.place);
+    let standing = input.directory.posts.len();
+    for (i, (post, s)) in input.directory.posts.iter().chain(on_duty).zip(covered).enumerate() {
         let Some((level, row)) = rows.get(s).filter(|_| post.valid_at(input.now)) else { continue };
+        if i < standing && relieved(post) {
+            continue;
+        }
         let tier = tier_of(post);
         if input.only.is_some_and(|o| !o.takes(tier, post.place.division, post.recipient)) {
             continue;
@@ -271,7 +304,7 @@ fn pick<'a>(
     if nameless > 0 {
         findings.push(Finding::new("post_without_person", format!("{nameless}个岗位的责任人不在名册中，未能叫应")));
     }
-    Picks { ways, picks }
+    Picks { ways, picks, on_duty: Vec::new() }
 }
 
 /// Named places of the area where nobody at all is registered.

@@ -1,15 +1,23 @@
 //! Posts gathered into persons: one entry each, however many posts; then the entries written in the
 //! order of calling, cut into chunks.
 
-use super::{PlanInput, PlanOutput, area::strength, lookup::tier_of, near::Nearness, relay::Turns, rows::Way};
+use super::{
+    PlanInput, PlanOutput,
+    area::strength,
+    lookup::{ROTA_AHEAD, tier_of},
+    near::Nearness,
+    relay::Turns,
+    rows::Way,
+};
 use crate::core::{
-    directory::{Place, Tier},
-    division::DivisionLevel,
+    directory::{Directory, Place, Post, Role, Tier},
+    division::{Division, DivisionLevel},
     hazard::Level,
     ids::RecipientId,
-    plan::{CHUNK, PlanChunk, PlanEntry, PlanPerson, PlanPost},
+    plan::{CHUNK, PlanChunk, PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota, PlanShift},
     policy::AnswerRule,
     priority::calling_rank,
+    rota::Seat,
     warning::Finding,
 };
 use std::{
@@ -35,7 +43,7 @@ pub struct KnownWay {
 /// A post that is called, and by which of the known ways.
 pub struct Pick {
     pub recipient: RecipientId,
-    /// Index into the directory's posts.
+    /// Index into the directory's posts; past them, into [`Picks::on_duty`].
     pub post: usize,
     /// Index into [`Picks::ways`].
     pub way: usize,
@@ -48,6 +56,13 @@ pub struct Pick {
 pub struct Picks {
     pub ways: Vec<KnownWay>,
     pub picks: Vec<Pick>,
+    /// Posts that the duty rotas make for this moment.
+    pub on_duty: Vec<Post>,
+}
+impl Picks {
+    pub fn post<'a>(&'a self, directory: &'a Directory, index: usize) -> Option<&'a Post> {
+        directory.posts.get(index).or_else(|| self.on_duty.get(index.checked_sub(directory.posts.len())?))
+    }
 }
 
 /// People of a chunk are numbered in 16 bits; past this many a new chunk is begun.
@@ -70,8 +85,10 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
     let mut without_number = 0usize;
     let mut writer = Writer {
         input,
+        all: &all,
         chunk: PlanChunk::default(),
         index: HashMap::new(),
+        rotas: HashMap::new(),
         turns: Turns::new(input, &all),
         called: all.picks.iter().filter(|p| all.ways.get(p.way).is_some_and(|w| w.way.answer)).map(|p| p.recipient).collect(),
         known_dead: HashSet::new(),
@@ -79,13 +96,13 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
     };
     for draft in &drafts {
         let picks = all.picks.get(draft.picks.clone()).unwrap_or_default();
-        let Some(entry) = writer.entry(draft, picks, &all.ways) else { continue };
+        let Some(entry) = writer.entry(draft, picks) else { continue };
         let answer = draft.key.1;
         if answer {
             out.told += 1;
         } else {
             out.expected += 1;
-            for post in picks.iter().filter_map(|p| input.directory.posts.get(p.post)) {
+            for post in picks.iter().filter_map(|p| all.post(input.directory, p.post)) {
                 places.insert(&post.place);
                 if let Some(county) = post.place.division.at(DivisionLevel::County) {
                     *out.counties.entry(county).or_default() |= post.place.division == county && post.place.point.is_none();
@@ -131,7 +148,7 @@ fn sort_by_person(all: &mut Picks) {
     all.picks.sort_unstable_by_key(|p| (p.recipient, rank.get(p.way).copied().unwrap_or(usize::MAX), p.post));
 }
 
-fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
+fn drafts<'a>(input: &PlanInput<'a>, all: &'a Picks) -> Vec<Draft<'a>> {
     let mut out = Vec::new();
     let mut near = Nearness::new(input.content, input.directory, input.lookup);
     let mut start = 0;
@@ -139,10 +156,10 @@ fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
         let picks = start..start + group.len();
         start = picks.end;
         let Some(first) = group.first() else { continue };
-        let (Some(post), Some(way)) = (input.directory.posts.get(first.post), all.ways.get(first.way)) else { continue };
+        let (Some(post), Some(way)) = (all.post(input.directory, first.post), all.ways.get(first.way)) else { continue };
         let level = group.iter().filter_map(|p| all.ways.get(p.way).map(|w| w.level)).max_by_key(|l| strength(*l)).unwrap_or(way.level);
         // Somebody with posts at several places is as near as the nearest.
-        let distance = group.iter().filter_map(|p| input.directory.posts.get(p.post)).map(|p| near.of(&p.place)).min().unwrap_or(0);
+        let distance = group.iter().filter_map(|p| all.post(input.directory, p.post)).map(|p| near.of(&p.place)).min().unwrap_or(0);
         let key = (Reverse(strength(level)), !way.way.answer, calling_rank(tier_of(post)), distance, &post.place, first.recipient);
         out.push(Draft { key, picks, level });
     }
@@ -152,12 +169,15 @@ fn drafts<'a>(input: &PlanInput<'a>, all: &Picks) -> Vec<Draft<'a>> {
 /// Fills one chunk after the other.
 struct Writer<'a> {
     input: &'a PlanInput<'a>,
+    all: &'a Picks,
     chunk: PlanChunk,
     /// Only asked, never walked.
     index: HashMap<RecipientId, u16>,
     turns: Turns,
     /// Who has a callout of his own. Only asked, never walked.
     called: HashSet<RecipientId>,
+    /// The same of the chunk's rotas.
+    rotas: HashMap<Seat, u16>,
     /// People of the plan who have a number that was proved dead. Only asked, never walked.
     known_dead: HashSet<RecipientId>,
     dead_last: usize,
@@ -169,6 +189,7 @@ const MOST_OTHERS: usize = 5;
 impl Writer<'_> {
     fn take(&mut self) -> PlanChunk {
         self.index.clear();
+        self.rotas.clear();
         std::mem::take(&mut self.chunk)
     }
 
@@ -191,22 +212,55 @@ impl Writer<'_> {
         Some(n)
     }
 
-    fn entry(&mut self, draft: &Draft<'_>, picks: &[Pick], ways: &[KnownWay]) -> Option<PlanEntry> {
+    /// The number of a seat's rota in this chunk, with the shifts of the days ahead.
+    fn rota(&mut self, seat: Seat, beside: bool) -> Option<u16> {
+        if let Some(n) = self.rotas.get(&seat) {
+            return Some(*n);
+        }
+        let (dir, now) = (self.input.directory, self.input.now);
+        let shifts = dir.rotas.within(&seat, now, now + ROTA_AHEAD);
+        let shifts: Vec<PlanShift> =
+            shifts.filter_map(|s| Some(PlanShift { from: s.from, to: s.to, person: self.number(s.recipient)? })).collect();
+        if shifts.is_empty() {
+            return None;
+        }
+        let n = u16::try_from(self.chunk.rotas.len()).ok()?;
+        self.chunk.rotas.push(PlanRota { beside, shifts });
+        self.rotas.insert(seat, n);
+        Some(n)
+    }
+
+    /// The rota of a desk's or leader's own seat.
+    fn own_rota(&mut self, seat: Seat) -> Option<u16> {
+        let beside = seat.role.0 != Role::DUTY || self.input.lookup.has_desk(self.input.directory, seat.division, self.input.now);
+        self.rota(seat, beside)
+    }
+
+    /// The rota over a place that a rung asks.
+    fn rota_over(&mut self, role: &str, home: Division, level: DivisionLevel) -> Option<u16> {
+        let (seat, beside) = self.input.lookup.rota_over(self.input.directory, &Role::new(role), home, level, self.input.now)?;
+        self.rota(seat, beside)
+    }
+
+    fn entry(&mut self, draft: &Draft<'_>, picks: &[Pick]) -> Option<PlanEntry> {
         let (dir, lookup, now) = (self.input.directory, self.input.lookup, self.input.now);
+        let (all, ways) = (self.all, self.all.ways.as_slice());
         let first = picks.first()?;
         let way = &ways.get(first.way)?.way;
         let me = first.recipient;
-        let home = dir.posts.get(first.post)?.place.division;
+        let home = all.post(dir, first.post)?.place.division;
         let person = self.number(me)?;
         let mut posts: Vec<PlanPost> = Vec::with_capacity(picks.len());
         let mut superior = None;
         for p in picks {
-            let Some(post) = dir.posts.get(p.post) else { continue };
+            let Some(post) = all.post(dir, p.post) else { continue };
             if posts.iter().rev().take(8).any(|known| known.role == post.role && known.place == post.place) {
                 continue;
             }
             let deputy = if way.answer { post.deputy.filter(|d| *d != me).and_then(|d| self.number(d)) } else { None };
             superior = superior.or(post.superior.filter(|s| *s != me));
+            let seat = || Seat { division: post.place.division, role: post.role.clone() };
+            let rota = if way.answer && post.role.is_desk() && post.place.point.is_none() { self.own_rota(seat()) } else { None };
             posts.push(PlanPost {
                 role: post.role.clone(),
                 title: post.title.clone(),
@@ -214,6 +268,7 @@ impl Writer<'_> {
                 place_name: dir.place_name(&post.place),
                 tier: tier_of(post),
                 deputy,
+                rota,
                 rule: ways.get(p.way).map_or(AnswerRule::Each, |w| w.rule),
                 forwards: self.turns.is_waited_for(post),
                 line: ways.get(p.way).and_then(|w| w.side),
@@ -233,6 +288,7 @@ impl Writer<'_> {
             shift_leader: None,
             others: Vec::new(),
             relay: None,
+            duty: PlanDuty::default(),
             hold_until: held(picks.iter().filter_map(|p| ways.get(p.way)).map(|w| w.way.hold_until)),
             hold_voice_until: held(picks.iter().filter_map(|p| ways.get(p.way)).filter(|w| w.way.answer).map(|w| w.way.hold_voice_until)),
         };
@@ -242,11 +298,17 @@ impl Writer<'_> {
             entry.county_desk = desk(DivisionLevel::County);
             entry.city_desk = desk(DivisionLevel::City);
             entry.shift_leader = lookup.shift_leader(dir, home, me, now).and_then(|d| self.number(d));
+            entry.duty = PlanDuty {
+                township: self.rota_over(Role::DUTY, home, DivisionLevel::Township),
+                county: self.rota_over(Role::DUTY, home, DivisionLevel::County),
+                city: self.rota_over(Role::DUTY, home, DivisionLevel::City),
+                leader: self.rota_over(Role::SHIFT_LEADER, home, DivisionLevel::Township),
+            };
             entry.superior = superior.and_then(|s| self.number(s));
             if way.beside {
                 entry.others = self.beside(me, picks);
             }
-            if let Some(relay) = self.turns.of(self.input, picks, ways) {
+            if let Some(relay) = self.turns.of(self.input, all, picks) {
                 entry.deadline = relay.wait.max(way.hold(now)) + way.own_deadline(now);
                 entry.relay = Some(relay);
             }
@@ -262,7 +324,7 @@ impl Writer<'_> {
     fn beside(&mut self, me: RecipientId, picks: &[Pick]) -> Vec<u16> {
         let (dir, lookup, now) = (self.input.directory, self.input.lookup, self.input.now);
         let mut found: Vec<RecipientId> = Vec::new();
-        for mine in picks.iter().filter_map(|p| dir.posts.get(p.post)) {
+        for mine in picks.iter().filter_map(|p| self.all.post(dir, p.post)) {
             if !matches!(tier_of(mine), Tier::Village | Tier::Point) {
                 continue;
             }

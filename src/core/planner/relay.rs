@@ -40,7 +40,7 @@ impl Turns {
         }
         // From the top down: how long a tier may wait is known when the tier above it is.
         for (tier, _) in ORDER.iter().enumerate() {
-            for (post, way) in relayed(input, &all.picks, &all.ways).filter(|(p, _)| rank(tier_of(p)) == Some(tier)) {
+            for (post, way) in relayed(input, all).filter(|(p, _)| rank(tier_of(p)) == Some(tier)) {
                 let place = post.place.division;
                 let uppers = turns.uppers(tier, place);
                 let wait = turns.wait(&uppers);
@@ -72,14 +72,14 @@ impl Turns {
     }
 
     /// What this person waits for: the post whose turn comes first decides. `None`: called at once.
-    pub fn of(&self, input: &PlanInput<'_>, picks: &[Pick], ways: &[KnownWay]) -> Option<Relay> {
+    pub fn of(&self, input: &PlanInput<'_>, all: &Picks, picks: &[Pick]) -> Option<Relay> {
         if self.over.is_empty() {
             return None;
         }
         let mut uppers = BTreeSet::new();
         let mut wait: Option<Span> = None;
         for pick in picks {
-            let (post, way) = (input.directory.posts.get(pick.post)?, ways.get(pick.way)?);
+            let (post, way) = (all.post(input.directory, pick.post)?, all.ways.get(pick.way)?);
             if !way.way.answer {
                 continue;
             }
@@ -91,7 +91,7 @@ impl Turns {
             wait = Some(wait.map_or(this, |w| w.min(this)));
             uppers.extend(above.into_iter().filter_map(|(tier, d)| Some(relay_record(*ORDER.get(tier)?, d))));
         }
-        let (wait, first) = (wait?, ways.get(picks.first()?.way)?);
+        let (wait, first) = (wait?, all.ways.get(picks.first()?.way)?);
         let hold = first.way.hold(input.now);
         let own = first.way.own_deadline(input.now);
         // Held by the night, the ladder's times count from the morning, whenever his turn came.
@@ -101,6 +101,6 @@ impl Turns {
 }
 
 /// The posts that take part in a relay.
-fn relayed<'a>(input: &'a PlanInput<'_>, picks: &'a [Pick], ways: &'a [KnownWay]) -> impl Iterator<Item = (&'a Post, &'a KnownWay)> {
-    picks.iter().filter_map(|p| Some((input.directory.posts.get(p.post)?, ways.get(p.way).filter(|w| w.relay)?)))
+fn relayed<'a>(input: &'a PlanInput<'_>, all: &'a Picks) -> impl Iterator<Item = (&'a Post, &'a KnownWay)> {
+    all.picks.iter().filter_map(|p| Some((all.post(input.directory, p.post)?, all.ways.get(p.way).filter(|w| w.relay)?)))
 }

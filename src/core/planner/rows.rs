@@ -32,6 +32,8 @@ pub struct Row<'a> {
     pub relay: bool,
     pub supervise: Option<&'a Supervise>,
     pub feedback: Option<&'a Schedule>,
+    /// Points take what lies downstream of them along.
+    pub downstream: bool,
 }
 
 /// How one post is called, night included.
@@ -94,7 +96,7 @@ impl<'a> Row<'a> {
                 side: c.line.as_deref(),
             })
             .collect();
-        Row { lines, relay: rule.relay, supervise: rule.supervise.as_ref(), feedback: rule.feedback.as_ref() }
+        Row { lines, relay: rule.relay, supervise: rule.supervise.as_ref(), feedback: rule.feedback.as_ref(), downstream: rule.downstream }
     }
 
     /// Everybody whose role answers for the hazard, by the strictest means.
@@ -107,7 +109,7 @@ impl<'a> Row<'a> {
             answer: AnswerRule::Each,
             side: None,
         };
-        Row { lines: vec![line], relay: false, supervise: None, feedback: None }
+        Row { lines: vec![line], relay: false, supervise: None, feedback: None, downstream: true }
     }
 }
 

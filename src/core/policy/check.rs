@@ -53,7 +53,8 @@ impl Policy {
             ("sweep", c.sweep),
             ("retry", c.retry),
         ];
-        for (name, span) in named.into_iter().chain(c.lookup.map(|s| ("lookup", s))) {
+        let hedge = c.hedge.map(|s| ("hedge", s));
+        for (name, span) in named.into_iter().chain(c.lookup.map(|s| ("lookup", s))).chain(hedge) {
             positive(&root("clocks").key(name), span, out);
         }
         if c.lookup.is_sorted_by(|a, b| a < b) {

@@ -6,6 +6,7 @@ use crate::core::{
     directory::{Role, Tier},
     division::DivisionLevel,
     hazard::{HazardClass, HazardCode, Level},
+    role::RoleWords,
     time::{Span, Time},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -153,6 +154,9 @@ pub struct Rule {
     pub relay: bool,
     #[serde(default)]
     pub supervise: Option<Supervise>,
+    /// A point's warning also calls what the directory says lies downstream of it.
+    #[serde(default)]
+    pub downstream: bool,
     /// The first line that fits a post is the one it is called by.
     #[serde(default)]
     pub calls: Vec<Call>,
@@ -306,6 +310,15 @@ impl Policy {
         self.roles.iter().find(|(key, r)| key.as_str() == word || r.names.iter().any(|n| n == word)).map(|(key, _)| Role(key.clone()))
     }
 
+    /// The words by which sheets call roles: those that are shipped, and this policy's own.
+    pub fn role_words(&self) -> RoleWords {
+        let mut words = RoleWords::default();
+        for (key, role) in &self.roles {
+            words.add(key, role.names.iter().map(String::as_str));
+        }
+        words
+    }
+
     /// The Chinese name of a role, else its key.
     pub fn role_name<'a>(&'a self, role: &'a Role) -> &'a str {
         self.roles.get(&role.0).and_then(|r| r.names.first()).map_or(role.0.as_str(), String::as_str)
@@ -348,7 +361,7 @@ impl Policy {
         [&mut c.claim_lapses, &mut c.gather, &mut c.call_timeout, &mut c.voice_unknown, &mut c.sweep, &mut c.retry]
             .into_iter()
             .for_each(scale);
-        c.lookup.iter_mut().for_each(scale);
+        c.lookup.iter_mut().chain(&mut c.hedge).for_each(scale);
         p
     }
 }

@@ -15,15 +15,21 @@ use super::{
 };
 use crate::{
     core::{
-        directory::{Directory, Post},
+        directory::{Directory, Recipient},
         directory_diff::DirectoryDiff,
         division::Division,
         ids::RecipientId,
     },
+    engine::directory::Author,
     ingest::sheet::{self, ImportMode, ImportOptions, SheetFault},
 };
-use axum::{Json, extract::State, http::HeaderMap};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 #[derive(Deserialize)]
@@ -65,7 +71,34 @@ pub async fn recipients(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneQuery {
-    reveal: Option<bool>,
+    pub(super) reveal: Option<bool>,
+}
+
+/// A view with the tag of what it shows, for `If-Match`.
+pub(super) type Tagged<T> = ([(HeaderName, HeaderValue); 1], Json<T>);
+
+/// The tag of a stored thing: changes when the thing does.
+pub(super) fn tag<T: Serialize>(thing: &T) -> String {
+    let digest = Sha256::digest(serde_json::to_vec(thing).unwrap_or_default());
+    let hex: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+pub(super) fn tagged<T: Serialize, V>(thing: &T, view: V) -> Tagged<V> {
+    // Hex in quotes is always a header's value.
+    let value = HeaderValue::from_str(&tag(thing)).unwrap_or(HeaderValue::from_static("\"\""));
+    ([(header::ETAG, value)], Json(view))
+}
+
+/// The person, if this caller may see him: somebody bound to a division sees who holds a post or stands in a rota there.
+pub(super) fn seen<'a>(caller: &Caller, directory: &'a Directory, id: RecipientId) -> Result<&'a Recipient, Problem> {
+    let there = || {
+        let posts = directory.posts.iter().filter(|p| p.recipient == id).map(|p| p.place.division);
+        let shifts = directory.rotas.iter().filter(|(_, all)| all.iter().any(|s| s.recipient == id)).map(|(seat, _)| seat.division);
+        posts.chain(shifts).any(|d| caller.sees(d))
+    };
+    let seen = caller.bound_to().is_none() || there();
+    directory.recipients.get(&id).filter(|_| seen).ok_or_else(|| Problem::not_found(format!("recipient {id} is not known")))
 }
 
 /// `GET /api/v1/recipients/{id}`
@@ -74,17 +107,12 @@ pub async fn recipient(
     caller: Caller,
     Path(text): Path<String>,
     Query(q): Query<OneQuery>,
-) -> Result<Json<RecipientView>, Problem> {
+) -> Result<Tagged<RecipientView>, Problem> {
     let id: RecipientId = id(&text)?;
     let directory = app.engine.directory();
-    let posts: Vec<&Post> = directory.posts.iter().filter(|p| p.recipient == id).collect();
-    let seen = caller.bound_to().is_none() || posts.iter().any(|p| caller.sees(p.place.division));
-    let person =
-        directory.recipients.get(&id).filter(|_| seen).ok_or_else(|| Problem::not_found(format!("recipient {id} is not known")))?;
+    let person = seen(&caller, &directory, id)?;
     let phones = app.phones(&caller, q.reveal, &format!("recipient {id}")).await?;
-    let mut shown = view::directory::recipient(person, phones);
-    shown.posts = Some(posts.into_iter().map(|p| view::directory::post(&directory, p)).collect());
-    Ok(Json(shown))
+    Ok(tagged(person, view::directory::person(&directory, person, phones)))
 }
 
 #[derive(Deserialize)]
@@ -118,7 +146,7 @@ pub async fn posts(State(app): State<App>, caller: Caller, Query(q): Query<Posts
     Ok(Json(Page { items: page.into_iter().map(|(_, p)| view::directory::post(&directory, p)).collect(), next_cursor }))
 }
 
-fn read_cursor(text: &str, version: u64) -> Result<usize, Problem> {
+pub(super) fn read_cursor(text: &str, version: u64) -> Result<usize, Problem> {
     let bad = || Problem::malformed("cursor: not one of ours");
     let (of, n) = text.split_once('.').ok_or_else(bad)?;
     let (of, n): (u64, usize) = (of.parse().map_err(|_| bad())?, n.parse().map_err(|_| bad())?);
@@ -131,11 +159,13 @@ pub struct ImportQuery {
     dry_run: Option<bool>,
     mode: Option<Mode>,
     allow_uncovered: Option<bool>,
+    allow_shrink: Option<bool>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
+    #[serde(alias = "merge")]
     Upsert,
     Replace,
 }
@@ -178,7 +208,10 @@ pub async fn import(
         },
         within: caller.bound_to(),
         allow_uncovered: q.allow_uncovered == Some(true),
+        allow_shrink: q.allow_shrink == Some(true),
+        roles: app.engine.policy().role_words(),
     };
+    app.engine.follow_directory().await?;
     let current = app.engine.directory();
     let version = current.version;
     // A large sheet takes a while: not on the threads that answer people.
@@ -192,10 +225,13 @@ pub async fn import(
     if dry_run {
         return Ok(Json(report));
     }
-    let Some(directory) = result.directory else { return Err(refused(&report.faults)) };
+    let Some(directory) = result.directory else { return Err(refused(&report)) };
     let raised = directory.version;
-    if !report.diff.is_empty() && !app.engine.replace_directory(version, directory).await? {
-        return Err(Problem::conflict("the directory was changed meanwhile; look at the changes anew with dry_run=true"));
+    if !report.diff.is_empty() {
+        let author = Author { by: caller.name(), how: "import" };
+        if !app.engine.change_directory(version, directory, author, &format!("导入：{}", report.summary)).await? {
+            return Err(Problem::conflict("the directory was changed meanwhile; look at the changes anew with dry_run=true"));
+        }
     }
     tracing::info!(target: "jiaoying::audit", by = caller.name(), summary = report.summary, "directory imported");
     report.applied = true;
@@ -206,14 +242,13 @@ pub async fn import(
 /// How many faults are told at once.
 const TOLD: usize = 200;
 
-fn refused(faults: &[SheetFault]) -> Problem {
-    let fatal = faults.iter().filter(|f| f.fatal);
-    let told: Vec<_> =
-        fatal.take(TOLD).map(|f| fault(&format!("{}!{}", f.sheet, f.cell), format!("{}：{}", f.column, f.message))).collect();
-    if told.is_empty() {
-        return Problem::conflict(
-            "places would be left without anybody to call; see them with dry_run=true, then confirm with allow_uncovered=true",
-        );
+fn refused(report: &ImportReport) -> Problem {
+    let fatal = || report.faults.iter().filter(|f| f.fatal);
+    let told = fatal().take(TOLD).map(|f| fault(&format!("{}!{}", f.sheet, f.cell), format!("{}：{}", f.column, f.message))).collect();
+    if report.diff.is_empty() {
+        return Problem::invalid(told);
     }
-    Problem::invalid(told)
+    // Every cell can be read; what it would take away, only a word can allow.
+    let first = fatal().next().map(|f| f.message.clone()).unwrap_or_default();
+    Problem { errors: told, ..Problem::conflict(format!("{first}; see the changes with dry_run=true")) }
 }

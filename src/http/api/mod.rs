@@ -2,10 +2,13 @@
 
 pub mod callouts;
 pub mod directory;
+pub mod directory_edit;
+pub mod directory_read;
 pub mod drills;
 pub mod feedback;
 pub mod policy;
 pub mod post;
+pub mod providers;
 pub mod readiness;
 pub mod tasks;
 pub mod warnings;

@@ -107,6 +107,10 @@ pub struct AttemptView {
     pub finished_at: Option<String>,
     pub outcome: Option<String>,
     pub provider_message_id: Option<String>,
+    /// The attempt of unknown fate that it repeats.
+    pub repeats: Option<AttemptId>,
+    /// The attempt it goes beside, because its provider said nothing more of it.
+    pub hedges: Option<AttemptId>,
 }
 
 /// A callout as lists show it: without attempts and timeline.
@@ -203,6 +207,8 @@ fn attempt(c: &Callout, i: usize, a: &Attempt) -> AttemptView {
         finished_at: a.finished.map(at),
         outcome: a.outcome.clone(),
         provider_message_id: a.provider_id.clone(),
+        repeats: a.repeats.map(|n| AttemptId { callout: c.id, n }),
+        hedges: a.hedges.map(|n| AttemptId { callout: c.id, n }),
     }
 }
 

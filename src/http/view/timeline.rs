@@ -4,7 +4,7 @@
 use super::{at, callout::channel_zh, callout::relation_zh};
 use crate::{
     core::callout::{
-        entry::Entry,
+        entry::{Entry, HedgeWay},
         state::{AskKind, AttemptState},
     },
     engine::CalloutParts,
@@ -109,8 +109,17 @@ fn tell(parts: &CalloutParts, entry: &Entry) -> Option<(String, Option<String>)>
         }
         Entry::CallsSet { .. } | Entry::LookedUp { .. } | Entry::EndTold { .. } | Entry::Recalled { .. } => None,
         Entry::GivenUp { n, why } => plain(format!("{}结果不明，不再等待：{why}", attempt(*n))),
-        Entry::Queued { contact, channel, kind, .. } => {
-            plain(format!("{}：向{}发{}", kind_zh(*kind), name_of(parts, *contact), channel_zh(channel.as_str())))
+        Entry::Queued { contact, channel, kind, hedges, .. } => {
+            let beside = hedges.map(|n| format!("（补发第{n}条）")).unwrap_or_default();
+            plain(format!("{}：向{}发{}{beside}", kind_zh(*kind), name_of(parts, *contact), channel_zh(channel.as_str())))
+        }
+        Entry::Hedged { n, way } => {
+            let what = match way {
+                HedgeWay::Provider => "经另一通道补发",
+                HedgeWay::Voice => "立即改打电话",
+                HedgeWay::None => "没有其他通道",
+            };
+            plain(format!("{}迟迟没有回执，{what}", attempt(*n)))
         }
         Entry::Sending { n, provider, .. } => plain(format!("{}经 {provider} 发出", attempt(*n))),
         Entry::Deferred { n, until, why } => plain(format!("{}推迟到 {}：{why}", attempt(*n), super::zh(*until))),

@@ -49,9 +49,12 @@ pub fn is_blank(text: &str) -> bool {
     )
 }
 
-/// A spreadsheet's error value.
+/// Stands for a formula whose result the file does not have.
+pub const NOT_COMPUTED: &str = "#公式未计算";
+
+/// A spreadsheet's error value, or [`NOT_COMPUTED`].
 pub fn is_formula_error(text: &str) -> bool {
-    matches!(text, "#N/A" | "#REF!" | "#VALUE!" | "#NAME?" | "#DIV/0!" | "#NULL!" | "#NUM!" | "#DATA!" | "#GETTING_DATA")
+    matches!(text, NOT_COMPUTED | "#N/A" | "#REF!" | "#VALUE!" | "#NAME?" | "#DIV/0!" | "#NULL!" | "#NUM!" | "#DATA!" | "#GETTING_DATA")
 }
 
 /// Words of a list cell: `防汛、山洪`, `防汛/山洪`, `防汛；山洪`.

@@ -3,12 +3,15 @@
 //! An import is an upsert by identity: people and posts of the file are added or updated, nobody
 //! else is touched, and a blank cell erases nothing (but a person's numbers are one field: where the
 //! file gives any, they are the new ones). With [`ImportMode::Replace`] the file is the truth for
-//! its area: posts it does not have end, and people left without post or mention go.
+//! its area, in each form that it holds: posts it does not have end, people left without post or mention go, points without
+//! anybody go. A duty rota is always the truth for its seats, from its first shift to its last.
 
 use super::{
-    Column, SheetFault,
+    Column, Form, SheetFault, duty,
     mentions::{self, Mentioned, Target},
     people::{self, People},
+    places::Places,
+    points,
     rows::{SheetRow, SheetRows},
 };
 use crate::core::{
@@ -18,6 +21,7 @@ use crate::core::{
     division::Division,
     ids::RecipientId,
     phone::Phone,
+    role::RoleWords,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -40,7 +44,17 @@ pub struct ImportOptions {
     pub within: Option<Division>,
     /// `Replace` may leave places without anybody to call.
     pub allow_uncovered: bool,
+    /// `Replace` may remove more than [`MOST_GONE`] percent of the area's people.
+    pub allow_shrink: bool,
+    /// What sheets call the roles.
+    pub roles: RoleWords,
 }
+
+/// A replacing sheet that removes more people than this, in percent of those in its area (and more than [`FEW`]), is more
+/// likely half a sheet than the truth.
+pub const MOST_GONE: usize = 20;
+/// See [`MOST_GONE`].
+pub const FEW: usize = 5;
 
 /// What became of an import.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,40 +84,81 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
             faults.push(rows.fault(row, Column::Division, message, true));
         }
     }
+    for row in &rows.points {
+        if let Some(area) = options.within.filter(|area| !area.contains(row.division)) {
+            let message = format!("点位 {} 在区划 {}，不在本次导入的范围 {area} 内；请移出此行", row.code, row.division);
+            faults.push(rows.fault_at(row.at, Column::Division, message, true));
+        }
+    }
+    for row in &rows.duty {
+        if let Some(area) = options.within.filter(|area| !area.contains(row.seat.division)) {
+            faults.push(duty::fault(row, format!("值班表的区划 {} 不在本次导入的范围 {area} 内；请移出", row.seat.division), true));
+        }
+    }
     if faults.iter().any(|f| f.fatal) {
         return ImportResult::refused(in_order(&rows, faults));
     }
+    // A file without persons says nothing about persons.
+    let of_people = if rows.has(Form::People) { options.mode } else { ImportMode::Upsert };
+    let persons = ImportOptions { mode: of_people, ..options.clone() };
     let index = DirectoryIndex::new(current.clone());
     let mut people = people::group(&rows, &index);
     let mentioned = mentions::resolve(&rows, &mut people, &index, &mut faults);
     shared_numbers(&rows, &people, &index, &mut faults);
 
-    let mut new = Directory { version: current.version, divisions: divisions.clone(), ..Directory::default() };
-    let ids = recipients(current, &people, options, &mut new);
-    new.points = points(current, &rows, &mut faults);
-    let posts = posts(current, &rows, &people, &mentioned, &ids, options, &new.points, &mut faults);
+    let mut new = Directory {
+        version: current.version,
+        divisions: divisions.clone(),
+        rotas: current.rotas.clone(),
+        change: current.change,
+        ..Directory::default()
+    };
+    let ids = recipients(current, &people, &persons, &mut new);
+    new.points = points::merge(current, &rows, &Places::new(divisions), options.mode, &mut faults);
+    let posts = posts(current, &rows, &people, &mentioned, &ids, &persons, &new.points, &mut faults);
     new.posts = posts.into_values().collect();
     new.sort_posts();
-    drop_the_unneeded(current, &people, &ids, options, &mut new);
+    duty::merge(&rows, &mut new, &mut faults);
+    if faults.iter().any(|f| f.fatal) {
+        return ImportResult::refused(in_order(&rows, faults));
+    }
+    drop_the_unneeded(current, &people, &ids, &persons, &mut new);
+    if options.mode == ImportMode::Replace {
+        points::drop_the_unneeded(&rows, options.within, &mut new);
+    }
     unused_duty_phones(&rows, &new, &mut faults);
 
     let changes = diff(current, &new);
     if !changes.is_empty() {
         new.version = current.version.saturating_add(1);
     }
-    if options.mode == ImportMode::Replace && !options.allow_uncovered && !changes.uncovered.is_empty() {
-        let some: Vec<String> = changes.uncovered.iter().take(10).map(|p| format!("{}（{p}）", current.place_name(p))).collect();
-        let message = format!(
-            "替换后有 {} 处地点将没有任何责任人：{}{}；请补上这些地点的责任人，或确认允许后重新导入",
-            changes.uncovered.len(),
-            some.join("、"),
-            if changes.uncovered.len() > some.len() { " 等" } else { "" }
-        );
+    if options.mode == ImportMode::Replace
+        && let Some(message) = too_much(current, &changes, options)
+    {
         let file = rows.sheets.first().map(|s| s.name.clone()).unwrap_or_default();
         faults.push(SheetFault::file(&file, message));
         return ImportResult { directory: None, diff: changes, faults: in_order(&rows, faults) };
     }
     ImportResult { directory: Some(new), diff: changes, faults: in_order(&rows, faults) }
+}
+
+/// What a replacing import would take away without having been told to.
+fn too_much(current: &Directory, changes: &DirectoryDiff, options: &ImportOptions) -> Option<String> {
+    if !options.allow_uncovered && !changes.uncovered.is_empty() {
+        let some: Vec<String> = changes.uncovered.iter().take(10).map(|p| format!("{}（{p}）", current.place_name(p))).collect();
+        return Some(format!(
+            "替换后有 {} 处地点将没有任何责任人：{}{}；请补上这些地点的责任人，或确认允许（allow_uncovered）后重新导入",
+            changes.uncovered.len(),
+            some.join("、"),
+            if changes.uncovered.len() > some.len() { " 等" } else { "" }
+        ));
+    }
+    let inside = |p: &&Post| options.within.is_none_or(|area| area.contains(p.place.division));
+    let before: BTreeSet<RecipientId> = current.posts.iter().filter(inside).map(|p| p.recipient).collect();
+    let (gone, all) = (changes.gone.len(), before.len());
+    (!options.allow_shrink && gone > FEW && gone * 100 > all * MOST_GONE).then(|| {
+        format!("替换后将移除 {gone} 人，超过本区域 {all} 人的 {MOST_GONE}%；请检查表是否完整，或确认允许（allow_shrink）后重新导入")
+    })
 }
 
 /// By sheet, then row, then column, as a clerk works through them; faults of the file first.
@@ -149,49 +204,6 @@ fn recipients(current: &Directory, people: &People, options: &ImportOptions, new
     ids
 }
 
-/// The points in force, with what the rows say of them. A point's division is the deepest that its
-/// rows agree on: the village's patrol and the township's head answer for the same reservoir.
-fn points(current: &Directory, rows: &SheetRows, faults: &mut Vec<SheetFault>) -> BTreeMap<String, Point> {
-    let mut points = current.points.clone();
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    for row in &rows.rows {
-        let Some(object) = &row.object else { continue };
-        let general = |r: &&Role| matches!(r.0.as_str(), "contract" | "party_government" | "grid" | "department") || r.is_desk();
-        let special = row.roles.iter().find(|r| !general(r));
-        let kind = special.or(row.roles.first()).map(|r| r.0.clone()).unwrap_or_default();
-        let first = seen.insert(object.code.clone());
-        let point = points.entry(object.code.clone()).or_insert_with(|| Point {
-            code: object.code.clone(),
-            name: object.name.clone(),
-            kind: kind.clone(),
-            division: row.division,
-            position: None,
-        });
-        if !object.name.is_empty() && object.name != point.name {
-            if !first {
-                let message = format!("责任对象 {} 在前面的行里叫“{}”；已按“{}”登记", object.code, point.name, object.name);
-                faults.push(rows.fault(row, Column::ObjectName, message, false));
-            }
-            point.name.clone_from(&object.name);
-        }
-        if point.name.is_empty() {
-            point.name.clone_from(&object.code);
-        }
-        if first && special.is_some() {
-            point.kind = kind;
-        }
-        point.position = object.position.or(point.position);
-        if (first && !row.division.contains(point.division)) || point.division.contains(row.division) {
-            point.division = row.division;
-        } else if !row.division.contains(point.division) {
-            let message =
-                format!("责任对象 {} 在前面的行里属于 {}，与本行 {} 不同；已按前者登记", object.code, point.division, row.division);
-            faults.push(rows.fault(row, Column::Division, message, false));
-        }
-    }
-    points
-}
-
 #[allow(clippy::too_many_arguments)] // one step of `merge`, which owns all of these
 fn posts(
     current: &Directory,
@@ -232,32 +244,13 @@ fn posts(
                 let message = format!("与第 {number} 行重复（同一人、同一责任、同一地点），已合并");
                 faults.push(rows.fault(row, Column::Name, message, false));
             }
-            let post = posts.entry(key).or_insert_with(|| blank_post(recipient, role, &place));
+            let post = posts.entry(key).or_insert_with(|| Post::new(recipient, role.clone(), Tier::Village, place.clone()));
             write(post, row, again.is_some());
             post.deputy = deputy.or(post.deputy);
             post.superior = superior.or(post.superior);
         }
     }
     posts
-}
-
-fn blank_post(recipient: RecipientId, role: &Role, place: &Place) -> Post {
-    Post {
-        recipient,
-        role: role.clone(),
-        title: String::new(),
-        tier: Tier::Village,
-        place: place.clone(),
-        deputy: None,
-        superior: None,
-        valid_from: None,
-        valid_to: None,
-        households: 0,
-        people: 0,
-        route: String::new(),
-        shelter: String::new(),
-        note: String::new(),
-    }
 }
 
 /// Writes a row's fields into its post; a blank cell leaves what is there.
@@ -294,11 +287,14 @@ fn drop_the_unneeded(current: &Directory, people: &People, ids: &[RecipientId], 
     let (held_before, mentioned_before) = (held(current), mentioned(current));
     let mut needed = held(new);
     needed.extend(mentioned(new));
+    needed.extend(new.rotas.people());
+    let on_duty_before: BTreeSet<RecipientId> = current.rotas.people().collect();
     needed.extend(people.persons.iter().zip(ids).filter(|(p, _)| !p.rows.is_empty()).map(|(_, id)| *id));
     new.recipients.retain(|id, _| {
+        let only_named = mentioned_before.contains(id) || on_duty_before.contains(id);
         let fell_out = match options.mode {
-            ImportMode::Upsert => mentioned_before.contains(id) && !held_before.contains(id),
-            ImportMode::Replace => mentioned_before.contains(id) || held_before.contains(id),
+            ImportMode::Upsert => only_named && !held_before.contains(id),
+            ImportMode::Replace => only_named || held_before.contains(id),
         };
         needed.contains(id) || (current.recipients.contains_key(id) && !fell_out)
     });

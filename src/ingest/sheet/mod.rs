@@ -1,9 +1,10 @@
-//! Sheets of responsible persons (责任人名册): the bytes of a CSV or XLSX file as offices write them →
+//! Sheets of responsible persons (责任人名册), of points (点位) and of duty rotas (值班表): the bytes of a CSV or XLSX file as offices write them →
 //! rows → a new directory, or the list of cells that must be corrected first.
 //!
 //! The way through: [`read_sheet`] (bytes → cells under known columns, `csv`, `xlsx`, `table`),
-//! [`read_rows`] (cells → one typed row per person × post × object, `rows`), [`merge`] (rows →
-//! people, matched with those already known, `people`, `merge`). [`sheet_csv`] writes the same form.
+//! [`read_rows`] (cells → one typed row per person × post × object, `rows`; per point, `points`; per person × shift, `rota`),
+//! [`merge`] (rows → people, matched with those already known, `people`, `merge`, `duty`). [`sheet_csv`] and [`workbook`] write the
+//! same forms.
 //!
 //! Two kinds of faults: what is written but cannot be understood is *fatal*, and nothing of the
 //! file is applied; what is missing or odd but usable is a finding beside the applied import.
@@ -11,20 +12,23 @@
 mod cell;
 mod columns;
 mod csv;
+mod duty;
 mod mentions;
 mod merge;
 mod people;
 mod places;
+mod points;
+mod rota;
 mod rows;
 mod table;
 mod write;
 mod xlsx;
 
-pub use columns::{COLUMNS, Column};
-pub use merge::{ImportMode, ImportOptions, ImportResult, merge};
+pub use columns::{COLUMNS, Column, Form};
+pub use merge::{FEW, ImportMode, ImportOptions, ImportResult, MOST_GONE, merge};
 pub use rows::{Mention, Object, SheetRow, SheetRows, read_rows};
 pub use table::{Row, Sheet, Table};
-pub use write::sheet_csv;
+pub use write::{form_csv, sheet_csv, workbook};
 
 use crate::core::{
     directory::{Directory, DivisionName},
@@ -110,7 +114,7 @@ pub fn import(
     options: &ImportOptions,
 ) -> ImportResult {
     match read_sheet(filename, bytes) {
-        Ok(table) => merge(current, read_rows(&table, divisions), divisions, options),
+        Ok(table) => merge(current, read_rows(filename, &table, divisions, &options.roles), divisions, options),
         Err(faults) => ImportResult::refused(faults),
     }
 }

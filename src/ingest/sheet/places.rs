@@ -153,6 +153,43 @@ impl<'a> Places<'a> {
         one(self.find(Some(township), &names.village), &names.village)
     }
 
+    /// What a name means to somebody at `near`: a village of the township, a township of the county, a village anywhere in the
+    /// county; all of the first of these that there are.
+    pub fn below(&self, near: Division, name: &str) -> Vec<Division> {
+        let (township, county) = (near.at(DivisionLevel::Township), near.at(DivisionLevel::County));
+        let mut found = township.map(|t| self.find(Some(t), name)).unwrap_or_default();
+        if found.is_empty() {
+            found = county.map(|c| self.find(Some(c), name)).unwrap_or_default();
+        }
+        if let (true, Some(county)) = (found.is_empty(), county) {
+            let (from, to) = county.range();
+            let towns = self.list.range(Division(from)..Division(to)).map(|(d, _)| *d).filter(|d| d.level() == DivisionLevel::Township);
+            found = towns.flat_map(|t| self.find(Some(t), name)).collect();
+        }
+        found
+    }
+
+    /// The one township, else county, else city whose name stands in a text such as `沁水县龙港镇人民政府值班表`.
+    pub fn named_in(&self, text: &str) -> Option<Division> {
+        let named = |level: DivisionLevel, within: Option<Division>| -> Vec<Division> {
+            let inside = self.list.values().filter(|d| d.code.level() == level && within.is_none_or(|w| w.contains(d.code)));
+            let all: Vec<(usize, Division)> = inside
+                .filter_map(|d| {
+                    forms(d.code, &d.name).iter().filter(|f| text.contains(f.as_str())).map(|f| f.len()).max().map(|n| (n, d.code))
+                })
+                .collect();
+            // 中村镇 also holds 中村: the longest name is the one that was written.
+            let longest = all.iter().map(|(n, _)| *n).max();
+            all.into_iter().filter(|(n, _)| Some(*n) == longest).map(|(_, d)| d).collect()
+        };
+        let one = |found: Vec<Division>| match found.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        };
+        let county = one(named(DivisionLevel::County, None));
+        one(named(DivisionLevel::Township, county)).or(county).or_else(|| one(named(DivisionLevel::City, None)))
+    }
+
     /// What to say of a code that the list does not have.
     pub fn unknown(&self, code: Division) -> String {
         let nearest = std::iter::successors(code.parent(), |d| d.parent()).find(|d| self.knows(*d));

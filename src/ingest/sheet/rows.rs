@@ -1,15 +1,18 @@
 //! Cells → one typed row per person × post × object. Says by cell what cannot be read.
 
 use super::{
-    Column, SheetFault,
+    Column, Form, SheetFault,
     cell::{self, BadPhone},
     places::{Names, Places},
+    points::{self, PointRow},
+    rota::{self, DutyRow},
     table::{Row, Sheet, Table},
 };
 use crate::core::{
     directory::{DivisionName, Role, Tier},
     division::{Division, DivisionLevel},
     phone::Phone,
+    role::RoleWords,
     time::Time,
 };
 use std::collections::BTreeMap;
@@ -69,56 +72,119 @@ pub struct SheetRows {
     /// The sheets without their cells: names and columns, for addresses.
     pub sheets: Vec<Sheet>,
     pub rows: Vec<SheetRow>,
+    pub points: Vec<PointRow>,
+    pub duty: Vec<DutyRow>,
     pub faults: Vec<SheetFault>,
 }
 impl SheetRows {
     /// The fault of a row's column.
     pub fn fault(&self, row: &SheetRow, column: Column, message: impl Into<String>, fatal: bool) -> SheetFault {
-        let sheet = self.sheets.get(row.sheet);
+        self.fault_at((row.sheet, row.number), column, message, fatal)
+    }
+    /// The fault of a column in a row, by (sheet, row number).
+    pub(super) fn fault_at(&self, (sheet, number): (usize, u32), column: Column, message: impl Into<String>, fatal: bool) -> SheetFault {
+        let sheet = self.sheets.get(sheet);
         SheetFault {
             sheet: sheet.map(|s| s.name.clone()).unwrap_or_default(),
-            cell: sheet.map(|s| s.cell(row.number, column)).unwrap_or_default(),
-            column: column.title().into(),
+            cell: sheet.map(|s| s.cell(number, column)).unwrap_or_default(),
+            column: sheet.map_or_else(|| column.title(), |s| column.title_in(s.form)).into(),
             message: message.into(),
             fatal,
         }
     }
+    /// Whether a sheet of this form is in the file.
+    pub fn has(&self, form: Form) -> bool {
+        self.sheets.iter().any(|s| s.form == form)
+    }
 }
 
-/// Reads all rows of a table against the list of divisions in force.
-pub fn read_rows(table: &Table, divisions: &BTreeMap<Division, DivisionName>) -> SheetRows {
+/// Reads all rows of a table against the list of divisions in force. `file` is the file's name: a rota may say whose it is
+/// nowhere else.
+pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, DivisionName>, words: &RoleWords) -> SheetRows {
     let places = Places::new(divisions);
     let mut out = SheetRows { faults: table.findings.clone(), ..SheetRows::default() };
     for (index, sheet) in table.sheets.iter().enumerate() {
         let mut carried = Names::default();
+        let mut duty = rota::Carried::new(file, sheet, &places);
         for row in &sheet.rows {
-            let mut reader = Reader { sheet, row, places: &places, faults: &mut out.faults };
-            if let Some(read) = reader.read(index, &mut carried) {
-                out.rows.push(read);
+            let mut reader = Reader { sheet, row, places: &places, words, faults: &mut out.faults };
+            if reader.is_footer() {
+                continue;
+            }
+            match sheet.form {
+                Form::People => out.rows.extend(reader.read(index, &mut carried)),
+                Form::Points => out.points.extend(points::read(&mut reader, index, &mut carried)),
+                Form::Rotas => rota::read(&mut reader, index, &mut duty, &mut out.duty),
             }
         }
         out.sheets.push(Sheet { rows: Vec::new(), ..sheet.clone() });
     }
-    if out.rows.is_empty() && !out.faults.iter().any(|f| f.fatal) {
+    if out.rows.is_empty() && out.points.is_empty() && out.duty.is_empty() && !out.faults.iter().any(|f| f.fatal) {
         let name = out.sheets.first().map(|s| s.name.clone()).unwrap_or_default();
-        out.faults.push(SheetFault::file(&name, "表头下面没有任何责任人；请检查文件"));
+        out.faults.push(SheetFault::file(&name, "表头下面没有任何责任人、点位或值班安排；请检查文件"));
     }
     out
 }
 
-struct Reader<'a> {
-    sheet: &'a Sheet,
-    row: &'a Row,
-    places: &'a Places<'a>,
-    faults: &'a mut Vec<SheetFault>,
+/// What ends a clerk's table: sums, signatures, remarks.
+const FOOTERS: &[&str] = &[
+    "合计",
+    "总计",
+    "小计",
+    "共计",
+    "填表人",
+    "制表人",
+    "审核人",
+    "审批人",
+    "填报人",
+    "填报单位",
+    "负责人签字",
+    "单位负责人",
+    "说明",
+    "注",
+    "备注",
+];
+
+/// One row being read.
+pub(super) struct Reader<'a> {
+    pub sheet: &'a Sheet,
+    pub row: &'a Row,
+    pub places: &'a Places<'a>,
+    pub words: &'a RoleWords,
+    pub faults: &'a mut Vec<SheetFault>,
 }
 
 impl Reader<'_> {
-    fn say(&mut self, column: Column, message: impl Into<String>, fatal: bool) {
+    /// A sum or a signature below the table, told as skipped: `合计`, `填表人：郑七`. Never a row that has what its form needs most.
+    fn is_footer(&mut self) -> bool {
+        let needed = match self.sheet.form {
+            Form::People => Column::Role,
+            Form::Points => Column::ObjectCode,
+            Form::Rotas => Column::Date,
+        };
+        let needed = self.sheet.text(self.row, needed);
+        let first = self.row.cells.iter().find(|t| !t.is_empty()).map(|t| cell::word(t)).unwrap_or_default();
+        let begins = |text: &str| {
+            let head = text.split([':', '：', '.', '、']).next().unwrap_or(text);
+            FOOTERS.contains(&head)
+        };
+        let footer = begins(&first) && (needed.is_empty() || begins(&cell::word(needed)));
+        if footer {
+            let at = match self.sheet.form {
+                Form::People => Column::Name,
+                Form::Points => Column::ObjectCode,
+                Form::Rotas => Column::Date,
+            };
+            self.say(at, format!("“{}”是表尾，已跳过", first.chars().take(20).collect::<String>()), false);
+        }
+        footer
+    }
+
+    pub(super) fn say(&mut self, column: Column, message: impl Into<String>, fatal: bool) {
         self.faults.push(SheetFault {
             sheet: self.sheet.name.clone(),
             cell: self.sheet.cell(self.row.number, column),
-            column: column.title().into(),
+            column: column.title_in(self.sheet.form).into(),
             message: message.into(),
             fatal,
         });
@@ -126,15 +192,14 @@ impl Reader<'_> {
 
     /// Whether something was said of this column since the list of faults was `since` long.
     fn said(&self, since: usize, column: Column) -> bool {
-        self.faults.iter().skip(since).any(|f| f.column == column.title())
+        self.faults.iter().skip(since).any(|f| f.column == column.title_in(self.sheet.form))
     }
 
     /// A cell's text on one line; a spreadsheet's error value is a fault.
-    fn text(&mut self, column: Column) -> String {
+    pub(super) fn text(&mut self, column: Column) -> String {
         let text = self.sheet.text(self.row, column);
         if cell::is_formula_error(text) {
-            let message = format!("单元格是公式错误 {text}；请改为实际内容");
-            self.say(column, message, true);
+            self.say(column, formula_fault(text), true);
             return String::new();
         }
         let text = cell::line(text);
@@ -144,7 +209,7 @@ impl Reader<'_> {
     fn read(&mut self, index: usize, carried: &mut Names) -> Option<SheetRow> {
         let faults_before = self.faults.len();
         let mut name = cell::person_name(&self.text(Column::Name));
-        if Column::from_title(&name) == Some(Column::Name) {
+        if Column::from_title(Form::People, &name) == Some(Column::Name) {
             return None; // the header again, at the top of a printed page
         }
         let role_text = self.text(Column::Role);
@@ -153,7 +218,7 @@ impl Reader<'_> {
             self.say(Column::Name, "此行没有姓名、责任类别和手机，已跳过", false);
             return None;
         }
-        let roles = self.roles(&role_text);
+        let (roles, title_word) = self.roles(&role_text);
         let object = self.object();
         let (division, tier) = self.place(carried, &roles, object.is_some());
         let is_desk = roles.iter().any(|r| r.0 == Role::DUTY);
@@ -199,7 +264,8 @@ impl Reader<'_> {
             serial: cell::word(&self.text(Column::Serial)),
             division,
             name,
-            title: self.text(Column::Title),
+            // 水库巡查责任人 under 责任类别 says what the post is, where 职务 does not.
+            title: Some(self.text(Column::Title)).filter(|t| !t.is_empty()).unwrap_or(title_word),
             roles,
             tier,
             object,
@@ -221,36 +287,48 @@ impl Reader<'_> {
         clean.then_some(row)
     }
 
-    fn roles(&mut self, text: &str) -> Vec<Role> {
+    /// The roles of a cell, and the word that says more than its role's name.
+    fn roles(&mut self, text: &str) -> (Vec<Role>, String) {
         let mut roles: Vec<Role> = Vec::new();
+        let mut title = String::new();
         let words = cell::list(text);
         if words.is_empty() {
-            self.say(Column::Role, format!("没有责任类别；请填写其中之一：{}", Role::known_words()), true);
+            self.say(Column::Role, format!("没有责任类别；请填写其中之一：{}", self.words.known()), true);
         }
         for word in words {
-            match Role::from_word(&word) {
-                Some(role) if !roles.contains(&role) => roles.push(role),
+            match self.words.role(&word) {
+                Some(role) if !roles.contains(&role) => {
+                    if title.is_empty() && self.words.is_title(&word, &role) {
+                        title.clone_from(&word);
+                    }
+                    roles.push(role);
+                }
                 Some(_) => {}
-                None => self.say(Column::Role, format!("不认识的责任类别“{word}”；请改为其中之一：{}", Role::known_words()), true),
+                None => self.say(Column::Role, format!("不认识的责任类别“{word}”；请改为其中之一：{}", self.words.known()), true),
             }
         }
-        roles
+        (roles, title)
     }
 
-    /// The division and tier of a row, as far as they can be told.
-    fn place(&mut self, carried: &mut Names, roles: &[Role], has_object: bool) -> (Option<Division>, Option<Tier>) {
+    /// The names of a row; a written county or township reaches down over blanks, as a merged cell that lost its merge.
+    pub(super) fn names(&mut self, carried: &mut Names) -> Names {
         let written = Names {
             county: cell::word(&self.text(Column::County)),
             township: cell::word(&self.text(Column::Township)),
             village: cell::word(&self.text(Column::Village)),
         };
-        // Blank below a written county or township: a merged cell that lost its merge.
         if !written.county.is_empty() && written.county != carried.county {
             *carried = Names { county: written.county.clone(), ..Names::default() };
         }
         if !written.township.is_empty() {
             carried.township.clone_from(&written.township);
         }
+        written
+    }
+
+    /// The division and tier of a row, as far as they can be told.
+    fn place(&mut self, carried: &mut Names, roles: &[Role], has_object: bool) -> (Option<Division>, Option<Tier>) {
+        let written = self.names(carried);
         let tier_text = cell::word(&self.text(Column::Tier));
         let only_desk = !roles.is_empty() && roles.iter().all(Role::is_desk);
         let tier = match Tier::from_word(&tier_text) {
@@ -304,7 +382,7 @@ impl Reader<'_> {
         (Some(division), Some(tier))
     }
 
-    fn code(&self, text: &str) -> Result<Division, String> {
+    pub(super) fn code(&self, text: &str) -> Result<Division, String> {
         let lost = || format!("区划代码“{text}”是科学计数法，后几位已丢失；请把该列设为文本格式，重新填写 12 位代码");
         let digits = match cell::expand_scientific(text) {
             Ok(Some(digits)) => digits,
@@ -315,8 +393,8 @@ impl Reader<'_> {
         if self.places.knows(code) { Ok(code) } else { Err(self.places.unknown(code)) }
     }
 
-    fn object(&mut self) -> Option<Object> {
-        let (code, name) = (cell::word(&self.text(Column::ObjectCode)), self.text(Column::ObjectName));
+    /// Longitude and latitude, where both are given.
+    pub(super) fn position(&mut self) -> Option<[f64; 2]> {
         let mut degrees = |column: Column, limit: f64| {
             let text = self.text(column);
             cell::degrees(&text, limit).unwrap_or_else(|()| {
@@ -324,7 +402,12 @@ impl Reader<'_> {
                 None
             })
         };
-        let position = degrees(Column::Longitude, 180.0).zip(degrees(Column::Latitude, 90.0)).map(|(x, y)| [x, y]);
+        degrees(Column::Longitude, 180.0).zip(degrees(Column::Latitude, 90.0)).map(|(x, y)| [x, y])
+    }
+
+    fn object(&mut self) -> Option<Object> {
+        let (code, name) = (cell::word(&self.text(Column::ObjectCode)), self.text(Column::ObjectName));
+        let position = self.position();
         (!code.is_empty() || !name.is_empty()).then_some(Object { code, name, position })
     }
 
@@ -355,9 +438,10 @@ impl Reader<'_> {
         all
     }
 
-    fn bad_phones(&mut self, column: Column, bad: Vec<BadPhone>) {
+    pub(super) fn bad_phones(&mut self, column: Column, bad: Vec<BadPhone>) {
         for fault in bad {
             let message = match fault {
+                BadPhone::NotANumber(text) if cell::is_formula_error(&text) => formula_fault(&text),
                 BadPhone::DigitsLost(text) => {
                     format!("号码“{text}”是科学计数法，后几位已丢失；请把该列设为文本格式，重新填写 11 位号码")
                 }
@@ -404,7 +488,7 @@ impl Reader<'_> {
         (!mention.name.is_empty() || !mention.serial.is_empty()).then_some(mention)
     }
 
-    fn count(&mut self, column: Column) -> u32 {
+    pub(super) fn count(&mut self, column: Column) -> u32 {
         let text = self.text(column);
         cell::count(&text).unwrap_or_else(|()| {
             self.say(column, format!("“{text}”不是数目，已记为 0；请填写数字"), false);
@@ -425,8 +509,16 @@ impl Reader<'_> {
     }
 }
 
+fn formula_fault(text: &str) -> String {
+    if text == cell::NOT_COMPUTED {
+        "单元格是公式而文件中没有计算结果；请在表格软件中打开并保存，或改为实际内容".into()
+    } else {
+        format!("单元格是公式错误 {text}；请改为实际内容")
+    }
+}
+
 /// The names a row means once the cells above it are heeded, as deep as its tier goes.
-fn filled(written: &Names, carried: &Names, tier: Option<Tier>) -> Names {
+pub(super) fn filled(written: &Names, carried: &Names, tier: Option<Tier>) -> Names {
     let or = |own: &str, above: &str| if own.is_empty() { above.to_string() } else { own.to_string() };
     let county = or(&written.county, &carried.county);
     match tier {

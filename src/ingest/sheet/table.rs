@@ -1,6 +1,9 @@
 //! Cells under known columns: finds the header row below whatever titles stand above it.
 
-use super::{MAX_CELL, MAX_ROWS, SheetFault, address, cell, columns::Column};
+use super::{
+    MAX_CELL, MAX_ROWS, SheetFault, address, cell,
+    columns::{Column, Form},
+};
 use std::collections::BTreeMap;
 
 /// How far down a header row is looked for.
@@ -28,6 +31,11 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sheet {
     pub name: String,
+    pub form: Form,
+    /// What stands above the header: titles such as `沁水县2026年7月值班表`.
+    pub heading: String,
+    /// The row above the header, each text reaching right to the next: `白班` over its name and number.
+    pub groups: Vec<String>,
     /// Where each known column stands; number columns may stand several times.
     pub columns: BTreeMap<Column, Vec<usize>>,
     /// The row below which the data begins.
@@ -76,13 +84,14 @@ impl Table {
                     ..SheetFault::file(&grid.name, "此工作表没有表头（姓名、责任类别、责任层级…），已跳过")
                 }),
                 None => {}
-                Some((at, columns)) => sheet(grid, at, columns, &mut sheets, &mut findings, &mut faults),
+                Some((form, at, columns)) => sheet(form, grid, at, columns, &mut sheets, &mut findings, &mut faults),
             }
         }
         if sheets.is_empty() && faults.is_empty() {
             faults.push(SheetFault::file(
                 file,
-                "没有找到表头；前 20 行中须有一行写明各列名称，至少有：姓名、责任类别、责任层级、行政区划代码、手机1",
+                "没有找到表头；前 20 行中须有一行写明各列名称，责任人表至少有：姓名、责任类别、责任层级、行政区划代码、手机1；\
+                 点位表至少有：点位编号、点位名称、点位类别、行政区划代码；值班表至少有：日期、带班领导或值班员",
             ));
         }
         if faults.is_empty() { Ok(Table { sheets, findings }) } else { Err(faults) }
@@ -91,29 +100,86 @@ impl Table {
 
 type Titles = Vec<(usize, Option<Column>, String)>;
 
-/// The row with most known titles among the first ones, and its titles.
-fn header_of(grid: &Grid) -> Option<(usize, Titles)> {
-    let mut best: Option<(usize, usize, Titles)> = None;
-    for (at, row) in grid.rows.iter().take(HEADER_WITHIN).enumerate() {
-        let titles: Titles = row
-            .cells
-            .iter()
-            .enumerate()
-            .filter(|(_, text)| !text.is_empty())
-            .map(|(i, text)| (i, Column::from_title(text), text.clone()))
-            .collect();
-        let mut known: Vec<Column> = titles.iter().filter_map(|(_, c, _)| *c).collect();
-        known.sort_unstable();
-        known.dedup();
-        if known.len() >= HEADER_TITLES && best.as_ref().is_none_or(|(n, _, _)| known.len() > *n) {
-            best = Some((known.len(), at, titles));
+/// Whether these columns are those of a form and of no other.
+fn is_form(form: Form, known: &[Column]) -> bool {
+    let has = |c: Column| known.contains(&c);
+    match form {
+        Form::People => true,
+        Form::Points => {
+            (has(Column::ObjectCode) || has(Column::ObjectName))
+                && [Column::Role, Column::Category, Column::Downstream, Column::Longitude, Column::Latitude].into_iter().any(has)
+        }
+        Form::Rotas => {
+            (has(Column::Date) && (has(Column::Leader) || has(Column::Officer) || (has(Column::Name) && has(Column::Seat))))
+                || (has(Column::Starts) && has(Column::Ends) && has(Column::Name))
         }
     }
-    best.map(|(_, at, titles)| (at, titles))
 }
 
-fn sheet(grid: Grid, at: usize, titles: Titles, sheets: &mut Vec<Sheet>, findings: &mut Vec<SheetFault>, faults: &mut Vec<SheetFault>) {
+/// The form, its header row (the one with most known titles among the first ones) and the titles. Persons have a name column and a
+/// role, which neither of the others has together.
+fn header_of(grid: &Grid) -> Option<(Form, usize, Titles)> {
+    let mut best: Option<(usize, Form, usize, Titles)> = None;
+    for (at, row) in grid.rows.iter().take(HEADER_WITHIN).enumerate() {
+        for form in Form::ALL {
+            let titles: Titles = row
+                .cells
+                .iter()
+                .enumerate()
+                .filter(|(_, text)| !text.is_empty())
+                .map(|(i, text)| (i, Column::from_title(form, text), text.clone()))
+                .collect();
+            let mut known: Vec<Column> = titles.iter().filter_map(|(_, c, _)| *c).collect();
+            known.sort_unstable();
+            known.dedup();
+            let named = has_title(row, Column::Name) && has_title(row, Column::Role);
+            let enough = if form == Form::People { HEADER_TITLES } else { HEADER_TITLES - 1 };
+            if known.len() < enough || !is_form(form, &known) || (form == Form::Points && named) {
+                continue;
+            }
+            // A header of persons that merely lacks columns must be told so, not be taken for another form.
+            if best.as_ref().is_none_or(|(n, f, _, _)| known.len() > *n || (known.len() == *n && form > *f && !named)) {
+                best = Some((known.len(), form, at, titles));
+            }
+        }
+    }
+    best.map(|(_, form, at, titles)| (form, at, titles))
+}
+
+/// Whether a row has this title of the sheet of persons.
+fn has_title(row: &Row, column: Column) -> bool {
+    row.cells.iter().any(|t| Column::from_title(Form::People, t) == Some(column))
+}
+
+/// Texts reaching right until the next begins, as a merged cell shows them.
+fn reach_right(cells: &[String], width: usize) -> Vec<String> {
+    let mut last = String::new();
+    let at = |i: usize| cells.get(i).filter(|t| !t.is_empty());
+    (0..width)
+        .map(|i| {
+            if let Some(text) = at(i) {
+                last.clone_from(text);
+            }
+            last.clone()
+        })
+        .collect()
+}
+
+fn sheet(
+    form: Form,
+    grid: Grid,
+    at: usize,
+    titles: Titles,
+    sheets: &mut Vec<Sheet>,
+    findings: &mut Vec<SheetFault>,
+    faults: &mut Vec<SheetFault>,
+) {
     let header_row = grid.rows.get(at).map_or(1, |r| r.number);
+    let width = grid.rows.get(at).map_or(0, |r| r.cells.len());
+    let above = grid.rows.get(at.wrapping_sub(1)).filter(|r| r.number + 1 == header_row);
+    let groups = reach_right(above.map(|r| r.cells.as_slice()).unwrap_or_default(), width);
+    let heading: Vec<&str> = grid.rows.iter().take(at).flat_map(|r| &r.cells).map(String::as_str).filter(|t| !t.is_empty()).collect();
+    let heading = heading.join(" ");
     let fault = |i: usize, column: &str, message: String, fatal: bool| SheetFault {
         sheet: grid.name.clone(),
         cell: address(i, header_row),
@@ -128,25 +194,40 @@ fn sheet(grid: Grid, at: usize, titles: Titles, sheets: &mut Vec<Sheet>, finding
             continue;
         };
         let seats = columns.entry(column).or_default();
-        let may_repeat = matches!(column, Column::Phone1 | Column::Phone2 | Column::DutyPhone | Column::DeputyPhone);
-        if seats.is_empty() || may_repeat {
+        let may_repeat = match column {
+            Column::Phone1 | Column::Phone2 | Column::DutyPhone | Column::DeputyPhone | Column::Serial => true,
+            Column::Officer | Column::OfficerPhone | Column::Leader | Column::LeaderPhone => form == Form::Rotas,
+            _ => false,
+        };
+        if seats.is_empty() || (may_repeat && (column != Column::Serial || form == Form::Rotas)) {
             seats.push(i);
         } else {
-            findings.push(fault(i, column.title(), format!("“{}”列重复，只读取第一列", column.title()), false));
+            findings.push(fault(i, column.title_in(form), format!("“{}”列重复，只读取第一列", column.title_in(form)), false));
         }
     }
+    let has = |c: Column| columns.contains_key(&c);
     let mut need = |column: Column, present: bool, or: &str| {
         if !present {
-            faults.push(fault(0, column.title(), format!("缺少“{}”列；请在表头中补上{or}", column.title()), true));
+            let title = column.title_in(form);
+            faults.push(fault(0, title, format!("缺少“{title}”列；请在表头中补上{or}"), true));
         }
     };
-    need(Column::Name, columns.contains_key(&Column::Name), "");
-    need(Column::Role, columns.contains_key(&Column::Role), "");
-    let placed =
-        columns.contains_key(&Column::Division) || columns.contains_key(&Column::County) || columns.contains_key(&Column::Township);
-    need(Column::Division, placed, "（或县、乡镇、村三列）");
-    let numbered = columns.contains_key(&Column::Phone1) || columns.contains_key(&Column::Phone2);
-    need(Column::Phone1, numbered, "");
+    let placed = has(Column::Division) || has(Column::County) || has(Column::Township);
+    match form {
+        Form::People => {
+            need(Column::Name, has(Column::Name), "");
+            need(Column::Role, has(Column::Role), "");
+            need(Column::Division, placed, "（或县、乡镇、村三列）");
+            need(Column::Phone1, has(Column::Phone1) || has(Column::Phone2), "");
+        }
+        Form::Points => {
+            need(Column::ObjectCode, has(Column::ObjectCode), "");
+            need(Column::Role, has(Column::Role) || has(Column::Category), "（或“点位类型”列）");
+            need(Column::Division, placed, "（或县、乡镇、村三列）");
+        }
+        // Where the office is not written in a column it stands in the title, or in the sheet's or file's name.
+        Form::Rotas => {}
+    }
 
     let mut rows: Vec<Row> = Vec::with_capacity(grid.rows.len().saturating_sub(at + 1));
     for row in grid.rows.into_iter().skip(at + 1) {
@@ -158,11 +239,12 @@ fn sheet(grid: Grid, at: usize, titles: Titles, sheets: &mut Vec<Sheet>, finding
                 if text.len() > MAX_CELL && text.chars().count() > MAX_CELL {
                     let cell = address(at.first().copied().unwrap_or(0), row.number);
                     let message = format!("内容超过 {MAX_CELL} 字；请缩短");
-                    faults.push(SheetFault { sheet: grid.name.clone(), cell, column: column.title().into(), message, fatal: true });
+                    let column = column.title_in(form).into();
+                    faults.push(SheetFault { sheet: grid.name.clone(), cell, column, message, fatal: true });
                 }
             }
         }
         rows.push(row);
     }
-    sheets.push(Sheet { name: grid.name, columns, header_row, rows });
+    sheets.push(Sheet { name: grid.name, form, heading, groups, columns, header_row, rows });
 }

@@ -130,12 +130,17 @@ fn read_all(name: &str, bytes: &[u8]) -> Result<Vec<Grid>, SheetFault> {
         {
             // A chart sheet has no cells to read.
             let Ok(mut cells) = book.worksheet_cells_reader(&sheet) else { continue };
-            while let Some(cell) = cells.next_cell().map_err(broken)? {
-                let (row, column) = cell.get_position();
+            while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(broken)? {
+                let (row, column) = cell.pos;
                 if column as usize >= MAX_COLUMNS {
                     continue;
                 }
-                let text = text_of(cell.get_value());
+                let mut text = text_of(&cell.value);
+                // A program wrote the formula and nobody has opened the file since: there is nothing to read, and a blank
+                // cell would mean something.
+                if text.is_empty() && cell.formula.is_some() && matches!(cell.value, DataRef::Empty) {
+                    text = cell::NOT_COMPUTED.to_string();
+                }
                 if text.is_empty() {
                     continue;
                 }
@@ -201,8 +206,13 @@ fn text_of(value: &DataRef) -> String {
         DataRef::Float(n) => n.to_string(),
         DataRef::Bool(b) => if *b { "是" } else { "否" }.to_string(),
         DataRef::DateTime(t) if t.is_datetime() => {
-            let (y, m, d, ..) = t.to_ymd_hms_milli();
-            format!("{y:04}-{m:02}-{d:02}")
+            let (y, m, d, hour, minute, ..) = t.to_ymd_hms_milli();
+            match (t.as_f64() < 1.0, hour, minute) {
+                // A time of day has no date.
+                (true, ..) => format!("{hour:02}:{minute:02}"),
+                (false, 0, 0) => format!("{y:04}-{m:02}-{d:02}"),
+                (false, ..) => format!("{y:04}-{m:02}-{d:02} {hour:02}:{minute:02}"),
+            }
         }
         DataRef::DateTime(t) => t.as_f64().to_string(),
         DataRef::DateTimeIso(s) | DataRef::DurationIso(s) => cell::clean(s),

@@ -144,7 +144,7 @@ impl Archived {
         let entities = self.read_spent(&found).await?;
         // One that is not sound stays where it can be looked at, and hinders no other.
         let (what, entities): (Vec<Spent>, Vec<Entity>) =
-            found.into_iter().zip(entities).filter_map(|(s, e)| e.filter(|e| is_sound(e)).map(|e| (s, e))).unzip();
+            found.into_iter().zip(entities).filter_map(|(s, e)| e.filter(is_sound).map(|e| (s, e))).unzip();
         if what.is_empty() {
             return Ok(false);
         }
@@ -297,8 +297,7 @@ impl Archived {
         }
         let (_, spans) = self.spans(key).await?;
         let mut rows: BTreeMap<u64, JournalRow> = live.into_iter().map(|r| (r.n, r)).collect();
-        loop {
-            let Some((n, head)) = rows.first_key_value().map(|(n, r)| (*n, r.head)).filter(|(n, _)| *n > 1) else { break };
+        while let Some((n, head)) = rows.first_key_value().map(|(n, r)| (*n, r.head)).filter(|(n, _)| *n > 1) {
             let Some(span) = spans.iter().find(|s| (s.to, s.head) == (n, head) && s.from < n) else { break };
             rows.extend(self.kept_rows(key, span).await?.into_iter().map(|r| (r.n, r)));
         }

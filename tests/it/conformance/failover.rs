@@ -405,6 +405,7 @@ async fn a_gateway_that_comes_too_late_hands_over_what_it_told_and_sent_and_over
         by_line: false,
         not_before: None,
         repeats: None,
+        hedges: None,
     };
     let by = AnsweredBy { id: Some(RecipientId(7)), name: "张三".into(), relation: "holder".into() };
 

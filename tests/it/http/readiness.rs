@@ -14,7 +14,8 @@ pub async fn coverage_is_paged_filtered_and_bound_to_a_division(room: Room) {
     let next = page["next_cursor"].as_str().unwrap();
     let second = app.get(&format!("/api/v1/directory/coverage?limit=10&cursor={next}"), VIEWER).await.expect(200);
     assert_ne!(items[0], second["items"][0]);
-    let nobody = app.get("/api/v1/directory/coverage?kind=nobody&hazard=11B03&level=red&division=140521&limit=500", VIEWER).await.expect(200);
+    let nobody =
+        app.get("/api/v1/directory/coverage?kind=nobody&hazard=11B03&level=red&division=140521&limit=500", VIEWER).await.expect(200);
     let there = nobody["items"].as_array().unwrap();
     assert!(!there.is_empty() && there.iter().all(|g| g["kind"] == "nobody" && g["division"].as_str().unwrap().starts_with("140521")));
     assert!((there.len() as u64) < counted);

@@ -117,6 +117,8 @@ impl Stage {
             email: false,
             callee_limits: false,
             lines: LINES,
+            drills: vec![],
+            roomy: false,
             interleave: false,
             bug: None,
         };

@@ -16,13 +16,7 @@ use std::{collections::BTreeSet, sync::Arc};
 fn jincheng(points: &[(&str, &str, [f64; 2])]) -> Directory {
     let mut dir = Directory { divisions: jiaoying::sample::divisions(), ..Directory::default() };
     for (code, division, at) in points {
-        let p = Point {
-            code: (*code).into(),
-            name: format!("{code}点"),
-            kind: "geological".into(),
-            division: d(division),
-            position: Some(*at),
-        };
+        let p = Point { position: Some(*at), ..Point::new(*code, format!("{code}点"), "geological", d(division)) };
         dir.points.insert((*code).into(), p);
     }
     dir

@@ -96,7 +96,7 @@ impl Builder {
     }
 
     pub fn point(&mut self, code: &str, name: &str, kind: &str, division: &str, at: [f64; 2]) {
-        let p = Point { code: code.into(), name: name.into(), kind: kind.into(), division: d(division), position: Some(at) };
+        let p = Point { position: Some(at), ..Point::new(code, name, kind, d(division)) };
         self.0.points.insert(code.into(), p);
     }
 

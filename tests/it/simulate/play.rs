@@ -89,6 +89,8 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
     }
     if rng.chance(25) {
         policy.rules.iter_mut().for_each(|r| r.relay = true);
+    if seed.is_multiple_of(2) {
+        policy.clocks.hedge = Some(Span::secs(20));
     }
     let make = Make {
         start: day + Span::mins(rng.between(0, 24 * 60)),
@@ -260,6 +262,12 @@ impl Play {
             let (wait, epoch) = (self.rng.between(50, 3_000), self.w.epoch);
             if !killed {
                 self.after(Span(wait), Act::Lookup { epoch, job });
+            }
+        }
+        for probe in self.w.engine.take_probes() {
+            if !killed {
+                let asked = now(self.w.engine.probe(probe));
+                self.laws.demand(Law::Clock, asked.is_ok() || self.w.store.is_dead(), || format!("{asked:?}"));
             }
         }
         let touched = self.w.store.take_touched();

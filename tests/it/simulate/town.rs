@@ -44,8 +44,7 @@ impl Builder {
         self.directory.divisions.insert(code, DivisionName { code, name: name.into(), clash: None });
     }
     pub fn point(&mut self, code: &str, name: &str, kind: &str, at: &str) {
-        let p = Point { code: code.into(), name: name.into(), kind: kind.into(), division: division(at), position: None };
-        self.directory.points.insert(code.into(), p);
+        self.directory.points.insert(code.into(), Point::new(code, name, kind, division(at)));
     }
     pub fn person(&mut self, name: &str, phones: &[&str]) -> RecipientId {
         let id = RecipientId(self.directory.recipients.len() as u32 + 1);

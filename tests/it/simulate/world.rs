@@ -153,10 +153,7 @@ fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> 
         Script::new("voice-a", Channel::Voice, limits(), carrier, make.bug, make.lines),
     ];
     if make.roomy {
-        providers = vec![
-            Script::roomy("sms-a", Channel::Sms, carrier),
-            Script::roomy("voice-a", Channel::Voice, carrier),
-        ];
+        providers = vec![Script::roomy("sms-a", Channel::Sms, carrier), Script::roomy("voice-a", Channel::Voice, carrier)];
     }
     if make.email {
         providers.push(Script::new("mail-a", Channel::Email, vec![], carrier, make.bug, make.lines));
@@ -168,7 +165,12 @@ fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> 
         renderer: Renderer::new(RenderOptions::default()).unwrap_or_else(|f| panic!("{f:?}")),
         policy: make.policy.clone(),
         issuers: vec![issuer(BUREAU), issuer(OTHER), neighbour()],
-        settings: Settings { rows_per_turn: if make.roomy { 500 } else { 7 }, key: [7; 32], drills: make.drills.clone(), ..Settings::default() },
+        settings: Settings {
+            rows_per_turn: if make.roomy { 500 } else { 7 },
+            key: [7; 32],
+            drills: make.drills.clone(),
+            ..Settings::default()
+        },
     };
     Arc::new(now(Engine::new(parts)).unwrap())
 }

@@ -6,7 +6,7 @@ mod paths;
 mod ready;
 mod rehearsal;
 mod rules;
-mod stage;
+pub mod stage;
 mod updates;
 mod warnings;
 

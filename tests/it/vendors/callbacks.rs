@@ -168,7 +168,7 @@ impl Scene {
         let Outcome::Accepted { provider_message_id } = &done.outcome else { panic!("{:?}", done.outcome) };
         let (callout, n) = match &done.whose {
             JobFor::Callout(id, n) => (*id, *n),
-            JobFor::Line(_, lead) => (lead.callout, lead.n),
+            JobFor::Line(_, lead) | JobFor::Canary(lead) => (lead.callout, lead.n),
         };
         let id = provider_message_id.clone();
         let parts = g.engine.callout_parts(callout).await.unwrap().unwrap();

@@ -158,7 +158,11 @@ pub async fn follows(channel: Channel, said: &Said) -> String {
         renderer: Renderer::new(RenderOptions::default()).unwrap(),
         policy: parse_policy(include_str!("../../../config/policy.toml")).unwrap(),
         issuers: Vec::new(),
-        settings: Settings { key: [7; 32], ..Settings::default() },
+        settings: Settings {
+            key: [7; 32],
+            weights: ["second-sms", "second-voice", "second-mail"].map(|n| (n.to_string(), 0)).into(),
+            ..Settings::default()
+        },
     };
     let engine = Engine::new(parts).await.unwrap();
     assert!(engine.replace_directory(0, directory).await.unwrap());

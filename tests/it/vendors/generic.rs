@@ -214,8 +214,8 @@ async fn every_code_of_the_files_has_its_class_and_stops_the_account_or_not() {
         assert_eq!(outcome.class(), *class, "{name} {code}");
         let accounts = Accounts::new(vec![p.clone()], Arc::new(move || now));
         let stops = matches!(*class, "config" | "balance");
-        assert_eq!(accounts.named(name).unwrap().learn(&outcome, now), stops, "{name} {code}");
-        assert_eq!(accounts.named(name).unwrap().stopped(now).is_some(), stops, "{name} {code}: the next account takes over");
+        assert_eq!(accounts.named(name).unwrap().learn(&outcome, 0.0, now).is_some(), stops, "{name} {code}");
+        assert_eq!(accounts.named(name).unwrap().stopped().is_some(), stops, "{name} {code}: the next account takes over");
         if let Outcome::Throttled { whole_account, after, .. } = outcome {
             assert!(after.is_some(), "{name} {code}");
             assert_eq!(whole_account, matches!(*code, "4001" | "-6") || (*name, *code) == ("carrier-voice", "-3"), "{name} {code}");

@@ -9,7 +9,7 @@ use jiaoying::{
     channel::{CallbackRequest, Provider},
     core::{
         callout::state::{Callout, Via},
-        ids::{CalloutId, IssuerId, WarningId},
+        ids::{AttemptId, CalloutId, IssuerId, WarningId},
         policy::parse_policy,
         send::{Channel, Outcome},
         time::{Span, Time},
@@ -57,15 +57,18 @@ async fn an_account_stops_for_configuration_and_balance_alone() {
         let s = standin(StandinSettings { behaviour: Behaviour { codes, ..Behaviour::default() }, ..StandinSettings::default() }).await;
         let p = account(kind, &s.url(), PUBLIC);
         let other = account_of(&super::others_kit::table(kind, &s.url()), "the-other", PUBLIC);
-        let accounts = Accounts::new(vec![p.clone(), other], Arc::new(move || now));
+        let weights = [("the-other".to_string(), 0)].into();
+        let accounts = Accounts::weighted(vec![p.clone(), other], &weights, "", Arc::new(move || now));
         let outcome = p.send(&ask(phone(1), "r")).await;
         assert_eq!(outcome.class(), *class, "{kind} {code}");
         let stops = matches!(*class, "config" | "balance");
-        assert_eq!(accounts.named(kind).unwrap().learn(&outcome, now), stops, "{kind} {code}");
-        let next = accounts.choose(p.channel(), now).unwrap();
-        assert_eq!(next.name(), if stops { "the-other" } else { kind }, "{kind} {code}");
+        assert_eq!(accounts.named(kind).unwrap().learn(&outcome, 0.0, now).is_some(), stops, "{kind} {code}");
+        let next = accounts.in_order(p.channel(), ATTEMPT, &[], now);
+        assert_eq!(next[0], if stops { "the-other" } else { kind }, "{kind} {code}");
     }
 }
+
+const ATTEMPT: AttemptId = AttemptId { callout: CalloutId { warning: WarningId(1), ordinal: 0 }, n: 1 };
 
 /// A gateway of its own, turned by hand, whose accounts are these.
 pub struct Gateway {

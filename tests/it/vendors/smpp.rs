@@ -169,7 +169,7 @@ async fn a_refused_submit_is_classed_by_its_status() {
         let outcome = p.send(&ask(phone(n), "r")).await;
         assert_eq!(outcome.class(), class, "0x{code:X}");
         let accounts = Accounts::new(vec![p.clone()], Arc::new(|| NOW));
-        assert_eq!(accounts.named("line").unwrap().learn(&outcome, NOW), class == "config", "0x{code:X}");
+        assert_eq!(accounts.named("line").unwrap().learn(&outcome, 0.0, NOW).is_some(), class == "config", "0x{code:X}");
     }
     assert!(s.taken().is_empty());
 }

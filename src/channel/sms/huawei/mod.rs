@@ -134,6 +134,9 @@ impl Provider for HuaweiSms {
     async fn lookup(&self, _reference: &str, _to: &Address, _sent: Time) -> Lookup {
         Lookup::Unanswered("Huawei SMS has no query; the message's receipt will tell".into())
     }
+    fn has_lookup(&self) -> bool {
+        false
+    }
 
     fn read_callback(&self, content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {
         callback::read(content_type, body)

@@ -158,6 +158,9 @@ impl Provider for Smpp {
     async fn lookup(&self, _reference: &str, _to: &Address, _sent: Time) -> Lookup {
         Lookup::Unanswered("SMPP lines have no query that can be relied on; the message's receipt will tell".into())
     }
+    fn has_lookup(&self) -> bool {
+        false
+    }
 
     /// `body`: one PDU as [`RAW`].
     fn read_callback(&self, _content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {

@@ -85,6 +85,9 @@ impl Provider for AliyunVoice {
     async fn lookup(&self, _reference: &str, _to: &Address, _sent: Time) -> Lookup {
         Lookup::Unanswered("Aliyun voice has no query by our reference; the call's report will tell".into())
     }
+    fn has_lookup(&self) -> bool {
+        false
+    }
 
     fn read_callback(&self, _content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {
         let mut items = callback::read(body)?;

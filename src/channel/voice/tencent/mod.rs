@@ -83,6 +83,9 @@ impl Provider for TencentVoice {
     async fn lookup(&self, _reference: &str, _to: &Address, _sent: Time) -> Lookup {
         Lookup::Unanswered("Tencent voice has no query by our reference; the call's callbacks will tell".into())
     }
+    fn has_lookup(&self) -> bool {
+        false
+    }
 
     fn read_callback(&self, _content_type: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {
         callback::read(body)

@@ -62,7 +62,7 @@ impl Laws {
         let kind = job.request.message.kind;
         let lead = match &job.whose {
             JobFor::Callout(id, n) => AttemptId { callout: *id, n: *n },
-            JobFor::Line(_, lead) => *lead,
+            JobFor::Line(_, lead) | JobFor::Canary(lead) => *lead,
         };
         if let Some(s) = self.sends.all.get(&reference) {
             let (fate, taken) = (s.fate, s.taken);
@@ -89,6 +89,7 @@ impl Laws {
                 self.demand(Law::Intent, state == Some(AttemptState::Sending), || format!("{lead} leaves, but is stored as {state:?}"));
                 stored.map(|a| (*id, a.contact)).into_iter().collect()
             }
+            JobFor::Canary(_) => Vec::new(),
             JobFor::Line(phone, lead) => {
                 let key = jiaoying::store::Key::Line(phone.clone());
                 let record = super::super::poll::now(w.store.inner.load(&[key])).ok().and_then(|mut r| r.pop().flatten());

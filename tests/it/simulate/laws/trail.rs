@@ -90,6 +90,12 @@ impl Laws {
                 self.demand(Law::Clock, due.is_some_and(|d| d <= at), || format!("{id}: ask {ask}, due {due:?}, is reminded at {at}"));
             }
             Entry::Queued { repeats: Some(n), channel, .. } => self.check_repeat(w, id, before, *n, *channel, at),
+            Entry::Queued { hedges: Some(n), .. } => self.check_hedge(w, id, before, *n, at),
+            Entry::Sending { n, provider, .. } => {
+                let hedge = after.attempt(*n).and_then(|a| Some((a.channel, after.attempt(a.hedges?)?)));
+                let same = hedge.is_some_and(|(channel, silent)| channel == silent.channel && silent.provider.as_ref() == Some(provider));
+                self.demand(Law::Intent, !same, || format!("{id}: attempt {n} goes beside one of the same {provider}"));
+            }
             _ => {}
         }
         self.check_answer(w, id, before, entry, at);
@@ -133,6 +139,20 @@ impl Laws {
                 format!("{id}: attempt {n} goes again after {} look-ups and {waited}: {}", a.lookups, brief(c))
             });
         }
+    }
+
+    /// A second ask that repeats nothing of unknown fate stands beside a red one that was taken and of which nothing more was
+    /// heard in time; once.
+    fn check_hedge(&mut self, w: &World, id: CalloutId, c: &Callout, n: u16, at: jiaoying::core::time::Time) {
+        let red = self.plan(w, id).is_some_and(|p| p.entry().level == jiaoying::core::hazard::Level::Red);
+        let Some(a) = c.attempt(n) else { return self.demand(Law::Intent, false, || format!("{id}: no attempt {n} to hedge")) };
+        let after = w.warning(id.warning).policy.clocks.hedge;
+        let silent = a.state == AttemptState::Accepted && a.finished.is_none() && a.kind.asks() && a.hedges.is_none();
+        let waited = a.accepted.zip(after).is_some_and(|(taken, after)| at >= taken + after);
+        let once = !c.attempts.iter().any(|b| b.hedges == Some(n));
+        self.demand(Law::Intent, red && silent && waited && once && c.state.is_open(), || {
+            format!("{id}: attempt {n} is hedged: red {red}, silent {silent}, waited {waited}, once {once}: {}", brief(c))
+        });
     }
 
     fn check_clock(&mut self, c: &Callout, record: &Record) {
