@@ -89,6 +89,7 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
     }
     if rng.chance(25) {
         policy.rules.iter_mut().for_each(|r| r.relay = true);
+    }
     if seed.is_multiple_of(2) {
         policy.clocks.hedge = Some(Span::secs(20));
     }
