@@ -13,7 +13,7 @@ use crate::{
         outline::Outlines,
         outline_file::parse_outlines,
         phone::Phone,
-        policy::{Policy, PolicyFault, parse_policy},
+        policy::{Policy, PolicyFault, parse_policy_noted},
         route::canary::Schedule,
     },
     engine::{self, Engine},
@@ -50,6 +50,11 @@ pub enum AppError {
 
 /// The policy in force: the configured file or the shipped one, at the configured speed.
 pub fn policy(config: &Config) -> Result<Policy, Vec<String>> {
+    policy_noted(config).map(|(policy, _)| policy)
+}
+
+/// The same, with what its author should know besides, a line each.
+pub fn policy_noted(config: &Config) -> Result<(Policy, Vec<String>), Vec<String>> {
     let (name, text) = match &config.policy.file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|e| vec![format!("{}: cannot be read: {e}", path.display())])?;
@@ -58,12 +63,8 @@ pub fn policy(config: &Config) -> Result<Policy, Vec<String>> {
         None => ("the shipped policy".to_string(), crate::core::policy::SHIPPED.to_string()),
     };
     let told = |faults: Vec<PolicyFault>| faults.into_iter().map(|f| format!("{name}: {f}")).collect::<Vec<_>>();
-    let policy = parse_policy(&text).map_err(told)?;
-    let faults = policy.check();
-    if !faults.is_empty() {
-        return Err(told(faults));
-    }
-    Ok(if config.clock.speed == 1.0 { policy } else { policy.scaled(config.clock.speed) })
+    let (policy, notes) = parse_policy_noted(&text).map_err(told)?;
+    Ok((if config.clock.speed == 1.0 { policy } else { policy.scaled(config.clock.speed) }, told(notes)))
 }
 
 /// The message renderer as configured.

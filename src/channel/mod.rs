@@ -68,6 +68,8 @@ pub enum MessageKind {
     Ended,
     /// A task that nobody claims, to the shift leader; gathered, with a count.
     Decide,
+    /// People may go back; how many have returned is asked.
+    Return,
     /// A test of the account (通道点名) to a number of the office's own; always marked as a drill.
     Canary,
     /// How a warning's callouts stand, to a group; never to a person.
@@ -75,7 +77,7 @@ pub enum MessageKind {
 }
 impl MessageKind {
     /// Every kind that is said to a person.
-    pub const ALL: [MessageKind; 12] = [
+    pub const ALL: [MessageKind; 13] = [
         MessageKind::Callout,
         MessageKind::Chase,
         MessageKind::Deputy,
@@ -87,6 +89,7 @@ impl MessageKind {
         MessageKind::Which,
         MessageKind::Ended,
         MessageKind::Decide,
+        MessageKind::Return,
         MessageKind::Canary,
     ];
     pub fn as_str(self) -> &'static str {
@@ -102,6 +105,7 @@ impl MessageKind {
             MessageKind::Which => "which",
             MessageKind::Ended => "ended",
             MessageKind::Decide => "decide",
+            MessageKind::Return => "return",
             MessageKind::Canary => "canary",
             MessageKind::Digest => "digest",
         }

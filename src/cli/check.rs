@@ -13,6 +13,11 @@ use std::path::Path;
 /// What every SMS costs, and how the filing (报备) of each account stands.
 fn shown(config: &Config) -> Result<(), Failure> {
     let plain = |f: Vec<String>| Failure::Usage(f.join("\n"));
+    let (policy, notes) = app::policy_noted(config).map_err(plain)?;
+    println!("规则：{}（{}），{} 条", policy.source(), policy.origin.hash, policy.rules.len());
+    for note in notes {
+        println!("注意：{note}");
+    }
     let renderer = app::renderer(config).map_err(plain)?;
     println!("短信长度（含签名；一条 70 字，更长的每条 67 字）：");
     for c in renderer.costs() {

@@ -6,6 +6,7 @@ mod check;
 mod coverage;
 mod demo;
 mod drill;
+mod explain;
 mod export;
 mod import;
 mod migrate;
@@ -45,6 +46,11 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// What the policy does with such a warning, in plain Chinese: who is called, by what, by when.
+    Explain(explain::Options),
+    /// The versions of the policy that gateways of this store were started with.
+    #[command(subcommand)]
+    Policy(explain::Versions),
     /// Takes sheets of responsible persons, points and duty rotas (CSV or XLSX) into the directory.
     Import(import::Options),
     /// What is missing in the directory: places with nobody to call, dead numbers, no deputy, stale filing …
@@ -101,6 +107,8 @@ pub fn main() -> ExitCode {
             Command::Serve { config, print_addr } => serve::run(config.as_deref(), print_addr).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Check { config } => check::run(config.as_deref()).await,
+            Command::Explain(options) => explain::run(options).await,
+            Command::Policy(what) => explain::versions(what).await,
             Command::Adapt(options) => adapt::run(&options),
             Command::Import(options) => import::run(options).await,
             Command::Coverage(options) => coverage::run(options).await,

@@ -11,6 +11,8 @@ pub(super) async fn run(config: Option<&Path>, print_addr: bool) -> Result<(), F
     let metrics = telemetry::metrics::Metrics::install().map_err(|e| Failure::Failed(e.to_string()))?;
     let (stores, archive) = app::open_served(&config).await.map_err(|e| Failure::Failed(e.to_string()))?;
     let engine = app::engine(&config, stores).await?;
+    let from = config.policy.file.as_ref().map_or_else(|| "shipped".to_string(), |p| p.display().to_string());
+    engine.record_policy(&from).await.map_err(|e| Failure::Failed(e.to_string()))?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|e| Failure::Failed(format!("server.listen {}: {e}", config.server.listen)))?;

@@ -15,16 +15,22 @@ pub enum PlaceLetter {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlaceRecord {
+    /// Of the first callout that counted here.
     pub rule: AnswerRule,
     pub callouts: Vec<CalloutId>,
+    /// Callouts that count by another rule: two lines of a policy may meet at a place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_rules: Vec<(CalloutId, AnswerRule)>,
     pub answered: Vec<RecipientId>,
     /// Callouts already told that the place is covered.
     pub told: Vec<CalloutId>,
 }
 
 impl PlaceRecord {
-    pub fn is_covered(&self) -> bool {
-        let needed = match self.rule {
+    /// Whether enough people have answered for this callout's own rule.
+    fn covers(&self, callout: CalloutId) -> bool {
+        let own = self.own_rules.iter().find(|(c, _)| *c == callout).map_or(self.rule, |(_, rule)| *rule);
+        let needed = match own {
             AnswerRule::Each => return false,
             AnswerRule::Any => 1,
             AnswerRule::N(n) => usize::from(n.max(1)),
@@ -32,21 +38,25 @@ impl PlaceRecord {
         self.answered.len() >= needed
     }
 
+    fn join(&mut self, callout: CalloutId, rule: AnswerRule) {
+        if self.callouts.is_empty() {
+            self.rule = rule;
+        }
+        if !self.callouts.contains(&callout) {
+            self.callouts.push(callout);
+            if rule != self.rule {
+                self.own_rules.push((callout, rule));
+            }
+        }
+    }
+
     /// Takes a letter in; answers the callouts that must now be told that the place is covered
     /// (those that come later ask the record first, by joining).
     pub fn take(&mut self, letter: &PlaceLetter) -> Vec<CalloutId> {
         match letter {
-            PlaceLetter::Join { callout, rule } => {
-                self.rule = *rule;
-                if !self.callouts.contains(callout) {
-                    self.callouts.push(*callout);
-                }
-            }
+            PlaceLetter::Join { callout, rule } => self.join(*callout, *rule),
             PlaceLetter::Answered { callout, by, rule } => {
-                self.rule = *rule;
-                if !self.callouts.contains(callout) {
-                    self.callouts.push(*callout);
-                }
+                self.join(*callout, *rule);
                 if !self.answered.contains(by) {
                     self.answered.push(*by);
                 }
@@ -56,10 +66,7 @@ impl PlaceRecord {
                 }
             }
         }
-        if !self.is_covered() {
-            return Vec::new();
-        }
-        let news: Vec<CalloutId> = self.callouts.iter().filter(|c| !self.told.contains(c)).copied().collect();
+        let news: Vec<CalloutId> = self.callouts.iter().filter(|c| !self.told.contains(c) && self.covers(**c)).copied().collect();
         self.told.extend(&news);
         news
     }
@@ -87,5 +94,17 @@ mod tests {
         assert_eq!(p.take(&answered(2, 8)), vec![callout(3)]);
         assert_eq!(p.take(&PlaceLetter::Join { callout: callout(9), rule }), vec![callout(9)], "later ones ask first");
         assert!(p.take(&answered(2, 8)).is_empty());
+    }
+
+    #[test]
+    fn where_two_rules_meet_each_callout_is_let_off_by_its_own() {
+        let mut p = PlaceRecord::default();
+        for (n, rule) in [(0, AnswerRule::N(2)), (1, AnswerRule::Any), (2, AnswerRule::N(2))] {
+            p.take(&PlaceLetter::Join { callout: callout(n), rule });
+        }
+        let answered = |n, by| PlaceLetter::Answered { callout: callout(n), by: RecipientId(by), rule: AnswerRule::N(2) };
+        assert_eq!(p.take(&answered(0, 7)), vec![callout(1)], "one answer is enough for `any` alone");
+        assert_eq!(p.take(&answered(2, 8)), vec![], "who answered is let off by his own answer");
+        assert_eq!(p.take(&PlaceLetter::Join { callout: callout(3), rule: AnswerRule::N(2) }), vec![callout(3)]);
     }
 }

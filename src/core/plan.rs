@@ -3,6 +3,7 @@
 
 use super::{
     directory::{Place, Role, Tier},
+    division::Division,
     hazard::Level,
     ids::RecipientId,
     phone::Phone,
@@ -40,6 +41,43 @@ pub struct PlanPost {
     pub rota: Option<u16>,
     #[serde(default)]
     pub rule: AnswerRule,
+    /// Somebody below waits for an answer here (逐级转发).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forwards: bool,
+    /// Index into [`super::policy::RunningPolicy::lines`] (双叫应): by which line this post is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u8>,
+}
+impl PlanPost {
+    /// The record on which those below this post wait; see [`relay_record`].
+    pub fn relay_record(&self) -> String {
+        relay_record(self.tier, self.place.division)
+    }
+}
+
+/// How the record is named that those wait on who are called once this tier of this division has answered.
+/// It stands among the records of places, whose ids have no `/`.
+pub fn relay_record(tier: Tier, division: Division) -> String {
+    format!("{RELAY}{}/{division}", tier.as_str())
+}
+
+/// Whether a place's record is one of a relay.
+pub fn is_relay_record(place: &str) -> bool {
+    place.starts_with(RELAY)
+}
+
+const RELAY: &str = "relay/";
+
+/// 逐级转发: when this person's turn comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// Called at the latest this long after acceptance, whether or not anybody above has answered: nobody is
+    /// forgotten because somebody sleeps.
+    pub wait: Span,
+    /// The tier's own answer deadline, from when he is called.
+    pub own: Span,
+    /// Records of those above; an answer in one of them is enough.
+    pub uppers: Vec<String>,
 }
 
 /// Somebody on duty for a stretch of the time that a plan looks ahead. `person` indexes [`PlanChunk::people`].
@@ -102,7 +140,9 @@ pub struct PlanEntry {
     pub level: Level,
     /// Index into [`super::policy::RunningPolicy::ladders`].
     pub ladder: u8,
-    /// The answer deadline of this person's tier.
+    /// The answer deadline of this person's tier, from acceptance. Where the night rule holds his calls it counts from
+    /// the morning, and in a relay from when those above had time to answer: it is what the policy gives him at that
+    /// hour, fixed here, and no rung moves it.
     pub deadline: Span,
     /// Index into [`super::policy::RunningPolicy::feedback`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +157,11 @@ pub struct PlanEntry {
     pub city_desk: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift_leader: Option<u16>,
+    /// Holders of other posts at the same village or point who have no callout of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<Relay>,
     #[serde(default, skip_serializing_if = "PlanDuty::is_none")]
     pub duty: PlanDuty,
     /// Night rule: nothing leaves before this.
@@ -198,6 +243,7 @@ impl PlanEntry {
             Who::CountyDesk => self.county_desk.into_iter().collect(),
             Who::CityDesk => self.city_desk.into_iter().collect(),
             Who::ShiftLeader => self.shift_leader.into_iter().collect(),
+            Who::Others => self.others.clone(),
         }
     }
 }

@@ -5,11 +5,17 @@
 //! groups, rules and how one is chosen), [`file`] reads it from TOML, [`check`] finds what cannot work.
 
 pub mod check;
+pub mod diff;
+pub mod explain;
+pub mod feedback;
 pub mod file;
+mod notes;
 pub mod rule;
 
-pub use file::{PolicyFault, parse_policy};
-pub use rule::{Call, DrillRule, Group, NightRule, Policy, RoleRule, Rule, Selector};
+pub use explain::{Explanation, Question};
+pub use feedback::{FeedbackRule, Schedule, Topic};
+pub use file::{PolicyFault, parse_policy, parse_policy_noted};
+pub use rule::{Call, DrillRule, Group, NightRule, Origin, Policy, RoleRule, Rule, Selector};
 
 use super::{
     directory::Tier,
@@ -51,6 +57,22 @@ pub enum Who {
     CountyDesk,
     CityDesk,
     ShiftLeader,
+    /// Whoever else holds a post at the same village or point and is called by no callout of his own.
+    Others,
+}
+impl Who {
+    pub fn name_zh(self) -> &'static str {
+        match self {
+            Who::Holder => "本人",
+            Who::Deputy => "代理人（B角）",
+            Who::Superior => "上级责任人",
+            Who::TownshipDesk => "乡镇值班室",
+            Who::CountyDesk => "县值班室",
+            Who::CityDesk => "市值班室",
+            Who::ShiftLeader => "带班领导",
+            Who::Others => "同一对象的其他岗位",
+        }
+    }
 }
 
 /// A ladder: what is done for one person, step by step, until somebody answers.
@@ -116,21 +138,25 @@ pub struct TaskRule {
     pub unclaimed: Span,
 }
 
-/// What must be reported after the answer, and when.
+/// When the upper level presses (督办): a task at the city's duty desk, which is rung.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supervise {
+    /// Nobody at the county itself (its leaders, departments or desk) has answered this long after acceptance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Span>,
+    /// The county has not started its emergency response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<ResponseWatch>,
+}
+
+/// The second half of a double call (双叫应): after the warning signal the start of the emergency response is
+/// awaited, which comes as a warning of its own with one of these stages and is counted as such.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FeedbackRule {
-    /// From the first send to this person.
-    pub first: Span,
-    /// Afterwards, until the warning ends.
-    #[serde(default)]
-    pub every: Option<Span>,
-    /// Overdue: a reminder at once, and after this long a task.
-    #[serde(default = "ten_minutes")]
-    pub task_after: Span,
-    /// What is asked for, in Chinese: 到岗, 转移, 关停, 险情.
-    #[serde(default)]
-    pub ask: Vec<String>,
+pub struct ResponseWatch {
+    pub within: Span,
+    pub stages: Vec<String>,
 }
 
 /// How many people of a place must answer before it is covered.
@@ -211,9 +237,21 @@ pub struct RunningPolicy {
     pub source: String,
     /// Entries of the plan name a ladder by its index here.
     pub ladders: Vec<NamedLadder>,
-    pub feedback: Vec<FeedbackRule>,
+    /// Schedules of reports; entries of the plan name one by its index here.
+    pub feedback: Vec<Schedule>,
     pub clocks: Clocks,
     pub night: Night,
+    /// Of the policy's text; see [`Policy::origin`]. Empty where the policy was not read from a text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hash: String,
+    /// Levels are called one after the other (逐级转发).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relay: bool,
+    /// Names of the lines that are called side by side (双叫应), such as 部门线 and 政府线.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervise: Option<Supervise>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -250,10 +288,6 @@ fn three_minutes() -> Span {
 fn five_minutes() -> Span {
     Span::mins(5)
 }
-fn ten_minutes() -> Span {
-    Span::mins(10)
-}
-
 impl std::str::FromStr for At {
     type Err = String;
     fn from_str(s: &str) -> Result<At, String> {

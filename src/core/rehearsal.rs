@@ -272,7 +272,8 @@ fn person(
 
 /// Everybody whom some rung may call, by their number in the chunk.
 fn slots(entry: &PlanEntry, rotas: &[PlanRota]) -> Vec<u16> {
-    const ALL: [Who; 7] = [Who::Holder, Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader];
+    const ALL: [Who; 8] =
+        [Who::Holder, Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader, Who::Others];
     let mut all: Vec<u16> = ALL.into_iter().flat_map(|w| entry.people_of(w)).collect();
     all.extend(rotas_of(entry).filter_map(|i| rotas.get(usize::from(i))).flat_map(|r| r.shifts.iter().map(|s| s.person)));
     all.sort_unstable();
@@ -291,7 +292,9 @@ fn sort_of(entry: &PlanEntry, slots: &[u16], chunk: &PlanChunk) -> Vec<i64> {
     let rank = |p: u16| slots.iter().position(|s| *s == p).map_or(-1, |n| n as i64);
     let time = |t: Option<Time>| t.map_or(i64::MIN, |t| t.0);
     let mut key = vec![i64::from(entry.ladder), entry.deadline.0, time(entry.hold_until), time(entry.hold_voice_until), rank(entry.person)];
-    for who in [Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader] {
+    // In a relay when his turn comes.
+    key.extend(entry.relay.iter().flat_map(|r| [r.wait.0, r.own.0]));
+    for who in [Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader, Who::Others] {
         key.push(-2);
         key.extend(entry.people_of(who).into_iter().map(rank));
     }

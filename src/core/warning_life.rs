@@ -8,6 +8,7 @@ use super::{
     hazard::Level,
     ids::{IssuerId, WarningId},
     policy::RunningPolicy,
+    supervise::Watch,
     time::{Span, Time},
     warning::{Content, Finding, MessageType},
 };
@@ -59,6 +60,19 @@ pub struct EndOrder {
     /// Only callouts wholly inside these: the sender's rights. Empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub within: Vec<super::division::Division>,
+}
+
+/// People may go back to these places; those concerned are being told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReturnOrder {
+    pub at: Time,
+    pub who: String,
+    /// Ids of places.
+    pub places: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// Callouts below this ordinal have been told.
+    pub cursor: u32,
 }
 
 /// How the plan came out.
@@ -133,6 +147,12 @@ pub struct WarningState {
     /// The expiry task was opened for this `expires_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry_asked: Option<Time>,
+    /// Counties that the city watches (督办).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<Watch>,
+    /// Permissions to return, given after the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<ReturnOrder>,
     /// Places added by operators, for the record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added_places: Vec<String>,
@@ -177,10 +197,21 @@ impl WarningState {
             claimed_by: None,
             claimed_at: None,
             taken_by: None,
+            division: None,
             closed: None,
             note: None,
         });
         n
+    }
+
+    /// Closed, and its end, where it was given one, told to everybody.
+    pub fn is_over(&self) -> bool {
+        self.phase == WarningPhase::Closed && self.end.as_ref().is_none_or(|e| e.cursor >= self.plan.entries)
+    }
+
+    /// A permission to return is still being told.
+    pub fn is_returning(&self) -> bool {
+        self.is_over() && self.returns.iter().any(|r| r.cursor < self.plan.entries)
     }
 
     /// When it must next be looked at. A warning that is not closed always has one (law 1).
@@ -189,13 +220,14 @@ impl WarningState {
         let walking = self.end.as_ref().is_some_and(|e| e.cursor < self.plan.entries || self.phase != WarningPhase::Closed);
         match self.phase {
             WarningPhase::Accepted => Some(now),
-            _ if walking => Some(now),
+            _ if walking || self.is_returning() => Some(now),
             WarningPhase::Active => Some(if self.plan.cursor < self.plan.entries { now } else { now + sweep }),
             WarningPhase::Closed => {
                 let tasks = self.tasks.iter().filter(|t| t.is_open()).map(|t| t.due.max(now + sweep));
                 // Answered for, yet in force: reports go on until it ends, and the end is told.
                 let ends = self.closed_reason == Some(WarningEnd::Answered) && self.end.is_none() && self.plan.entries > 0;
-                tasks.chain(ends.then(|| self.expires_at.max(now + sweep))).min()
+                let watches = self.watches.iter().filter(|x| ends && x.settled.is_none()).map(|x| x.look.max(now + sweep));
+                tasks.chain(watches).chain(ends.then(|| self.expires_at.max(now + sweep))).min()
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::{
         phone::Phone,
         place::PlaceLetter,
         plan::{CHUNK, PlanChunk, PlanEntry},
-        policy::{FeedbackRule, Ladder},
+        policy::{AnswerRule, Ladder, Schedule},
         priority::Priority,
         send::Channel,
         time::Time,
@@ -68,9 +68,10 @@ impl Around {
     }
     /// When a rung was due by the clock alone.
     fn rung_time(&self, rung: u8, c: &Callout) -> Time {
-        self.ladder().rungs.get(usize::from(rung)).map_or(c.due_at, |r| r.at.time(c.start, c.due_at))
+        let (start, due_at) = c.ladder_times(self.entry());
+        self.ladder().rungs.get(usize::from(rung)).map_or(due_at, |r| r.at.time(start, due_at))
     }
-    fn feedback(&self) -> Option<&FeedbackRule> {
+    pub fn feedback(&self) -> Option<&Schedule> {
         self.entry().feedback.and_then(|f| self.warning.policy.feedback.get(usize::from(f)))
     }
     pub fn ctx<'a>(&'a self, engine: &'a Engine) -> Ctx<'a> {
@@ -186,6 +187,17 @@ impl Engine {
             let by = s.state.partial.as_ref().and_then(|a| a.by.id).unwrap_or(by);
             let letter = PlaceLetter::Answered { callout: s.state.id, by, rule: *rule };
             c.send.push(Envelope { to: place_key(place), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
+        }
+        let relay_key = |record: &String| Key::Place(around.warning.id, record.clone());
+        let rule = AnswerRule::Any;
+        for record in &s.effects.relay_joined {
+            let letter = PlaceLetter::Join { callout: s.state.id, rule };
+            c.send.push(Envelope { to: relay_key(record), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
+        }
+        for record in &s.effects.relay_answered {
+            let by = s.state.contacts.first().map_or(crate::core::ids::RecipientId(0), |k| k.id);
+            let letter = PlaceLetter::Answered { callout: s.state.id, by, rule };
+            c.send.push(Envelope { to: relay_key(record), lane: Lane::URGENT, not_before: Time(0), body: to_json(&letter) });
         }
         c.send.extend(self.number_news(around, s, now));
         for n in &s.effects.tasks {

@@ -29,8 +29,13 @@ impl Engine {
             tracing::error!(warning = %w.id, task, "a task is unclaimed and the directory has no shift leader or desk to ring");
             return;
         };
+        self.ring_person(w, task, &leader, change, now);
+    }
+
+    /// Rings this person about a task, as part of `change`.
+    pub(super) fn ring_person(&self, w: &mut WarningState, task: u16, to: &PlanPerson, change: &mut WarningChange, now: Time) {
         let doors = DutyDoors { sms: self.channels.sms, voice: self.channels.voice, sending_timeout: self.settings.sending_timeout };
-        let letter = w.ring_duty(task, &leader, doors, now);
+        let letter = w.ring_duty(task, to, doors, now);
         change.send.extend(letter.map(|l| to_line(w, l)));
     }
 

@@ -23,6 +23,7 @@ use crate::{
         line::{self, Line, LineEvent, Member},
         phone::Phone,
         place::{PlaceLetter, PlaceRecord},
+        plan::is_relay_record,
         route::{ByQuota, by_quota},
         send::Channel,
         time::{Span, Time},
@@ -479,7 +480,7 @@ impl Engine {
                 to: Key::Callout(callout),
                 lane: Lane::URGENT,
                 not_before: Time(0),
-                body: to_json(&Event::Covered { place: place.clone() }),
+                body: to_json(&if is_relay_record(&place) { Event::Forwarded } else { Event::Covered { place: place.clone() } }),
             })
             .collect();
         self.store.commit(crate::store::WriteLane::Urgent, vec![c]).await?;
@@ -501,6 +502,8 @@ fn join(mut first: Stepped, second: Stepped) -> Stepped {
     first.effects.line.extend(e.line);
     first.effects.place_answered.extend(e.place_answered);
     first.effects.place_joined.extend(e.place_joined);
+    first.effects.relay_joined.extend(e.relay_joined);
+    first.effects.relay_answered.extend(e.relay_answered);
     for n in e.tasks {
         if !first.effects.tasks.contains(&n) {
             first.effects.tasks.push(n);

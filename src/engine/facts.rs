@@ -7,7 +7,8 @@ use crate::{
         callout::state::{AskKind, Attempt, Callout, ClosedReason},
         line::{Departure, DigitAsk, Line},
         message::{Ask, EndReason, MessageFacts},
-        plan::PlanEntry,
+        plan::{PlanEntry, PlanPost},
+        policy::Schedule,
         send::Channel,
         warning_life::WarningState,
     },
@@ -27,6 +28,7 @@ pub(super) fn message_kind(kind: AskKind) -> MessageKind {
         AskKind::Which => MessageKind::Which,
         AskKind::Ended => MessageKind::Ended,
         AskKind::Decide => MessageKind::Decide,
+        AskKind::Return => MessageKind::Return,
     }
 }
 
@@ -40,6 +42,13 @@ fn end_of(reason: ClosedReason) -> EndReason {
     }
 }
 
+/// What is to be reported: all of it, and in a reminder what is overdue.
+fn asked(schedule: &Schedule, c: &Callout, kind: AskKind) -> Vec<String> {
+    let overdue = c.feedback_clocks.iter().filter(|k| k.reminded).filter_map(|k| schedule.get(k.ask));
+    let overdue: Vec<String> = overdue.flat_map(|r| r.ask.iter().cloned()).collect();
+    if kind == AskKind::Feedback && !overdue.is_empty() { overdue } else { schedule.asks() }
+}
+
 fn place_names(entry: &PlanEntry) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for p in &entry.posts {
@@ -47,6 +56,14 @@ fn place_names(entry: &PlanEntry) -> Vec<String> {
             names.push(p.place_name.clone());
         }
     }
+    names
+}
+
+/// The places to which people may go back.
+fn returned_places(c: &Callout, entry: &PlanEntry) -> Vec<String> {
+    let permitted = |p: &&PlanPost| c.return_permitted.iter().any(|r| r.places.contains(&p.place.id()));
+    let mut names: Vec<String> = entry.posts.iter().filter(permitted).map(|p| p.place_name.clone()).collect();
+    names.dedup();
     names
 }
 
@@ -106,15 +123,16 @@ impl Engine {
             recipient: contact.and_then(|k| around.chunk.people.get(usize::from(k.person))).map(|p| p.name.clone()).unwrap_or_default(),
             minutes: minutes.clamp(1, 24 * 60) as u32,
             digit: digit.unwrap_or(1),
-            ask: entry.feedback.and_then(|f| w.policy.feedback.get(usize::from(f))).map(|f| f.ask.clone()).unwrap_or_default(),
-            due: c.feedback_clock.map(|f| f.due),
-            overdue: c.feedback_clock.is_some_and(|f| f.reminded),
+            ask: around.feedback().map(|s| asked(s, c, a.kind)).unwrap_or_default(),
+            due: c.feedback_clocks.iter().map(|f| f.due).min(),
+            overdue: c.feedback_clocks.iter().any(|f| f.reminded),
             end: closed.map(|r| (c.ending.as_ref().map_or(now, |e| e.at), end_of(r))),
             count: options.len() as u32,
             options,
             link: (a.channel == Channel::Email || self.settings.sms_link).then(|| self.link(c.id, a.contact)),
             ..self.base_facts(w, entry)
         };
+        let facts = if a.kind == AskKind::Return { MessageFacts { places: returned_places(c, entry), ..facts } } else { facts };
         self.render(provider, a.kind, a.channel, &facts)
     }
 
@@ -144,7 +162,10 @@ impl Engine {
             if let Some(p) = parts.person(entry.person) {
                 holders.push(p.name.clone());
             }
-            places.extend(place_names(entry));
+            places.extend(match d.group.kind {
+                AskKind::Return => returned_places(&parts.callout, entry),
+                _ => place_names(entry),
+            });
             if facts.is_none() {
                 let contact = parts.callout.contacts.get(usize::from(m.contact)).and_then(|k| parts.person(k.person));
                 let left = (parts.callout.due_at - self.store.now()).0;

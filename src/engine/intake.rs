@@ -126,6 +126,8 @@ impl Engine {
             tasks: Vec::new(),
             duty_calls: Vec::new(),
             expiry_asked: None,
+            watches: Vec::new(),
+            returns: Vec::new(),
             added_places: Vec::new(),
             content,
         };

@@ -21,12 +21,16 @@ use crate::{
         plan::{CHUNK, PlanChunk},
         planner::{self, Only, PlanInput},
         policy::rule::normal_stage,
+        supervise,
         time::Time,
         warning_life::{PlanHead, WarningEnd, WarningPhase, WarningState},
     },
     store::{Commit, Key, Record, StoreError, WriteLane},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 impl Engine {
     pub(super) async fn plan(&self, w: &mut WarningState, change: &mut WarningChange, now: Time) -> Result<(), StoreError> {
@@ -82,6 +86,10 @@ impl Engine {
             }
         }
         w.policy = out.running;
+        if let Some(rule) = &w.policy.supervise {
+            let name = |d| directory.division_name(d).map_or_else(|| d.to_string(), str::to_string);
+            w.watches = supervise::watches(rule, out.counties.iter().map(|(d, called)| (*d, *called, name(*d))), w.accepted_at, w.drill);
+        }
         if let Some(why) = out.needs_officer {
             change.tasks.extend(Engine::warning_decides(w, &format!("{AREA_TASK}：{why}"), now));
         }
@@ -229,6 +237,22 @@ impl Engine {
         let map = Arc::new(map);
         self.cache.put_ordinals(id, plan.entries, map.clone());
         Ok(map)
+    }
+
+    /// By which lines (双叫应) each person of a warning's plan is called: line → ordinals. One who is called by both is in
+    /// both.
+    pub async fn lines_of(&self, id: WarningId) -> Result<BTreeMap<u8, BTreeSet<u32>>, StoreError> {
+        let mut out: BTreeMap<u8, BTreeSet<u32>> = BTreeMap::new();
+        let chunks = self.load_warning(id).await?.map_or(0, |(w, _)| w.plan.chunks);
+        for n in 0..chunks {
+            let Some(chunk) = self.chunk(id, n).await? else { continue };
+            for (i, e) in (0..).zip(&chunk.entries) {
+                for line in e.posts.iter().filter_map(|p| p.line) {
+                    out.entry(line).or_default().insert(n * CHUNK as u32 + i);
+                }
+            }
+        }
+        Ok(out)
     }
 
     async fn levels_of(&self, id: WarningId) -> Result<HashMap<RecipientId, Level>, StoreError> {

@@ -80,7 +80,7 @@ pub fn warning_task(w: &WarningState, t: &Task) -> TaskRow {
         title: t.title.clone(),
         warning: Some(w.id),
         callout: None,
-        division: None,
+        division: t.division,
         opened_at: t.opened,
         due_at: t.due,
         claimed_by: t.claimed_by.clone(),
@@ -105,6 +105,7 @@ pub fn callout_feed(kind: &str, c: &Callout, entry: &PlanEntry, chunk: &PlanChun
             "tier": first.map(|p| p.tier), "rung": c.rung,
             "via": ack.map(|a| a.via), "by": ack.map(|a| a.by.relation.as_str()), "late": ack.map(|a| a.late),
             "at": at.rfc3339(),
+            "report": c.newest_report().filter(|_| kind == "callout.feedback").map(|r| &r.report),
         }),
     }
 }

@@ -96,6 +96,7 @@ impl Engine {
         }
         match w.phase {
             WarningPhase::Accepted => self.begin(w, record, claim.nonce, now, consumed).await,
+            _ if w.is_returning() => self.walk_return(w, record, now).await,
             _ if w.end.is_some() => self.walk(w, record, claim.nonce, now).await,
             WarningPhase::Active if w.plan.cursor < w.plan.entries => self.make_rows(w, record, now).await,
             _ => self.sweep(w, record, claim.nonce, now).await,
@@ -196,6 +197,10 @@ impl Engine {
         let mut change = WarningChange::default();
         if self.remind_tasks(&mut w, &mut change, now) {
             change.entry = serde_json::json!({"e": "tasks_reminded", "tasks": change.tasks});
+            return self.finish(&w, &record, change, now, Vec::new()).await;
+        }
+        if self.supervise(&mut w, &mut change, now).await? {
+            change.entry = serde_json::json!({"e": "supervised", "watches": w.watches, "tasks": change.tasks});
             return self.finish(&w, &record, change, now, Vec::new()).await;
         }
         if w.phase == WarningPhase::Active && w.open_task(TaskKind::Decide).is_none() {

@@ -53,7 +53,10 @@ pub async fn feedback(State(app): State<App>, Path(token): Path<String>, headers
         report
     } else {
         let places: Vec<String> = places(&before.parts).into_iter().map(|p| p.id).collect();
-        match form::report(&form::pairs(&body), &places) {
+        let pairs = form::pairs(&body);
+        match form::report(&pairs, &places) {
+            // "Nothing new" leaves the running totals as they were.
+            Ok(report) if form::field(&pairs, "nothing") == "1" => unchanged(&before.parts.callout, report),
             Ok(report) => report,
             Err((faults, filled)) => {
                 let page = CalloutPage { faults, form: *filled, can_report: true, ..page(&app, &token, &before) };
@@ -75,6 +78,14 @@ pub async fn feedback(State(app): State<App>, Path(token): Path<String>, headers
             Ok(app.pages.page(StatusCode::UNPROCESSABLE_ENTITY, "ack.html", page))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The last figures of the place again, where there are any.
+fn unchanged(c: &Callout, report: Report) -> Report {
+    match c.reports.get(&report.place).map(|r| &r.report) {
+        Some(last) => Report { note: String::new(), next_report_at: None, danger: report.danger, on_post: true, ..last.clone() },
+        None => report,
     }
 }
 
@@ -121,7 +132,10 @@ fn ended(c: &Callout, warning: &WarningState) -> Option<EndedPart> {
     let reason = c.closed_reason.or(c.ending.as_ref().map(|e| e.reason))?;
     let at = c.ending.as_ref().map(|e| e.at).or(warning.closed_at);
     let advice = match reason {
-        ClosedReason::Cancelled | ClosedReason::Expired => Some("预警结束不等于可以返回：已转移人员何时返回，请听当地通知。"),
+        ClosedReason::Cancelled | ClosedReason::Expired if !c.return_permitted.is_empty() => {
+            Some("经现场复核，已准许返回。请组织有序返回，并反馈已返回人数和未返回原因。")
+        }
+        ClosedReason::Cancelled | ClosedReason::Expired => Some("预警结束不等于可以返回：未经现场复核，不得返回。准许返回时另行通知。"),
         ClosedReason::Superseded => Some("该预警已有新内容，请查看最新收到的短信。"),
         ClosedReason::Covered => Some("您仍可应答，应答照常计入。"),
         ClosedReason::Released => None,
@@ -226,7 +240,9 @@ fn page(app: &App, token: &str, view: &TokenView) -> CalloutPage {
         late: a.late,
     });
     let ending = ended(c, w).filter(|_| answered.is_none() || c.ending.is_some());
-    let over = matches!(c.closed_reason, Some(r) if r != ClosedReason::Covered);
+    let may_return = !c.return_permitted.is_empty();
+    // Who was told that people may go back is asked how many have.
+    let over = matches!(c.closed_reason, Some(r) if r != ClosedReason::Covered) && !may_return;
     let last = c.newest_report();
     let feedback = entry.and_then(|e| e.feedback).and_then(|i| w.policy.feedback.get(usize::from(i)));
     let taken = c.tasks.iter().any(|t| t.is_open() && t.taken_by == Some(view.contact));
@@ -238,10 +254,11 @@ fn page(app: &App, token: &str, view: &TokenView) -> CalloutPage {
         posts: entry.map(|e| posts(e, c)).unwrap_or_default(),
         can_answer: can_answer(c, contact, view.contact),
         // A report before an answer is an answer too, but the button comes first on a small screen.
-        can_report: answered.is_some() && !you.takes_over && !over,
+        can_report: (answered.is_some() || may_return) && !you.takes_over && !over,
+        may_return,
         due: Some(zh(c.due_at)).filter(|_| !c.told_only),
         overdue: app.engine.now() > c.due_at,
-        asks: feedback.map(|f| f.ask.clone()).unwrap_or_default(),
+        asks: feedback.map(|s| s.asks()).unwrap_or_default(),
         places: places(parts),
         last_report: last.map(|r| LastReportPart { at: zh(r.at), by: r.by.name.clone() }),
         form: form::filled(&last.map(|r| r.report.clone()).unwrap_or_default()),

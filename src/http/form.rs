@@ -54,6 +54,7 @@ pub fn report(pairs: &[(String, String)], places: &[String]) -> Result<Report, (
         number(field(pairs, "moved"), "已转移人数"),
         number(field(pairs, "refused"), "拒不转移人数"),
     );
+    let returned = number(field(pairs, "returned"), "已返回人数");
     let all = |name: &str| pairs.iter().filter(|(k, _)| k == name).map(|(_, v)| v.as_str()).collect::<Vec<_>>();
     let (whats, dues, dones) = (all("closure_what"), all("closure_due"), all("closure_done"));
     let mut closures = Vec::new();
@@ -89,6 +90,7 @@ pub fn report(pairs: &[(String, String)], places: &[String]) -> Result<Report, (
         to_move,
         moved,
         refused,
+        returned,
         closures,
         danger,
         outage: OUTAGES.iter().filter(|o| all("outage").contains(*o)).map(|o| o.to_string()).collect(),
@@ -114,6 +116,7 @@ pub fn filled(report: &Report) -> FormPart {
         to_move: report.to_move,
         moved: report.moved,
         refused: report.refused,
+        returned: report.returned,
         closures,
         danger: DangerPart { present: report.danger.present, kind: report.danger.kind.clone(), r#where: report.danger.location.clone() },
         outage: report.outage.clone(),

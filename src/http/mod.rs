@@ -8,6 +8,7 @@
 mod ack;
 mod api;
 pub mod auth;
+mod boards;
 mod callback;
 mod coverage;
 pub mod error;

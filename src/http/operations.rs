@@ -51,6 +51,11 @@ pub enum Id {
     CancelWarning,
     ExtendWarning,
     AddPlaces,
+    GetFeedback,
+    PermitReturn,
+    ExplainPolicy,
+    ListPolicies,
+    GetPolicy,
     SearchCallouts,
     GetCallout,
     Acknowledge,
@@ -230,7 +235,10 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/api/v1/warnings/{id}/tally",
         who: VIEWER_OR_ISSUER,
         summary: "The tally, whole and by group",
-        query: &[("by", "`county`, `township`, `village`, `tier`, `hazard` or `role`")],
+        query: &[(
+            "by",
+            "`county`, `township`, `village`, `tier`, `hazard`, `role` or `line` (双叫应); in a relay with the rate of those below",
+        )],
         success: &[(200, "Tallies")],
         ..GET
     },
@@ -281,6 +289,52 @@ pub const OPERATIONS: &[Operation] = &[
         body: &[("application/json", "AddPlaces")],
         success: &[(202, "WarningView")],
         ..POST
+    },
+    Operation {
+        id: Id::GetFeedback,
+        path: "/api/v1/warnings/{id}/feedback",
+        who: VIEWER_OR_ISSUER,
+        summary: "What was reported, summed up; the newest report of a place counts; next and overdue reports",
+        query: &[("by", "`county`, `township` or `village` (then with the reports that count)")],
+        success: &[(200, "FeedbackRollup")],
+        ..GET
+    },
+    Operation {
+        id: Id::PermitReturn,
+        path: "/api/v1/warnings/{id}/return",
+        summary: "After the end: people may go back to these places; whoever answers for them is told",
+        body: &[("application/json", "PermitReturn")],
+        success: &[(202, "WarningView")],
+        ..POST
+    },
+    Operation {
+        id: Id::ExplainPolicy,
+        path: "/api/v1/policy/explain",
+        summary: "What the policy in force does with such a warning, in plain Chinese",
+        query: &[
+            ("hazard", "an event code, such as `11B03`"),
+            ("level", "`red`, `orange`, `yellow`, `blue` or `unknown`"),
+            ("stage", "a stage, such as `T-2h` or `立即转移`"),
+            ("hour", "accepted at this hour of the day, `23` or `23:30`; now if not given"),
+            ("tier", "`city`, `county`, `township`, `village`, `point` or `duty_desk`"),
+        ],
+        success: &[(200, "PolicyExplained")],
+        ..GET
+    },
+    Operation {
+        id: Id::ListPolicies,
+        path: "/api/v1/policy/versions",
+        summary: "Every policy that was in force here: since when, given by whom",
+        success: &[(200, "PolicyVersionPage")],
+        ..GET
+    },
+    Operation {
+        id: Id::GetPolicy,
+        path: "/api/v1/policy/versions/{hash}",
+        summary: "One version of the policy with its text; with `against`, what it changes of that version",
+        query: &[("against", "the hash of another version")],
+        success: &[(200, "PolicyVersion")],
+        ..GET
     },
     Operation {
         id: Id::SearchCallouts,

@@ -117,6 +117,7 @@ pub struct FormPart {
     pub to_move: u32,
     pub moved: u32,
     pub refused: u32,
+    pub returned: u32,
     /// One row each; empty rows are for filling in.
     pub closures: Vec<ClosurePart>,
     pub danger: DangerPart,
@@ -130,6 +131,8 @@ pub struct FormPart {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CalloutPage {
     pub drill: bool,
+    /// People may go back to a place of this callout.
+    pub may_return: bool,
     pub token: String,
     pub w: WarningPart,
     pub you: YouPart,

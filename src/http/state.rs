@@ -2,6 +2,7 @@
 
 use super::{
     auth::{Access, Caller},
+    boards::Boards,
     error::Problem,
     extract::Limit,
     pages::Pages,
@@ -16,7 +17,7 @@ use crate::{
         warning_life::WarningState,
     },
     engine::{ActError, CalloutParts, Engine, PostError},
-    report::Tally,
+    report::{Board, Tally},
     source::Desk,
     store::{Face, FaceCounts, Record, StoreError},
     telemetry::metrics::Metrics,
@@ -43,6 +44,7 @@ pub struct Shared {
     pub pages: Pages,
     pub metrics: Metrics,
     pub rates: Rates,
+    boards: Boards,
     /// Cancelled when the gateway stops: live streams end then.
     pub stop: CancellationToken,
     callbacks: BTreeMap<String, [u8; 32]>,
@@ -73,6 +75,7 @@ impl App {
             pages: Pages::new(&config.server.public_url).map_err(|e| format!("a page template is broken: {e:#}"))?,
             metrics,
             rates: Rates::default(),
+            boards: Boards::default(),
             stop,
             callbacks: config.providers.iter().filter_map(secret).collect(),
             tallies: Mutex::default(),
@@ -140,6 +143,11 @@ impl App {
     /// Every face of a warning.
     pub async fn faces(&self, id: WarningId) -> Result<Vec<Face>, StoreError> {
         Ok(self.engine.reports().faces(id).await?.into_iter().map(|(_, face)| face).collect())
+    }
+
+    /// What has been reported under a warning, as it stands now.
+    pub async fn board(&self, id: WarningId) -> Result<Arc<Board>, StoreError> {
+        self.boards.of(&self.engine, id).await
     }
 
     /// The tally as this caller may see it: of the whole, or of the division it is bound to.

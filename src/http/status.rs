@@ -2,6 +2,7 @@
 //! itself by live events where there is script, by the clock where there is none.
 
 use super::{
+    api::feedback,
     auth::Caller,
     error::Problem,
     pages::STATUS_JS,
@@ -10,9 +11,11 @@ use super::{
 };
 use crate::{
     core::{
+        division::Division,
         ids::WarningId,
         route::standing::{Breaker, Order},
         time::Time,
+        warning_life::WarningState,
     },
     engine::{CalloutParts, board::AccountView},
     report::Tally,
@@ -40,6 +43,8 @@ struct WarningLine {
     t: Tally,
     answer_rate: String,
     on_time_rate: String,
+    /// What was reported, in a line.
+    reported: String,
     forecast: String,
     /// A deadline passes before everybody was called.
     overruns: bool,
@@ -125,8 +130,11 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
         if open {
             active.push(w.id);
         }
+        // What has ended is not looked at for every page; its sums stand in the API.
+        let reported = if w.is_over() && w.end.is_some() { String::new() } else { feedback_of(&app, &w, own).await? };
         let forecast = if open { app.engine.forecast(w.id, own).await? } else { None };
         warnings.push(WarningLine {
+            reported,
             id: w.id.to_string(),
             drill: w.drill,
             level_name: w.content.level.name_zh(),
@@ -160,6 +168,12 @@ pub async fn page(State(app): State<App>, caller: Caller) -> Result<Response, Pr
         filings: if own.is_none() { app.engine.filing_concerns() } else { Vec::new() },
     };
     Ok(app.pages.page(StatusCode::OK, "status.html", status))
+}
+
+async fn feedback_of(app: &App, w: &WarningState, own: Option<Division>) -> Result<String, Problem> {
+    let board = app.board(w.id).await?;
+    let sums = own.map_or_else(|| board.total(), |d| board.inside(d));
+    Ok(feedback::in_words(&sums, feedback::overdue(&board, own, app.engine.now())))
 }
 
 async fn open_callouts(app: &App, caller: &Caller, active: &[WarningId]) -> Result<(Vec<CalloutLine>, bool), Problem> {

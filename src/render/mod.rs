@@ -42,9 +42,17 @@ pub const DRILL_MARK: &str = "[演练]";
 /// The same, spoken at the beginning and at the end.
 pub const DRILL_SPOKEN: &str = "这是演练。";
 
-/// Which kinds have a voice script: those that ask for an answer, and the test of the line.
-pub const VOICE_KINDS: [MessageKind; 6] =
-    [MessageKind::Callout, MessageKind::Deputy, MessageKind::Takeover, MessageKind::End, MessageKind::Decide, MessageKind::Canary];
+/// Which kinds have a voice script: those that ask for an answer, what a landline can only be told by a call, and the
+/// test of the line.
+pub const VOICE_KINDS: [MessageKind; 7] = [
+    MessageKind::Callout,
+    MessageKind::Deputy,
+    MessageKind::Takeover,
+    MessageKind::End,
+    MessageKind::Decide,
+    MessageKind::Return,
+    MessageKind::Canary,
+];
 
 /// How messages are made here.
 #[derive(Clone, Debug, PartialEq)]

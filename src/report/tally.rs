@@ -163,6 +163,8 @@ pub enum GroupBy {
     Tier,
     Hazard,
     Role,
+    /// The lines that a policy calls side by side (双叫应). Not told by a face: see [`GroupBy::key`].
+    Line,
 }
 
 impl GroupBy {
@@ -177,6 +179,8 @@ impl GroupBy {
             GroupBy::Tier => Some(face.tier.as_str().to_string()),
             GroupBy::Hazard => Some(hazard.to_string()),
             GroupBy::Role => Some(face.role.clone()),
+            // The plan knows it, not the row.
+            GroupBy::Line => None,
         }
     }
 

@@ -5,5 +5,6 @@
 mod areas;
 mod messages;
 mod plans;
+mod properties;
 mod table;
 mod town;

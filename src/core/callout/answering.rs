@@ -89,11 +89,7 @@ impl Work<'_> {
         if !new.is_empty() {
             self.did(Entry::PostsAnswered { posts: new.clone(), by: by.clone(), via });
             for p in &new {
-                if let Some(post) = self.ctx.entry.posts.get(usize::from(*p))
-                    && post.rule != AnswerRule::Each
-                {
-                    self.effects.place_answered.push((post.place.clone(), post.rule));
-                }
+                self.tell_record(*p);
             }
         }
         let all_done = self.all_posts().iter().all(|p| self.state.answered.contains(p) || self.state.struck.contains(p));
@@ -110,6 +106,18 @@ impl Work<'_> {
         self.did(Entry::Answered { via, by, at, late, entered_by, note });
         self.effects.announce.push("callout.answered");
         self.owe_feedback();
+    }
+
+    /// A post is answered for: its place's record counts it, and who waits for it is called.
+    pub(super) fn tell_record(&mut self, post: u16) {
+        let Some(post) = self.ctx.entry.posts.get(usize::from(post)) else { return };
+        if post.rule != AnswerRule::Each {
+            self.effects.place_answered.push((post.place.clone(), post.rule));
+        }
+        let relay = post.relay_record();
+        if post.forwards && !self.effects.relay_answered.contains(&relay) {
+            self.effects.relay_answered.push(relay);
+        }
     }
 
     pub(super) fn keys(&mut self, n: u16, a: &Attempt, keys: &str, at: Time) {
@@ -228,7 +236,7 @@ impl Work<'_> {
                     return Ok((self.deputised_by(d), named(d, "deputy")));
                 }
                 use crate::core::policy::Who;
-                let above = [Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader];
+                let above = [Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader, Who::Others];
                 if let Some(p) = above.into_iter().flat_map(|w| self.ctx.entry.people_at(w, self.ctx.rotas, self.now)).find(|p| person(*p))
                 {
                     return Err(named(p, "superior"));

@@ -3,6 +3,7 @@
 
 use super::{entry::Entry, state::*, step::Work};
 use crate::core::{
+    directory::Tier,
     plan::{PlanEntry, PlanPerson},
     policy::AnswerRule,
     send::Channel,
@@ -38,14 +39,23 @@ impl Work<'_> {
             if !told {
                 continue;
             }
-            if self.number(contact, Channel::Sms, 0).is_some() && self.ctx.channels.sms {
-                self.queue_sms(contact, AskKind::End);
-            } else if let (true, Some(number)) = (self.ctx.channels.voice, self.number(contact, Channel::Voice, 0)) {
-                // A desk's landline can only be rung.
-                self.queue_by_line(contact, Channel::Voice, AskKind::End, number);
-            } else if contact == 0 {
-                self.queue_email(contact, AskKind::End);
-            }
+            self.tell(contact, AskKind::End);
+        }
+    }
+
+    /// Tells a contact something that asks no answer, by the door that is left: a message, a call, a mail.
+    pub(super) fn tell(&mut self, contact: u8, kind: AskKind) {
+        if self.number(contact, Channel::Sms, 0).is_some() && self.ctx.channels.sms {
+            self.queue_sms(contact, kind);
+        } else if let (true, Some(number)) = (self.ctx.channels.voice, self.number(contact, Channel::Voice, 0)) {
+            // A landline can only be rung; a desk's is awake, a person's waits for the morning.
+            let desk = self.state.contacts.get(usize::from(contact)).is_some_and(|k| k.relation == Relation::DutyDesk);
+            let desk = desk || contact == 0 && self.ctx.entry.posts.first().is_some_and(|p| p.tier == Tier::DutyDesk);
+            let night = self.ctx.night.contains(self.now.beijing_minute()) && !desk;
+            let not_before = night.then(|| self.now.next_beijing_minute(self.ctx.night.morning));
+            self.queue_by_line_later(contact, Channel::Voice, kind, number, not_before, None);
+        } else if contact == 0 {
+            self.queue_email(contact, kind);
         }
     }
 
@@ -77,9 +87,13 @@ impl Work<'_> {
             .collect();
         self.did(Entry::Carried { from, snapshot: Box::new(snapshot) });
         let answered = !self.state.state.is_open();
-        if answered && self.ctx.feedback.is_none() && self.state.feedback_clock.is_some() {
-            // At this level nothing more is to be reported.
-            self.did(Entry::FeedbackDue { due: None });
+        if answered {
+            // What is not to be reported at this level any more.
+            let asks = self.ctx.feedback.map_or(0, |s| s.0.len());
+            let gone: Vec<u8> = self.state.feedback_clocks.iter().map(|k| k.ask).filter(|k| usize::from(*k) >= asks).collect();
+            for ask in gone {
+                self.did(Entry::FeedbackDue { due: None, ask });
+            }
         }
         if answered {
             self.owe_feedback_if_none();
@@ -102,14 +116,23 @@ impl Work<'_> {
     }
 
     fn owe_feedback_if_none(&mut self) {
-        if self.state.feedback_clock.is_none() && self.ctx.feedback.is_some() {
+        if self.state.feedback_clocks.is_empty() {
             self.owe_feedback();
         }
     }
 
     pub(super) fn join_places(&mut self) {
+        // What was answered before counts here too, for those who come newly to the place.
+        if self.state.carried_from.is_some() {
+            for post in self.state.answered.clone() {
+                self.tell_record(post);
+            }
+        }
         if self.state.told_only || !self.state.state.is_open() {
             return;
+        }
+        if let Some(relay) = self.ctx.entry.relay.as_ref().filter(|_| self.state.rung.is_none()) {
+            self.effects.relay_joined.extend(relay.uppers.iter().cloned());
         }
         for post in &self.ctx.entry.posts {
             if post.rule != AnswerRule::Each && !self.effects.place_joined.iter().any(|(p, _)| *p == post.place) {

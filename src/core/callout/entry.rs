@@ -199,12 +199,32 @@ pub enum Entry {
     Report {
         by: AnsweredBy,
         report: Report,
+        /// The asks that it answers. Left out where there was only one: then every report answered it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answers: Option<Vec<u8>>,
     },
-    /// When the next report is due; `None`: no more is owed.
+    /// When the next report to this ask is due; `None`: no more is owed.
     FeedbackDue {
         due: Option<Time>,
+        #[serde(default, skip_serializing_if = "super::state::is_zero")]
+        ask: u8,
     },
-    FeedbackReminded,
+    /// Somebody above has answered, so it is this one's turn (逐级转发).
+    Forwarded {
+        next_rung: Time,
+    },
+    ReturnPermitted {
+        places: Vec<String>,
+        by: String,
+        note: String,
+    },
+    FeedbackReminded {
+        #[serde(default, skip_serializing_if = "super::state::is_zero")]
+        ask: u8,
+        /// When it was due.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Time>,
+    },
     /// The warning ended for this callout. Open ones close; answered ones stay answered.
     Ended {
         reason: ClosedReason,

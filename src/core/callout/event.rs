@@ -158,6 +158,14 @@ pub enum Event {
     Covered {
         place: String,
     },
+    /// Somebody above answered: it is this one's turn (逐级转发).
+    Forwarded,
+    /// People may go back to these places.
+    ReturnPermitted {
+        places: Vec<String>,
+        by: String,
+        note: String,
+    },
     /// The warning ended, or no longer concerns this person.
     End {
         reason: ClosedReason,

@@ -25,9 +25,11 @@ pub fn blank() -> Callout {
         acknowledgement: None,
         partial: None,
         tasks: Vec::new(),
-        feedback_clock: None,
+        feedback_clocks: Vec::new(),
         reports: Default::default(),
         ending: None,
+        forwarded: None,
+        return_permitted: Vec::new(),
     }
 }
 
@@ -81,6 +83,13 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
             c.next_rung = *next_rung;
         }
         Entry::Hastened { next_rung, .. } => c.next_rung = Some(*next_rung),
+        Entry::Forwarded { next_rung } => {
+            c.forwarded = Some(at);
+            c.next_rung = Some(*next_rung);
+        }
+        Entry::ReturnPermitted { places, by, note } => {
+            c.return_permitted.push(ReturnPermitted { at, places: places.clone(), by: by.clone(), note: note.clone() });
+        }
         Entry::ContactAdded { relation, person, id } => c.contacts.push(contact(*relation, *person, *id, at)),
         Entry::CallsSet { contact, calls } => {
             if let Some(k) = c.contacts.get_mut(usize::from(*contact)) {
@@ -246,30 +255,13 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
                 t.due = *due;
             }
         }
-        Entry::Report { by, report } => {
-            c.reports.insert(report.place.clone(), Reported { at, by: by.clone(), report: report.clone() });
-            if let Some(clock) = &mut c.feedback_clock {
-                clock.first_in = true;
-            }
-            if c.state == CalloutState::Answered {
-                c.state = CalloutState::Reported;
-            }
-        }
-        Entry::FeedbackDue { due } => {
-            let first_in = !c.reports.is_empty();
-            c.feedback_clock = due.map(|due| FeedbackClock { due, reminded: false, first_in });
-        }
-        Entry::FeedbackReminded => {
-            if let Some(clock) = &mut c.feedback_clock {
-                clock.reminded = true;
-            }
-        }
+        Entry::Report { .. } | Entry::FeedbackDue { .. } | Entry::FeedbackReminded { .. } => apply_feedback(c, entry, at),
         Entry::Ended { reason, to_tell } => {
             c.ending = Some(Ending { at, reason: *reason, to_tell: to_tell.clone() });
             // A superseded one keeps its clocks, stopped, for the callout that carries it on.
             if *reason != ClosedReason::Superseded {
                 c.next_rung = None;
-                c.feedback_clock = None;
+                c.feedback_clocks.clear();
                 for k in &mut c.contacts {
                     k.calls = None;
                 }
@@ -307,6 +299,7 @@ fn apply_ladder(c: &mut Callout, entry: &Entry, at: Time) {
                 claimed_by: None,
                 claimed_at: None,
                 taken_by: None,
+                division: None,
                 closed: None,
                 note: None,
             });
@@ -318,6 +311,38 @@ fn apply_ladder(c: &mut Callout, entry: &Entry, at: Time) {
             }
             if c.state == CalloutState::HandedOver {
                 c.state = if at >= c.due_at { CalloutState::Overdue } else { CalloutState::Calling };
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Reports and the clocks they are owed by.
+fn apply_feedback(c: &mut Callout, entry: &Entry, at: Time) {
+    match entry {
+        Entry::Report { by, report, answers } => {
+            c.reports.insert(report.place.clone(), Reported { at, by: by.clone(), report: report.clone() });
+            for clock in c.feedback_clocks.iter_mut().filter(|k| answers.as_ref().is_none_or(|a| a.contains(&k.ask))) {
+                clock.first_in = true;
+                clock.overdue_since = None;
+            }
+            if c.state == CalloutState::Answered {
+                c.state = CalloutState::Reported;
+            }
+        }
+        Entry::FeedbackDue { due, ask } => {
+            let known = c.feedback_clocks.iter().position(|k| k.ask == *ask);
+            let before = known.map(|i| c.feedback_clocks.remove(i));
+            let Some(due) = *due else { return };
+            let first_in = before.map_or(!c.reports.is_empty(), |k| k.first_in);
+            let clock = FeedbackClock { ask: *ask, due, reminded: false, first_in, overdue_since: before.and_then(|k| k.overdue_since) };
+            let place = c.feedback_clocks.partition_point(|k| k.ask < *ask);
+            c.feedback_clocks.insert(place, clock);
+        }
+        Entry::FeedbackReminded { ask, since } => {
+            if let Some(clock) = c.feedback_clocks.iter_mut().find(|k| k.ask == *ask) {
+                clock.reminded = true;
+                clock.overdue_since = clock.overdue_since.or(*since);
             }
         }
         _ => {}

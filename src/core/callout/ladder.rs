@@ -25,7 +25,9 @@ impl Work<'_> {
         let holder = self.ctx.person(entry.person);
         let has_door = holder.is_some_and(|p| self.has_door(p));
         let unreachable = !has_door && !told_only;
-        let first = self.ctx.ladder.rungs.first().map(|r| self.rung_time(r, start, start + entry.deadline));
+        // In a relay it is called when somebody above has answered, or had the time to.
+        let wait = entry.relay.as_ref().map_or(Span::ZERO, |r| r.wait);
+        let first = self.ctx.ladder.rungs.first().map(|r| r.at.time(start + wait, start + entry.deadline));
         let next_rung = first.map(|t| entry.hold_until.map_or(t, |h| h.max(t)));
         self.did(Entry::Opened {
             id,
@@ -48,8 +50,14 @@ impl Work<'_> {
         p.phones.iter().any(|n| c.reaches(n)) || (c.email && p.email.is_some())
     }
 
-    fn rung_time(&self, rung: &Rung, start: Time, due_at: Time) -> Time {
-        rung.at.time(start, due_at)
+    /// Somebody above answered (逐级转发): it is this one's turn, unless it came already.
+    pub(super) fn forwarded(&mut self) {
+        let waits = self.state.rung.is_none() && self.state.forwarded.is_none() && self.state.next_rung.is_some_and(|t| t > self.now);
+        if self.ctx.entry.relay.is_none() || !waits || !self.state.state.is_open() {
+            return;
+        }
+        let next_rung = self.ctx.entry.hold_until.map_or(self.now, |h| h.max(self.now));
+        self.did(Entry::Forwarded { next_rung });
     }
 
     /// The deadline passed without an answer.
@@ -75,7 +83,10 @@ impl Work<'_> {
             let rung = rung.clone();
             let next = match self.ctx.ladder.rungs.get(k + 1) {
                 // Never before now: a rung whose time has passed follows at once, in its own turn.
-                Some(r) => Some(self.rung_time(r, self.state.start, self.state.due_at)),
+                Some(r) => {
+                    let (start, due_at) = self.state.ladder_times(self.ctx.entry);
+                    Some(r.at.time(start, due_at))
+                }
                 None if self.state.told_only => None,
                 None => Some(self.now + self.ctx.ladder.repeat),
             };
@@ -90,7 +101,8 @@ impl Work<'_> {
                 let relation = match who {
                     Who::Holder => Relation::Holder,
                     Who::Deputy => Relation::Deputy,
-                    Who::Superior | Who::ShiftLeader => Relation::Superior,
+                    // Those beside him answer for posts of their own, not for his: they take over, as those above do.
+                    Who::Superior | Who::ShiftLeader | Who::Others => Relation::Superior,
                     Who::TownshipDesk | Who::CountyDesk | Who::CityDesk => Relation::DutyDesk,
                 };
                 if person == self.ctx.entry.person && relation != Relation::Holder {

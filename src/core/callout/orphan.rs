@@ -24,7 +24,7 @@ fn event(state: &Callout, entry: &Entry, at: Time, whole: bool) -> Option<Event>
         Entry::PostsAnswered { by, via, .. } if !whole => Some(answer(state, by, *via, at, None, None)),
         Entry::Evidence { by, via, at } => Some(answer(state, by, *via, *at, None, None)),
         Entry::Declined { contact, not_me, via } => Some(Event::Decline { contact: *contact, not_me: *not_me, via: *via }),
-        Entry::Report { by, report } => {
+        Entry::Report { by, report, .. } => {
             let from = match contact_of(state, by) {
                 Some(contact) => FeedbackFrom::Contact { contact, via: Via::Api },
                 None => FeedbackFrom::Officer { officer: ENTERED_BY.into(), via: Via::Manual, by: whom(by) },
@@ -46,6 +46,10 @@ fn event(state: &Callout, entry: &Entry, at: Time, whole: bool) -> Option<Event>
             }
         }
         Entry::Ended { reason, .. } => Some(Event::End { reason: *reason }),
+        Entry::Forwarded { .. } => Some(Event::Forwarded),
+        Entry::ReturnPermitted { places, by, note } => {
+            Some(Event::ReturnPermitted { places: places.clone(), by: by.clone(), note: note.clone() })
+        }
         Entry::Succeeded { successor } => Some(Event::Supersede { successor: *successor }),
         _ => None,
     }

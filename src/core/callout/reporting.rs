@@ -1,4 +1,4 @@
-//! Feedback (反馈): a clock of its own, beside the answer's. Figures are running totals; the newest
+//! Feedback (反馈): clocks of its own, beside the answer's. Figures are running totals; the newest
 //! report per place counts, whoever gave it.
 
 use super::{
@@ -7,19 +7,21 @@ use super::{
     state::*,
     step::{ForwardTo, Work},
 };
-use crate::core::time::Span;
+use crate::core::time::{Span, Time};
 
 impl Work<'_> {
-    /// After the answer: when the first report is due.
+    /// After the answer: when each first report is due.
     pub(super) fn owe_feedback(&mut self) {
-        let Some(rule) = self.ctx.feedback else { return };
+        let Some(schedule) = self.ctx.feedback else { return };
         if self.state.told_only {
             return;
         }
         let first_send = self.state.attempts.iter().filter_map(|a| a.sent).min().unwrap_or(self.state.start);
-        // An answer that came late still gets time to act before it is reminded.
-        let due = (first_send + rule.first).max(self.now + Span(rule.first.0 / 3));
-        self.did(Entry::FeedbackDue { due: Some(due) });
+        for (ask, rule) in (0..).zip(&schedule.0) {
+            // An answer that came late still gets time to act before it is reminded.
+            let due = (first_send + rule.first).max(self.now + Span(rule.first.0 / 3));
+            self.did(Entry::FeedbackDue { due: Some(due), ask });
+        }
     }
 
     pub(super) fn feedback(&mut self, from: &FeedbackFrom, report: &Report, event: &Event) {
@@ -57,18 +59,31 @@ impl Work<'_> {
             },
         };
         let asked_for = report.next_report_at;
-        self.did(Entry::Report { by, report });
+        let answers = self.answered_clocks(&report);
+        self.did(Entry::Report { by, report, answers: Some(answers.iter().map(|(ask, _)| *ask).collect()) });
         self.effects.announce.push("callout.feedback");
         self.withdraw_reminders();
         if self.state.state.is_open() || self.state.ending.is_some() {
             return;
         }
-        let next = match (self.ctx.feedback.and_then(|r| r.every), asked_for) {
-            (Some(every), Some(asked)) if asked > self.now => Some(asked.min(self.now + every)),
-            (Some(every), _) => Some(self.now + every),
-            (None, _) => None,
-        };
-        self.did(Entry::FeedbackDue { due: next });
+        for (ask, every) in answers {
+            let due = every.map(|every| self.next_due(every, asked_for));
+            self.did(Entry::FeedbackDue { due, ask });
+        }
+    }
+
+    /// The clocks that a report now answers, with what each repeats after.
+    fn answered_clocks(&self, report: &Report) -> Vec<(u8, Option<Span>)> {
+        let Some(schedule) = self.ctx.feedback else { return Vec::new() };
+        let known = self.state.feedback_clocks.iter().filter_map(|c| Some((c, schedule.get(c.ask)?)));
+        let answered = known.filter(|(c, r)| r.answered_by(report, c, self.now));
+        answered.map(|(c, r)| (c.ask, r.every)).collect()
+    }
+
+    /// Sooner than the rule says, where the report itself promises the next one sooner.
+    fn next_due(&self, every: Span, promised: Option<Time>) -> Time {
+        let next = self.now + every;
+        promised.filter(|t| *t > self.now).map_or(next, |t| t.min(next))
     }
 
     fn unanswered(&self) -> bool {
@@ -83,6 +98,7 @@ impl Work<'_> {
                 self.did(Entry::AttemptIs { n: i as u16 + 1, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
             }
         }
+        // Whatever is overdue is answered by any report, so that the task is done, too.
         for i in 0..self.state.tasks.len() {
             let t = &self.state.tasks[i];
             if t.is_open() && t.title == OVERDUE_TITLE {
@@ -93,20 +109,51 @@ impl Work<'_> {
         }
     }
 
-    /// Overdue: a reminder, then a task (contract, Feedback).
-    pub(super) fn feedback_clock(&mut self) {
-        let (Some(rule), Some(clock)) = (self.ctx.feedback, self.state.feedback_clock) else { return };
-        if !clock.reminded && clock.due <= self.now {
-            self.did(Entry::FeedbackReminded);
+    /// Overdue: a reminder, then a task (contract, Feedback). Clocks that run out together share both.
+    pub(super) fn feedback_clocks(&mut self) {
+        let Some(schedule) = self.ctx.feedback else { return };
+        let (mut remind, mut hand_over) = (false, false);
+        for clock in self.state.feedback_clocks.clone() {
+            let Some(rule) = schedule.get(clock.ask) else { continue };
+            if !clock.reminded && clock.due <= self.now {
+                self.did(Entry::FeedbackReminded { ask: clock.ask, since: Some(clock.due) });
+                remind = true;
+            } else if clock.reminded && clock.due + rule.task_after <= self.now {
+                hand_over = true;
+                // The next look: the same report is still owed, asked again after the rule's own interval.
+                let again = self.now + rule.every.unwrap_or(rule.first).max(Span::ms(1));
+                self.did(Entry::FeedbackDue { due: Some(again), ask: clock.ask });
+            }
+        }
+        if remind {
             let contact = self.state.acknowledgement.as_ref().and_then(|a| a.by.id).and_then(|id| self.contact_of(id)).unwrap_or(0);
             self.queue_sms(contact, AskKind::Feedback);
-        } else if clock.reminded && clock.due + rule.task_after <= self.now {
-            if !self.state.tasks.iter().any(|t| t.is_open() && t.title == OVERDUE_TITLE) {
-                self.open_task(TaskKind::Call, OVERDUE_TITLE, None);
-            }
-            // The next look: the same report is still owed, asked again after the rule's own interval.
-            let again = self.now + rule.every.unwrap_or(rule.first).max(Span::ms(1));
-            self.did(Entry::FeedbackDue { due: Some(again) });
+            self.effects.announce.push("callout.feedback_overdue");
+        }
+        if hand_over && !self.state.tasks.iter().any(|t| t.is_open() && t.title == OVERDUE_TITLE) {
+            self.open_task(TaskKind::Call, OVERDUE_TITLE, None);
+        }
+    }
+
+    /// People may go back (contract: release and permission to return are two acts): whoever answers for one of
+    /// these places, or was called in his stead, is told, and asked how many have returned.
+    pub(super) fn return_permitted(&mut self, places: &[String], by: &str, note: &str) {
+        let known = |p: &String| self.state.return_permitted.iter().any(|r| r.places.contains(p));
+        let mut mine: Vec<String> = self.ctx.entry.posts.iter().map(|p| p.place.id()).filter(|p| places.contains(p) && !known(p)).collect();
+        mine.sort_unstable();
+        mine.dedup();
+        // Who goes on in a newer callout hears of it there.
+        if mine.is_empty() || self.state.told_only || self.state.successor.is_some() {
+            return;
+        }
+        self.did(Entry::ReturnPermitted { places: mine, by: by.into(), note: note.into() });
+        let told = |k: u8| self.state.attempts.iter().any(|a| a.contact == k && a.state.reached_out());
+        // A superior's or desk's part was over when somebody was reached.
+        let concerned: Vec<u8> = (0..self.state.contacts.len() as u8)
+            .filter(|k| told(*k) && !self.state.contacts[usize::from(*k)].relation.takes_over())
+            .collect();
+        for contact in concerned {
+            self.tell(contact, AskKind::Return);
         }
     }
 }

@@ -70,7 +70,7 @@ impl Work<'_> {
             _ => return,
         }
         // The ladder asks anew; nobody repeats the end but this.
-        let once = matches!(a.kind, AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info);
+        let once = matches!(a.kind, AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info | AskKind::Return);
         let goes_again = self.wanted(&a) && (once || a.tries < MAX_TRIES);
         match outcome {
             Outcome::Accepted { provider_message_id } => self.did(Entry::AttemptIs {
@@ -136,10 +136,10 @@ impl Work<'_> {
     /// Whether sending this attempt (again) still serves a purpose. After the end only the end itself.
     fn wanted(&self, a: &Attempt) -> bool {
         match a.kind {
-            AskKind::End | AskKind::Ended => true,
+            AskKind::End | AskKind::Ended | AskKind::Return => true,
             _ if self.state.ending.is_some() => false,
             AskKind::Renewed | AskKind::Info | AskKind::Which => true,
-            AskKind::Feedback => self.state.feedback_clock.is_some(),
+            AskKind::Feedback => !self.state.feedback_clocks.is_empty(),
             _ => self.state.state.is_open(),
         }
     }

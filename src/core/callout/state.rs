@@ -277,11 +277,13 @@ pub enum AskKind {
     Ended,
     /// A task of the warning's own that nobody claims; see [`crate::core::duty_call`].
     Decide,
+    /// People may go back; how many have returned is asked.
+    Return,
 }
 impl AskKind {
-    /// Sent because the warning ended, so its end does not stop it.
+    /// Sent because the warning ended, or after it, so its end does not stop it.
     pub fn tells_end(self) -> bool {
-        matches!(self, AskKind::End | AskKind::Ended)
+        matches!(self, AskKind::End | AskKind::Ended | AskKind::Return)
     }
     /// Whether an answer to it is an answer of the callout.
     pub fn asks(self) -> bool {
@@ -347,6 +349,9 @@ pub struct Task {
     /// Who has it after a superior's or desk's key (接办): index into contacts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_by: Option<u8>,
+    /// Whose duty room it is, where that is not where the matter lies (督办).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub division: Option<crate::core::division::Division>,
     /// Set when done: `answered`, `not_reached`, `escalated` …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
@@ -390,6 +395,9 @@ pub struct Report {
     pub to_move: u32,
     pub moved: u32,
     pub refused: u32,
+    /// Of those moved, who has gone back after it was permitted.
+    #[serde(skip_serializing_if = "is_none_of")]
+    pub returned: u32,
     pub closures: Vec<Closure>,
     pub danger: Danger,
     pub outage: Vec<String>,
@@ -406,13 +414,32 @@ pub struct Reported {
     pub report: Report,
 }
 
-/// The clock of reports that are owed.
+/// The clock of one report that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedbackClock {
+    /// Which of the schedule's asks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ask: u8,
     pub due: Time,
     /// A reminder went out for this due time.
     pub reminded: bool,
     pub first_in: bool,
+    /// Overdue since then, however often it was asked for meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue_since: Option<Time>,
+}
+
+/// One clock of the first ask stands for itself; whatever is more is a list.
+mod clocks {
+    use super::FeedbackClock;
+    use crate::core::serde_one_or_many;
+    use serde::{Deserializer, Serializer};
+    pub fn serialize<S: Serializer>(all: &[FeedbackClock], s: S) -> Result<S::Ok, S::Error> {
+        serde_one_or_many::serialize(all, |one| one.ask == 0, s)
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<FeedbackClock>, D::Error> {
+        serde_one_or_many::deserialize(d)
+    }
 }
 
 /// The warning's end as far as this callout knows it.
@@ -476,13 +503,30 @@ pub struct Callout {
     pub partial: Option<Acknowledgement>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Task>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub feedback_clock: Option<FeedbackClock>,
+    /// In the order of the schedule's asks. Stored as it was when there could be one at most.
+    #[serde(default, rename = "feedback_clock", skip_serializing_if = "Vec::is_empty", with = "clocks")]
+    pub feedback_clocks: Vec<FeedbackClock>,
     /// The newest report of each place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reports: BTreeMap<String, Reported>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
+    /// 逐级转发: when somebody above had answered, so that this one was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<Time>,
+    /// Permissions to return, as far as they concern its places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub return_permitted: Vec<ReturnPermitted>,
+}
+
+/// People may go back to these places. An act of its own: the end of the warning is none (不安全、不返回).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnPermitted {
+    pub at: Time,
+    pub places: Vec<String>,
+    pub by: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 impl Attempt {
@@ -513,12 +557,30 @@ impl Callout {
     pub fn newest_report(&self) -> Option<&Reported> {
         self.reports.values().max_by_key(|r| r.at)
     }
-    /// A first report is owed and has not come.
+    /// What the ladder's times count from, and its deadline. For one who is called only when somebody above has
+    /// answered (or had time to) they count from there; the deadline of the contract stays where it was.
+    pub fn ladder_times(&self, entry: &crate::core::plan::PlanEntry) -> (Time, Time) {
+        match &entry.relay {
+            None => (self.start, self.due_at),
+            Some(r) => {
+                let called = self.forwarded.unwrap_or(self.start + r.wait);
+                (called, (called + r.own).min(self.due_at))
+            }
+        }
+    }
+    /// A first report is owed and has not come. Whatever clocks run beside and after it do not hold a warning open
+    /// (contract, States).
     pub fn feedback_owed(&self) -> bool {
-        self.ending.is_none() && self.feedback_clock.is_some_and(|c| !c.first_in)
+        self.ending.is_none()
+            && !self.feedback_clocks.is_empty()
+            && self.feedback_clocks.iter().all(|c| !c.first_in)
+            && self.reports.is_empty()
     }
 }
 
+fn is_none_of(n: &u32) -> bool {
+    *n == 0
+}
 pub(super) fn is_false(b: &bool) -> bool {
     !*b
 }

@@ -14,7 +14,7 @@ use crate::core::{
     line::LineLetter,
     phone::Phone,
     plan::{PlanEntry, PlanPerson, PlanRota},
-    policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
+    policy::{AnswerRule, Clocks, Ladder, Night, Schedule},
     route::Routes,
     send::Channel,
     time::{Span, Time},
@@ -48,7 +48,7 @@ pub struct Ctx<'a> {
     /// The rotas of that chunk.
     pub rotas: &'a [PlanRota],
     pub ladder: &'a Ladder,
-    pub feedback: Option<&'a FeedbackRule>,
+    pub feedback: Option<&'a Schedule>,
     pub clocks: &'a Clocks,
     pub night: Night,
     pub channels: Channels,
@@ -89,6 +89,10 @@ pub struct Effects {
     pub place_answered: Vec<(Place, AnswerRule)>,
     /// This callout counts on this place's record.
     pub place_joined: Vec<(Place, AnswerRule)>,
+    /// Relay records (逐级转发) that this callout waits on.
+    pub relay_joined: Vec<String>,
+    /// Relay records whose callouts may be called now, because somebody here answered.
+    pub relay_answered: Vec<String>,
     /// Tasks whose row changed, by number.
     pub tasks: Vec<u16>,
     /// Public events: `callout.answered`, `callout.overdue`, `callout.handed_over`, `callout.feedback`.
@@ -189,6 +193,8 @@ pub fn step(ctx: Ctx<'_>, state: &Callout, event: &Event, now: Time) -> Stepped 
         }
         Event::Feedback { from, report } => w.feedback(from, report, event),
         Event::Covered { place } => w.covered(place),
+        Event::Forwarded => w.forwarded(),
+        Event::ReturnPermitted { places, by, note } => w.return_permitted(places, by, note),
         Event::End { reason } => w.end(*reason),
         Event::Supersede { successor } => w.supersede(*successor),
     }
@@ -211,7 +217,7 @@ impl Work<'_> {
             self.call_due();
             self.hedge_due();
         } else {
-            self.feedback_clock();
+            self.feedback_clocks();
         }
         self.send_again();
     }
@@ -257,8 +263,12 @@ impl Callout {
             if !self.told_only && matches!(self.state, CalloutState::Queued | CalloutState::Calling) {
                 at(self.due_at);
             }
-        } else if let (Some(clock), Some(rule)) = (self.feedback_clock, ctx.feedback) {
-            at(if clock.reminded { clock.due + rule.task_after } else { clock.due });
+        } else if let Some(schedule) = ctx.feedback {
+            for clock in &self.feedback_clocks {
+                if let Some(rule) = schedule.get(clock.ask) {
+                    at(if clock.reminded { clock.due + rule.task_after } else { clock.due });
+                }
+            }
         }
         due
     }

@@ -14,11 +14,13 @@ use crate::core::{
     line::LineLetter,
     phone::Phone,
     plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota},
-    policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night},
+    policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night, Schedule, Topic},
     route::Routes,
     send::{Channel, Outcome},
     time::{Span, Time},
 };
+
+mod clocks;
 
 /// L1 in short: SMS and calls at once, deputy at the deadline, desk and task behind it.
 const LADDER: &str = r#"
@@ -37,7 +39,7 @@ struct Night1 {
     people: Vec<PlanPerson>,
     rotas: Vec<PlanRota>,
     ladder: Ladder,
-    feedback: FeedbackRule,
+    feedback: Schedule,
     clocks: Clocks,
     state: Callout,
     now: Time,
@@ -61,6 +63,8 @@ fn post(place: u64, deputy: Option<u16>, rule: AnswerRule) -> PlanPost {
         deputy,
         rota: None,
         rule,
+        forwards: false,
+        line: None,
     }
 }
 
@@ -83,6 +87,8 @@ impl Night1 {
                 county_desk: Some(4),
                 city_desk: None,
                 shift_leader: Some(5),
+                others: Vec::new(),
+                relay: None,
                 duty: PlanDuty::default(),
                 hold_until: None,
                 hold_voice_until: None,
@@ -98,12 +104,13 @@ impl Night1 {
             ],
             rotas: Vec::new(),
             ladder: toml::from_str(LADDER).unwrap(),
-            feedback: FeedbackRule {
+            feedback: Schedule(vec![FeedbackRule {
                 first: Span::mins(15),
                 every: Some(Span::hours(1)),
                 task_after: Span::mins(10),
                 ask: vec!["到岗".into()],
-            },
+                about: None,
+            }]),
             clocks: Clocks::default(),
             state: fold::blank(),
             now: Time(1_000_000_000),

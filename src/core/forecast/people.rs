@@ -30,6 +30,9 @@ pub fn of_entry(
     let (sms, voice) = doors(people, e.person, channels);
     let mail = channels.email && people.get(usize::from(e.person)).is_some_and(|p| p.email.is_some());
     let due_at = start + e.deadline;
+    // In a relay at the latest: whether somebody above answers sooner nobody knows.
+    let opened = start;
+    let start = e.relay.as_ref().map_or(start, |r| start + r.wait);
     let deputies = e.people_of(Who::Deputy);
     let has_door = sms || voice || mail;
     // Without a door to the holder it begins at the deputy's rung, at once (contract, States).
@@ -42,7 +45,7 @@ pub fn of_entry(
     };
     let at = match ladder.rungs.get(first) {
         Some(r) if has_door => Some(r.at.time(start, due_at)),
-        Some(_) => Some(start),
+        Some(_) => Some(opened),
         None => None,
     };
     let count = |of: fn((bool, bool)) -> bool| deputies.iter().filter(|d| of(doors(people, **d, channels))).count().min(255) as u8;

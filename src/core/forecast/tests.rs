@@ -38,6 +38,8 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
             tier: Tier::Village,
             deputy: None,
             rule: AnswerRule::Each,
+            forwards: false,
+            line: None,
             rota: None,
         };
         PlanEntry {
@@ -52,6 +54,8 @@ fn plan(persons: usize, deadline: Span) -> Vec<PlanChunk> {
             county_desk: None,
             city_desk: None,
             shift_leader: None,
+            others: Vec::new(),
+            relay: None,
             hold_until: None,
             hold_voice_until: None,
             duty: PlanDuty::default(),

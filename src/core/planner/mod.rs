@@ -7,7 +7,7 @@
 //! Rooms: [`lookup`] indexes a directory · [`area`], `drawn`, `names`, `shape` turn areas into places, `downstream` adds
 //! what lies below points · `rows`
 //! holds the policy's row · `near` measures how far places are from the hazard · `people` gathers posts into persons
-//! and writes the entries · [`survey`] asks every post of the territory for coverage.
+//! and writes the entries · `relay` says who waits for whom · [`survey`] asks every post of the territory for coverage.
 
 pub mod area;
 mod downstream;
@@ -17,6 +17,7 @@ pub mod lookup;
 mod names;
 mod near;
 mod people;
+mod relay;
 mod rows;
 mod shape;
 pub mod survey;
@@ -24,6 +25,7 @@ pub mod survey;
 pub use area::{Resolved, resolve};
 pub use expiry::default_expiry;
 pub use lookup::{Lookup, Target};
+pub use rows::last_resort_ladder;
 
 use super::{
     directory::{Directory, Place, Post, Role, Tier},
@@ -91,6 +93,8 @@ pub struct PlanOutput {
     pub told: usize,
     /// Distinct places of the callouts.
     pub places: usize,
+    /// The counties concerned, and whether somebody at the county itself is called.
+    pub counties: BTreeMap<Division, bool>,
     /// The rows of the policy that apply, for people: `暴雨红色`.
     pub rules: Vec<String>,
     pub findings: Vec<Finding>,
@@ -130,6 +134,9 @@ pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
     for name in &running.missing {
         out.findings.push(Finding::new("unknown_ladder", format!("规则中的梯子“{name}”不存在，按内置的最后手段叫应")));
     }
+    // What is pressed for is pressed for by the rule of the highest level.
+    running.policy_out.supervise = rows.values().next_back().and_then(|(_, r)| r.supervise.cloned());
+    running.policy_out.relay = rows.values().any(|(_, r)| r.relay);
     out.running = running.policy_out;
     empty_places(&input, &resolved, &mut out);
     out.needs_officer = why_officer(&input, &resolved, &rows, &out);
@@ -280,7 +287,8 @@ fn pick<'a>(
             None => {
                 let way = running.way(line, tier, *level);
                 let feedback = row.feedback.filter(|_| way.answer).and_then(|f| running.feedback(f, &way));
-                ways.push(KnownWay { key, level: *level, rule: line.answer, way, feedback });
+                let side = line.side.and_then(|name| running.side(name));
+                ways.push(KnownWay { key, level: *level, rule: line.answer, relay: row.relay && way.answer, side, way, feedback });
                 ways.len() - 1
             }
         };

@@ -6,6 +6,7 @@ use super::{
     area::strength,
     lookup::{ROTA_AHEAD, tier_of},
     near::Nearness,
+    relay::Turns,
     rows::Way,
 };
 use crate::core::{
@@ -30,8 +31,12 @@ pub struct KnownWay {
     pub key: (u8, usize, Tier),
     pub level: Level,
     pub rule: AnswerRule,
+    /// Called when the tier above has answered (逐级转发).
+    pub relay: bool,
+    /// Index into the running policy's lines (双叫应).
+    pub side: Option<u8>,
     pub way: Way,
-    /// Index into the running policy's feedback rules.
+    /// Index into the running policy's schedules of reports.
     pub feedback: Option<u8>,
 }
 
@@ -55,7 +60,7 @@ pub struct Picks {
     pub on_duty: Vec<Post>,
 }
 impl Picks {
-    fn post<'a>(&'a self, directory: &'a Directory, index: usize) -> Option<&'a Post> {
+    pub fn post<'a>(&'a self, directory: &'a Directory, index: usize) -> Option<&'a Post> {
         directory.posts.get(index).or_else(|| self.on_duty.get(index.checked_sub(directory.posts.len())?))
     }
 }
@@ -84,6 +89,8 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
         chunk: PlanChunk::default(),
         index: HashMap::new(),
         rotas: HashMap::new(),
+        turns: Turns::new(input, &all),
+        called: all.picks.iter().filter(|p| all.ways.get(p.way).is_some_and(|w| w.way.answer)).map(|p| p.recipient).collect(),
         known_dead: HashSet::new(),
         dead_last: 0,
     };
@@ -95,7 +102,12 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
             out.told += 1;
         } else {
             out.expected += 1;
-            places.extend(picks.iter().filter_map(|p| all.post(input.directory, p.post)).map(|p| &p.place));
+            for post in picks.iter().filter_map(|p| all.post(input.directory, p.post)) {
+                places.insert(&post.place);
+                if let Some(county) = post.place.division.at(DivisionLevel::County) {
+                    *out.counties.entry(county).or_default() |= post.place.division == county && post.place.point.is_none();
+                }
+            }
             let person = writer.chunk.people.get(usize::from(entry.person));
             without_number += usize::from(person.is_some_and(|p| p.phones.is_empty()));
         }
@@ -161,12 +173,18 @@ struct Writer<'a> {
     chunk: PlanChunk,
     /// Only asked, never walked.
     index: HashMap<RecipientId, u16>,
+    turns: Turns,
+    /// Who has a callout of his own. Only asked, never walked.
+    called: HashSet<RecipientId>,
     /// The same of the chunk's rotas.
     rotas: HashMap<Seat, u16>,
     /// People of the plan who have a number that was proved dead. Only asked, never walked.
     known_dead: HashSet<RecipientId>,
     dead_last: usize,
 }
+
+/// More of those beside him than this would be a crowd.
+const MOST_OTHERS: usize = 5;
 
 impl Writer<'_> {
     fn take(&mut self) -> PlanChunk {
@@ -252,6 +270,8 @@ impl Writer<'_> {
                 deputy,
                 rota,
                 rule: ways.get(p.way).map_or(AnswerRule::Each, |w| w.rule),
+                forwards: self.turns.is_waited_for(post),
+                line: ways.get(p.way).and_then(|w| w.side),
             });
         }
         let mut entry = PlanEntry {
@@ -266,6 +286,8 @@ impl Writer<'_> {
             county_desk: None,
             city_desk: None,
             shift_leader: None,
+            others: Vec::new(),
+            relay: None,
             duty: PlanDuty::default(),
             hold_until: held(picks.iter().filter_map(|p| ways.get(p.way)).map(|w| w.way.hold_until)),
             hold_voice_until: held(picks.iter().filter_map(|p| ways.get(p.way)).filter(|w| w.way.answer).map(|w| w.way.hold_voice_until)),
@@ -283,10 +305,38 @@ impl Writer<'_> {
                 leader: self.rota_over(Role::SHIFT_LEADER, home, DivisionLevel::Township),
             };
             entry.superior = superior.and_then(|s| self.number(s));
+            if way.beside {
+                entry.others = self.beside(me, picks);
+            }
+            if let Some(relay) = self.turns.of(self.input, all, picks) {
+                entry.deadline = relay.wait.max(way.hold(now)) + way.own_deadline(now);
+                entry.relay = Some(relay);
+            }
             let owed = picks.iter().filter(|p| p.owes).filter_map(|p| ways.get(p.way)).filter(|w| w.way.answer);
             entry.feedback = owed.filter_map(|w| w.feedback).next();
         }
         Some(entry)
+    }
+}
+
+impl Writer<'_> {
+    /// Who else holds a post at the same villages and points, and is called by no callout of his own.
+    fn beside(&mut self, me: RecipientId, picks: &[Pick]) -> Vec<u16> {
+        let (dir, lookup, now) = (self.input.directory, self.input.lookup, self.input.now);
+        let mut found: Vec<RecipientId> = Vec::new();
+        for mine in picks.iter().filter_map(|p| self.all.post(dir, p.post)) {
+            if !matches!(tier_of(mine), Tier::Village | Tier::Point) {
+                continue;
+            }
+            let here = lookup.posts_exactly(mine.place.division).filter_map(|i| dir.posts.get(i as usize));
+            for post in here.filter(|p| p.place == mine.place && p.valid_at(now) && Some(p.recipient) != mine.deputy) {
+                let new = post.recipient != me && !self.called.contains(&post.recipient) && !found.contains(&post.recipient);
+                if new && found.len() < MOST_OTHERS {
+                    found.push(post.recipient);
+                }
+            }
+        }
+        found.into_iter().filter_map(|r| self.number(r)).collect()
     }
 }
 

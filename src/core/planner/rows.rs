@@ -6,7 +6,8 @@ use crate::core::{
     directory::{Directory, Place, Post, Role, Tier},
     hazard::{HazardCode, Level},
     policy::{
-        AnswerRule, At, FeedbackRule, Ladder, NamedLadder, NightRule, Policy, Rule, Rung, RunningPolicy, Selector, TaskRule, Voice, Who,
+        AnswerRule, At, Ladder, NamedLadder, NightRule, Policy, Rule, Rung, RunningPolicy, Schedule, Selector, Supervise, TaskRule, Voice,
+        Who,
     },
     send::Channel,
     time::{Span, Time},
@@ -20,12 +21,17 @@ pub struct Line<'a> {
     deadline: Option<Span>,
     night: &'a NightRule,
     pub answer: AnswerRule,
+    /// 双叫应: which of the lines that are called side by side.
+    pub side: Option<&'a str>,
 }
 
 /// A rule made ready. The built-in last resort has one line for everybody.
 pub struct Row<'a> {
     pub lines: Vec<Line<'a>>,
-    pub feedback: Option<&'a FeedbackRule>,
+    /// 逐级转发.
+    pub relay: bool,
+    pub supervise: Option<&'a Supervise>,
+    pub feedback: Option<&'a Schedule>,
     /// Points take what lies downstream of them along.
     pub downstream: bool,
 }
@@ -40,6 +46,18 @@ pub struct Way {
     pub hold_until: Option<Time>,
     pub hold_voice_until: Option<Time>,
     pub name: String,
+    /// A rung calls those beside the holder.
+    pub beside: bool,
+}
+impl Way {
+    /// How long the night holds the calls.
+    pub fn hold(&self, now: Time) -> Span {
+        self.hold_until.or(self.hold_voice_until).map_or(Span::ZERO, |m| (m - now).max(Span::ZERO))
+    }
+    /// The deadline from when the calls may begin.
+    pub fn own_deadline(&self, now: Time) -> Span {
+        Span(self.deadline.0 - self.hold(now).0)
+    }
 }
 
 /// The name of the ladder used where no rule fits.
@@ -75,16 +93,23 @@ impl<'a> Row<'a> {
                 deadline: c.deadline,
                 night: &c.night,
                 answer: c.answer,
+                side: c.line.as_deref(),
             })
             .collect();
-        Row { lines, feedback: rule.feedback.as_ref(), downstream: rule.downstream }
+        Row { lines, relay: rule.relay, supervise: rule.supervise.as_ref(), feedback: rule.feedback.as_ref(), downstream: rule.downstream }
     }
 
     /// Everybody whose role answers for the hazard, by the strictest means.
     pub fn last_resort(everybody: &'a Selector) -> Row<'a> {
-        let line =
-            Line { selectors: vec![everybody], ladder: LAST_RESORT, deadline: None, night: &NightRule::Full, answer: AnswerRule::Each };
-        Row { lines: vec![line], feedback: None, downstream: true }
+        let line = Line {
+            selectors: vec![everybody],
+            ladder: LAST_RESORT,
+            deadline: None,
+            night: &NightRule::Full,
+            answer: AnswerRule::Each,
+            side: None,
+        };
+        Row { lines: vec![line], relay: false, supervise: None, feedback: None, downstream: true }
     }
 }
 
@@ -229,10 +254,10 @@ impl<'a> Running<'a> {
         let morning = policy.morning_after(now);
         let policy_out = RunningPolicy {
             source: policy.source(),
-            ladders: Vec::new(),
-            feedback: Vec::new(),
+            hash: policy.origin.hash.clone(),
             clocks: policy.clocks,
             night: policy.night,
+            ..RunningPolicy::default()
         };
         let hold_all = drill && morning.is_some() && !policy.drill.at_night;
         Running { policy, policy_out, keys: Vec::new(), now, morning, hold_all, missing: BTreeSet::new() }
@@ -266,7 +291,9 @@ impl<'a> Running<'a> {
             Some(m) if answer => Span((m - self.now).0.saturating_add(own.0)),
             _ => own,
         };
-        Way { ladder: index, answer, deadline, hold_until, hold_voice_until, name: name.to_string() }
+        let rungs = self.policy_out.ladders.get(usize::from(index)).map(|l| l.ladder.rungs.as_slice()).unwrap_or_default();
+        let beside = rungs.iter().any(|r| r.call.contains(&Who::Others));
+        Way { ladder: index, answer, deadline, hold_until, hold_voice_until, name: name.to_string(), beside }
     }
 
     fn ladder(&mut self, key: Key<'_>) -> u8 {
@@ -290,15 +317,26 @@ impl<'a> Running<'a> {
         index
     }
 
-    /// The number of a feedback rule in the running policy. Where only the calls are held, the text goes
+    /// The number of a line's name among those called side by side.
+    pub fn side(&mut self, name: &str) -> Option<u8> {
+        let at = self.policy_out.lines.iter().position(|l| l == name).unwrap_or_else(|| {
+            self.policy_out.lines.push(name.to_string());
+            self.policy_out.lines.len() - 1
+        });
+        u8::try_from(at).ok()
+    }
+
+    /// The number of a schedule in the running policy. Where only the calls are held, the text goes
     /// out at night, but nobody owes a report before he can be called.
-    pub fn feedback(&mut self, rule: &FeedbackRule, way: &Way) -> Option<u8> {
-        let mut rule = rule.clone();
+    pub fn feedback(&mut self, schedule: &Schedule, way: &Way) -> Option<u8> {
+        let mut schedule = schedule.clone();
         if let (None, Some(morning)) = (way.hold_until, way.hold_voice_until) {
-            rule.first = Span((morning - self.now).0.saturating_add(rule.first.0));
+            for rule in &mut schedule.0 {
+                rule.first = Span((morning - self.now).0.saturating_add(rule.first.0));
+            }
         }
-        let at = self.policy_out.feedback.iter().position(|f| *f == rule).unwrap_or_else(|| {
-            self.policy_out.feedback.push(rule);
+        let at = self.policy_out.feedback.iter().position(|f| *f == schedule).unwrap_or_else(|| {
+            self.policy_out.feedback.push(schedule);
             self.policy_out.feedback.len() - 1
         });
         u8::try_from(at).ok()

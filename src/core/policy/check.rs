@@ -2,17 +2,13 @@
 //! order, spans of nothing, tiers without a deadline, rows that can never be reached.
 
 use super::{
-    AnswerRule, At, Ladder, Rung, Voice, Who,
+    AnswerRule, At, Ladder, Rung, Schedule, Supervise, Voice, Who,
+    feedback::MOST_CLOCKS,
     file::{KeyPath, PolicyFault},
     rule::{Call, NightRule, Policy, Rule, normal_stage},
 };
-use crate::core::{
-    directory::{Role, Tier},
-    hazard::Level,
-    send::Channel,
-    time::Span,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::core::{directory::Role, hazard::Level, send::Channel, time::Span};
+use std::collections::BTreeMap;
 
 /// Longer than any span of a policy can be meant.
 const LONGEST: Span = Span::hours(31 * 24);
@@ -133,16 +129,23 @@ impl Policy {
             }
             _ => {}
         }
-        if let Some(f) = &rule.feedback {
-            let path = path.clone().key("feedback");
-            positive(&path.clone().key("first"), f.first, out);
-            positive(&path.clone().key("task_after"), f.task_after, out);
-            if let Some(every) = f.every {
-                positive(&path.clone().key("every"), every, out);
+        if let Some(schedule) = &rule.feedback {
+            check_schedule(&path.clone().key("feedback"), schedule, out);
+        }
+        let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+        for (i, call) in rule.calls.iter().enumerate() {
+            let at = path.clone().key("calls").index(i);
+            self.check_call(&at, call, out);
+            for (j, who) in call.who.iter().enumerate() {
+                if let Some(before) = taken.insert(who, i).filter(|before| *before != i) {
+                    let message =
+                        format!("`{who}` is called by line {} of this rule already; the first line that fits is the one", before + 1);
+                    out.push((at.clone().key("who").index(j), message));
+                }
             }
         }
-        for (i, call) in rule.calls.iter().enumerate() {
-            self.check_call(&path.clone().key("calls").index(i), call, out);
+        if let Some(s) = &rule.supervise {
+            check_supervise(&path.clone().key("supervise"), s, out);
         }
     }
 
@@ -164,23 +167,16 @@ impl Policy {
         if call.answer == AnswerRule::N(0) {
             out.push((path.clone().key("answer"), "n = 0 would cover a place that nobody answered for".into()));
         }
+        if call.line.as_ref().is_some_and(|l| l.trim().is_empty()) {
+            out.push((path.clone().key("line"), "a line needs a name, such as `部门线`; it is counted by it".into()));
+        }
         if call.who.is_empty() {
             out.push((path.clone().key("who"), "name at least one group".into()));
         }
-        let mut tiers: BTreeSet<Tier> = BTreeSet::new();
-        for (i, who) in call.who.iter().enumerate() {
-            match self.groups.get(who) {
-                None => out.push((
-                    path.clone().key("who").index(i),
-                    format!("there is no group `{who}`; the file has {}", list(self.groups.keys())),
-                )),
-                Some(g) => {
-                    for s in &g.select {
-                        tiers.extend(if s.tiers.is_empty() { Tier::ALL.to_vec() } else { s.tiers.clone() });
-                    }
-                }
-            }
+        for (i, who) in call.who.iter().enumerate().filter(|(_, who)| !self.groups.contains_key(*who)) {
+            out.push((path.clone().key("who").index(i), format!("there is no group `{who}`; the file has {}", list(self.groups.keys()))));
         }
+        let tiers = self.tiers_of(call);
         for (name, ladder) in ladders.into_iter().filter(|(_, l)| l.answer && call.deadline.is_none()) {
             let missing: Vec<&str> = tiers.iter().filter(|t| !ladder.deadline.contains_key(t)).map(|t| t.as_str()).collect();
             if !missing.is_empty() {
@@ -295,7 +291,7 @@ fn check_rung(path: &KeyPath, ladder: &Ladder, rung: &Rung, out: &mut Faults) {
         if task.title.trim().is_empty() {
             out.push((path.clone().key("title"), "say what the officer is to do, such as `人工电话叫应`".into()));
         }
-        if matches!(task.desk, Who::Holder | Who::Deputy | Who::Superior) {
+        if matches!(task.desk, Who::Holder | Who::Deputy | Who::Superior | Who::Others) {
             out.push((path.clone().key("desk"), "a task belongs to a desk: township_desk, county_desk, city_desk or shift_leader".into()));
         }
         positive(&path.key("unclaimed"), task.unclaimed, out);
@@ -317,6 +313,42 @@ fn check_voice(path: &KeyPath, voice: Voice, out: &mut Faults) {
     }
     if voice.second_number_from == 0 {
         out.push((path.clone().key("second_number_from"), "calls are counted from 1".into()));
+    }
+}
+
+fn check_supervise(path: &KeyPath, s: &Supervise, out: &mut Faults) {
+    if s.unanswered.is_none() && s.response.is_none() {
+        out.push((path.clone(), "watches nothing; give unanswered or response, or leave supervise out".into()));
+    }
+    if let Some(span) = s.unanswered {
+        positive(&path.clone().key("unanswered"), span, out);
+    }
+    let Some(r) = &s.response else { return };
+    let path = path.clone().key("response");
+    positive(&path.clone().key("within"), r.within, out);
+    if r.stages.iter().all(|s| normal_stage(s).is_empty()) {
+        out.push((path.key("stages"), "name the stages by which a response is known, such as \"Ⅰ级响应\"".into()));
+    }
+}
+
+fn check_schedule(path: &KeyPath, schedule: &Schedule, out: &mut Faults) {
+    if schedule.0.is_empty() {
+        out.push((path.clone(), "an empty schedule owes nothing; leave feedback out".into()));
+    }
+    if schedule.0.len() > MOST_CLOCKS {
+        out.push((path.clone(), format!("{} clocks; nobody keeps more than {MOST_CLOCKS} in mind", schedule.0.len())));
+    }
+    for (i, f) in schedule.0.iter().enumerate() {
+        // One clock is written without a list around it.
+        let at = if schedule.0.len() > 1 { path.clone().index(i) } else { path.clone() };
+        positive(&at.clone().key("first"), f.first, out);
+        positive(&at.clone().key("task_after"), f.task_after, out);
+        if let Some(every) = f.every {
+            positive(&at.clone().key("every"), every, out);
+        }
+        if f.ask.iter().all(|a| a.trim().is_empty()) {
+            out.push((at.key("ask"), "say what is to be reported, such as ask = [\"到岗\"]; people read it".into()));
+        }
     }
 }
 
@@ -430,6 +462,6 @@ nobody = " "
     fn the_shipped_policy_has_no_fault() {
         let policy = parse_policy(crate::core::policy::SHIPPED).unwrap_or_else(|f| panic!("{f:#?}"));
         assert!(policy.check().is_empty());
-        assert_eq!(policy.ladders.len(), 5);
+        assert_eq!(policy.ladders.len(), 6);
     }
 }

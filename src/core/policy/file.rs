@@ -1,7 +1,7 @@
 //! Reading a policy from TOML, so that every fault of a file is told in one run, each with its line,
 //! column and key. A fault in one table does not hide the faults of the others.
 
-use super::rule::Policy;
+use super::rule::{Origin, Policy};
 use serde::{de::DeserializeOwned, de::IntoDeserializer};
 use std::{collections::BTreeMap, fmt, ops::Range};
 use toml::{
@@ -69,6 +69,11 @@ const FAULTS_A_TABLE: usize = 40;
 
 /// Reads and checks a policy. On failure, every fault of the text.
 pub fn parse_policy(text: &str) -> Result<Policy, Vec<PolicyFault>> {
+    parse_policy_noted(text).map(|(policy, _)| policy)
+}
+
+/// The same, with what its author should know besides (no faults: the policy works).
+pub fn parse_policy_noted(text: &str) -> Result<(Policy, Vec<PolicyFault>), Vec<PolicyFault>> {
     let (root, syntax) = DeTable::parse_recoverable(text);
     let mut file = File { text, faults: Vec::new() };
     for e in syntax {
@@ -86,7 +91,10 @@ pub fn parse_policy(text: &str) -> Result<Policy, Vec<PolicyFault>> {
             file.fault(span_of(&root, &path), path.to_string(), message);
         }
         if file.faults.is_empty() {
-            return Ok(policy);
+            for (path, message) in policy.notes() {
+                file.fault(span_of(&root, &path), path.to_string(), message);
+            }
+            return Ok((Policy { origin: Origin::of(text), ..policy }, file.sorted()));
         }
     }
     Err(file.sorted())

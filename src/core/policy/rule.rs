@@ -1,7 +1,7 @@
 //! The policy itself: roles, groups of people, ladders, and the hazard × level table of rules; and how
 //! the rule for a warning is chosen. Pure data with pure questions; nothing here reads a file.
 
-use super::{AnswerRule, At, Clocks, FeedbackRule, Ladder, Night};
+use super::{AnswerRule, At, Clocks, Ladder, Night, Schedule, Supervise};
 use crate::core::{
     directory::{Role, Tier},
     division::DivisionLevel,
@@ -35,6 +35,25 @@ pub struct Policy {
     pub ladders: BTreeMap<String, Ladder>,
     #[serde(rename = "rule", default)]
     pub rules: Vec<Rule>,
+    /// The text it was read from.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// The text of a policy, and a name for it that no other text has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// First 16 hex digits of the SHA-256 of the text.
+    pub hash: String,
+    pub text: std::sync::Arc<str>,
+}
+impl Origin {
+    pub fn of(text: &str) -> Origin {
+        use sha2::Digest;
+        let digest = sha2::Sha256::digest(text.as_bytes());
+        let hash = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        Origin { hash, text: text.into() }
+    }
 }
 
 /// When a drill may ring phones.
@@ -128,7 +147,13 @@ pub struct Rule {
     pub stages: Vec<String>,
     /// Owed by everybody of this row whose ladder asks an answer and whose selector does not excuse him.
     #[serde(default)]
-    pub feedback: Option<FeedbackRule>,
+    pub feedback: Option<Schedule>,
+    /// 逐级转发: each tier is called when somebody of the tier above it has answered, or its deadline has passed.
+    /// Otherwise all are called at once (扁平直达). Desks are called at once in any case.
+    #[serde(default)]
+    pub relay: bool,
+    #[serde(default)]
+    pub supervise: Option<Supervise>,
     /// A point's warning also calls what the directory says lies downstream of it.
     #[serde(default)]
     pub downstream: bool,
@@ -155,6 +180,9 @@ pub struct Call {
     /// How many people of one place must answer.
     #[serde(default)]
     pub answer: AnswerRule,
+    /// 双叫应: the line of people that this is, such as 部门线 or 政府线. Each is counted.
+    #[serde(default)]
+    pub line: Option<String>,
 }
 
 /// What changes in night hours.
@@ -318,12 +346,16 @@ impl Policy {
             scale_ladder(ladder, &scale);
         }
         for rule in &mut p.rules {
-            if let Some(f) = &mut rule.feedback {
+            for f in rule.feedback.iter_mut().flat_map(|s| &mut s.0) {
                 scale(&mut f.first);
                 scale(&mut f.task_after);
                 f.every.iter_mut().for_each(scale);
             }
             rule.calls.iter_mut().filter_map(|c| c.deadline.as_mut()).for_each(scale);
+            if let Some(s) = &mut rule.supervise {
+                s.unanswered.iter_mut().for_each(scale);
+                s.response.iter_mut().for_each(|r| scale(&mut r.within));
+            }
         }
         let c = &mut p.clocks;
         [&mut c.claim_lapses, &mut c.gather, &mut c.call_timeout, &mut c.voice_unknown, &mut c.sweep, &mut c.retry]

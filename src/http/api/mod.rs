@@ -5,6 +5,8 @@ pub mod directory;
 pub mod directory_edit;
 pub mod directory_read;
 pub mod drills;
+pub mod feedback;
+pub mod policy;
 pub mod post;
 pub mod providers;
 pub mod readiness;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     core::{
-        directory::Directory,
+        directory::{Directory, Tier},
         division::Division,
         hazard::Level,
         ids::WarningId,
@@ -20,6 +20,7 @@ use crate::{
         warning_life::{WarningPhase, WarningState},
     },
     report::{GroupBy, Tally, tally},
+    store::Face,
 };
 use axum::{
     Json,
@@ -92,7 +93,7 @@ pub async fn get(State(app): State<App>, caller: Caller, Path(text): Path<String
     show(&app, &caller, id(&text)?).await.map(Json)
 }
 
-async fn show(app: &App, caller: &Caller, id: WarningId) -> Result<WarningView, Problem> {
+pub async fn show(app: &App, caller: &Caller, id: WarningId) -> Result<WarningView, Problem> {
     let warning = app.warning(caller, id).await?;
     let tally = app.tally(caller, &warning).await?;
     Ok(view::warning::whole(&warning, tally))
@@ -108,6 +109,9 @@ pub struct TallyQuery {
 struct Group {
     group: Option<String>,
     name: Option<String>,
+    /// 转发叫应率: answered below this one, of those below (逐级转发).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forward_rate: Option<f64>,
     tally: Tally,
 }
 
@@ -127,15 +131,53 @@ pub async fn tally(
 ) -> Result<Response, Problem> {
     let warning = app.warning(&caller, id(&text)?).await?;
     let Some(by) = q.by else { return Ok(Json(app.tally(&caller, &warning).await?).into_response()) };
-    let faces = app.faces(warning.id).await?;
     let own = caller.bound_to();
+    if by == GroupBy::Line {
+        return Ok(Json(Groups { by, page: Page { items: by_line(&app, &warning, own).await?, next_cursor: None } }).into_response());
+    }
+    let faces = app.faces(warning.id).await?;
     let seen = faces.iter().filter(|f| own.is_none_or(|o| o.contains(f.division)));
     let directory = app.engine.directory();
     let groups = by.split(seen, &warning.content.hazard.0).into_iter().map(|(group, tally)| {
         let name = group.as_deref().and_then(|g| group_name(by, g, &warning, &directory));
-        Group { group, name, tally }
+        let forward_rate = group.as_deref().filter(|_| warning.policy.relay).and_then(|g| forward_rate(by, g, &faces));
+        Group { group, name, forward_rate, tally }
     });
     Ok(Json(Groups { by, page: Page { items: groups.collect(), next_cursor: None } }).into_response())
+}
+
+/// Each line that is called side by side, counted by itself (双叫应).
+async fn by_line(app: &App, warning: &WarningState, own: Option<Division>) -> Result<Vec<Group>, Problem> {
+    let lines = app.engine.lines_of(warning.id).await?;
+    let faces = app.engine.reports().faces(warning.id).await?;
+    let group = |(line, ordinals): (&u8, &std::collections::BTreeSet<u32>)| {
+        let of = faces.iter().filter(|(id, f)| ordinals.contains(&id.ordinal) && own.is_none_or(|o| o.contains(f.division)));
+        let name = warning.policy.lines.get(usize::from(*line)).cloned();
+        Group { group: name.clone(), name, forward_rate: None, tally: Tally::of(of.map(|(_, f)| f)) }
+    };
+    Ok(lines.iter().map(group).collect())
+}
+
+/// How many of those on the next level below a group have answered: of a tier the tier below, of a division
+/// everybody inside it who stands below it.
+fn forward_rate(by: GroupBy, key: &str, faces: &[Face]) -> Option<f64> {
+    const ORDER: [Tier; 5] = [Tier::City, Tier::County, Tier::Township, Tier::Village, Tier::Point];
+    let rank = |t: Tier| ORDER.iter().position(|o| *o == t);
+    let asked = || faces.iter().filter(|f| !f.told_only);
+    let below: Vec<&Face> = match by {
+        GroupBy::Tier => {
+            let mine = ORDER.iter().position(|t| t.as_str() == key)?;
+            let next = asked().filter_map(|f| rank(f.tier)).filter(|r| *r > mine).min()?;
+            asked().filter(|f| rank(f.tier) == Some(next)).collect()
+        }
+        GroupBy::County | GroupBy::Township => {
+            let division: Division = key.parse().ok()?;
+            let mine = if by == GroupBy::County { 1 } else { 2 };
+            asked().filter(|f| division.contains(f.division) && rank(f.tier).is_some_and(|r| r > mine)).collect()
+        }
+        _ => return None,
+    };
+    Tally::of(below).answer_rate
 }
 
 /// `GET /api/v1/warnings/{id}/forecast`
@@ -153,7 +195,7 @@ fn group_name(by: GroupBy, key: &str, warning: &WarningState, directory: &Direct
         }
         GroupBy::Tier => tally::tier_name(key).map(str::to_string),
         GroupBy::Hazard => warning.content.hazard.name().map(str::to_string),
-        GroupBy::Role => None,
+        GroupBy::Role | GroupBy::Line => None,
     }
 }
 

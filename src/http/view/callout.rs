@@ -3,7 +3,7 @@
 use super::{Page, Phones, at, timeline};
 use crate::{
     core::{
-        callout::state::{Acknowledgement, Attempt, Callout, CalloutState, Report, TaskKind},
+        callout::state::{Acknowledgement, Attempt, Callout, CalloutState, FeedbackClock, Report, TaskKind},
         ids::{AttemptId, RecipientId},
         plan::PlanPerson,
         policy::{Ladder, Who},
@@ -35,6 +35,16 @@ pub struct CalloutView {
     pub attempts: Option<Vec<AttemptView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Vec<timeline::Line>>,
+    /// What is to be reported next, each ask with a clock of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback_due: Option<Vec<FeedbackDue>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FeedbackDue {
+    pub ask: Vec<String>,
+    pub due_at: String,
+    pub overdue_since: Option<String>,
 }
 
 pub type CalloutPage = Page<CalloutView>;
@@ -126,6 +136,7 @@ pub fn listed(parts: &CalloutParts, phones: Phones) -> CalloutView {
         contacts: c.contacts.iter().map(|k| contact(parts, k.person, k.id, k.relation.as_str(), k.since, phones)).collect(),
         attempts: None,
         timeline: None,
+        feedback_due: None,
     }
 }
 
@@ -133,7 +144,22 @@ pub fn listed(parts: &CalloutParts, phones: Phones) -> CalloutView {
 pub fn whole(parts: &CalloutParts, journal: &[JournalRow], phones: Phones) -> CalloutView {
     let c = &parts.callout;
     let attempts = c.attempts.iter().enumerate().map(|(i, a)| attempt(c, i, a)).collect();
-    CalloutView { attempts: Some(attempts), timeline: Some(timeline::lines(parts, journal)), ..listed(parts, phones) }
+    CalloutView {
+        attempts: Some(attempts),
+        timeline: Some(timeline::lines(parts, journal)),
+        feedback_due: Some(feedback_due(parts)),
+        ..listed(parts, phones)
+    }
+}
+
+fn feedback_due(parts: &CalloutParts) -> Vec<FeedbackDue> {
+    let schedule = parts.entry().and_then(|e| e.feedback).and_then(|f| parts.warning.policy.feedback.get(usize::from(f)));
+    let clock = |k: &FeedbackClock| FeedbackDue {
+        ask: schedule.and_then(|s| s.get(k.ask)).map(|r| r.ask.clone()).unwrap_or_default(),
+        due_at: at(k.due),
+        overdue_since: k.overdue_since.map(at),
+    };
+    parts.callout.feedback_clocks.iter().map(clock).collect()
 }
 
 fn first_phone(person: Option<&PlanPerson>, phones: Phones) -> Option<String> {
@@ -247,7 +273,12 @@ fn next_rung(parts: &CalloutParts) -> String {
     if what.is_empty() {
         what = "继续叫应".into();
     }
-    if again { format!("再次{what}") } else { what }
+    let waits = parts.callout.rung.is_none() && parts.entry().is_some_and(|e| e.relay.is_some()) && parts.callout.forwarded.is_none();
+    match (again, waits) {
+        (true, _) => format!("再次{what}"),
+        (_, true) => format!("逐级转发：上一级应答即{what}，无人应答则到时{what}"),
+        _ => what,
+    }
 }
 
 pub fn who_zh(who: Who) -> &'static str {
@@ -259,6 +290,7 @@ pub fn who_zh(who: Who) -> &'static str {
         Who::CountyDesk => "县级值班室",
         Who::CityDesk => "市级值班室",
         Who::ShiftLeader => "带班领导",
+        Who::Others => "同一对象的其他责任人",
     }
 }
 

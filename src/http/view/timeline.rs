@@ -48,6 +48,13 @@ fn name_of(parts: &CalloutParts, contact: u8) -> String {
     }
 }
 
+/// `：到岗`, where the schedule says what is asked.
+fn asked(parts: &CalloutParts, ask: u8) -> String {
+    let schedule = parts.entry().and_then(|e| e.feedback).and_then(|f| parts.warning.policy.feedback.get(usize::from(f)));
+    let asks = schedule.and_then(|s| s.get(ask)).map(|r| r.ask.join("、")).unwrap_or_default();
+    if asks.is_empty() { asks } else { format!("：{asks}") }
+}
+
 fn kind_zh(kind: AskKind) -> &'static str {
     match kind {
         AskKind::Callout => "叫应",
@@ -61,6 +68,7 @@ fn kind_zh(kind: AskKind) -> &'static str {
         AskKind::Which => "询问是哪一条",
         AskKind::Ended => "告知已结束",
         AskKind::Decide => "请处理任务",
+        AskKind::Return => "准许返回通知",
     }
 }
 
@@ -150,10 +158,15 @@ fn tell(parts: &CalloutParts, entry: &Entry) -> Option<(String, Option<String>)>
             let note = note.as_deref().map(|n| format!("：{n}")).unwrap_or_default();
             Some((format!("任务完成（{outcome}）{note}"), by.clone()))
         }
-        Entry::Report { by, report } => Some((format!("反馈：{}", report.place), Some(by.name.clone()))),
-        Entry::FeedbackDue { due: Some(due) } => plain(format!("应于 {} 前反馈", super::zh(*due))),
-        Entry::FeedbackDue { due: None } => None,
-        Entry::FeedbackReminded => plain("反馈超时，已提醒".into()),
+        Entry::Report { by, report, .. } => Some((format!("反馈：{}", report.place), Some(by.name.clone()))),
+        Entry::FeedbackDue { due: Some(due), ask } => plain(format!("应于 {} 前反馈{}", super::zh(*due), asked(parts, *ask))),
+        Entry::FeedbackDue { due: None, .. } => None,
+        Entry::FeedbackReminded { ask, .. } => plain(format!("反馈超时，已提醒{}", asked(parts, *ask))),
+        Entry::Forwarded { .. } => plain("上一级已应答并转发，开始叫应".into()),
+        Entry::ReturnPermitted { places, by, note } => {
+            let note = if note.is_empty() { String::new() } else { format!("（{note}）") };
+            Some((format!("准许返回：{}{note}", places.join("、")), Some(by.clone())))
+        }
         Entry::Ended { reason, .. } => plain(format!("叫应结束：{}", reason.name_zh())),
         Entry::Succeeded { successor } => plain(format!("由 {} 继续", successor.id)),
     }

@@ -4,10 +4,11 @@ use super::at;
 use crate::{
     core::{
         callout::state::ClosedReason,
-        policy::{At, RunningPolicy},
+        policy::{At, FeedbackRule, RunningPolicy},
+        supervise::Watch,
         time::Time,
         warning::{Area, Content, Finding, Shape},
-        warning_life::{WarningEnd, WarningPhase, WarningState},
+        warning_life::{ReturnOrder, WarningEnd, WarningPhase, WarningState},
     },
     report::Tally,
 };
@@ -38,6 +39,12 @@ pub struct WarningView {
     pub tally: Tally,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub added_places: Option<Vec<String>>,
+    /// 督办: which counties the city watches, and how that stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervision: Option<Vec<Supervision>>,
+    /// Permissions to return, given after the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returns: Option<Vec<ReturnView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,8 +61,35 @@ pub struct Ending {
 }
 
 #[derive(Debug, Serialize)]
+pub struct Supervision {
+    pub county: String,
+    pub name: String,
+    /// `answer` or `response`.
+    pub awaits: &'static str,
+    pub due_at: String,
+    /// `waiting`, `pressed` (the city's desk has a task), or how it was settled.
+    pub state: String,
+    /// The warning that says the response was started; it is counted by itself.
+    pub response: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ReturnView {
+    pub at: String,
+    pub by: String,
+    pub places: Vec<String>,
+    pub note: String,
+}
+
+#[derive(Debug, Serialize)]
 pub struct PolicyView {
     pub source: String,
+    /// Names the version: `/api/v1/policy/versions/{hash}`.
+    pub hash: String,
+    /// `flat` or `relay` (逐级转发).
+    pub calling: &'static str,
+    /// Names of the lines that are called side by side (双叫应).
+    pub lines: Vec<String>,
     pub stages: Vec<Stage>,
     pub feedback: Vec<FeedbackStage>,
 }
@@ -129,6 +163,8 @@ pub fn listed(w: &WarningState, tally: Tally) -> WarningView {
         ending: w.end.as_ref().map(|e| Ending { reason: e.reason.as_str(), at: at(e.at), by: e.who.clone(), note: e.note.clone() }),
         tally,
         added_places: None,
+        supervision: None,
+        returns: None,
         content: None,
         policy: None,
     }
@@ -138,10 +174,32 @@ pub fn listed(w: &WarningState, tally: Tally) -> WarningView {
 pub fn whole(w: &WarningState, tally: Tally) -> WarningView {
     WarningView {
         added_places: Some(w.added_places.clone()),
+        supervision: Some(w.watches.iter().map(supervision).collect()),
+        returns: Some(w.returns.iter().map(returned).collect()),
         content: Some(native(&w.content)),
         policy: Some(policy(&w.policy)),
         ..listed(w, tally)
     }
+}
+
+fn supervision(x: &Watch) -> Supervision {
+    let state = match (&x.settled, x.task) {
+        (Some(how), _) => how.clone(),
+        (None, Some(_)) => "pressed".into(),
+        (None, None) => "waiting".into(),
+    };
+    Supervision {
+        county: x.county.to_string(),
+        name: x.name.clone(),
+        awaits: x.what.as_str(),
+        due_at: at(x.by),
+        state,
+        response: x.response.map(|id| id.to_string()),
+    }
+}
+
+fn returned(r: &ReturnOrder) -> ReturnView {
+    ReturnView { at: at(r.at), by: r.who.clone(), places: r.places.clone(), note: r.note.clone() }
 }
 
 /// The content in the contract's native JSON; what is empty is left out.
@@ -224,7 +282,15 @@ fn policy(p: &RunningPolicy) -> PolicyView {
             })
             .collect(),
     });
-    let feedback =
-        p.feedback.iter().map(|f| FeedbackStage { first: f.first.to_string(), every: f.every.map(|e| e.to_string()), ask: f.ask.clone() });
-    PolicyView { source: p.source.clone(), stages: stages.collect(), feedback: feedback.collect() }
+    let clock = |f: &FeedbackRule| FeedbackStage { first: f.first.to_string(), every: f.every.map(|e| e.to_string()), ask: f.ask.clone() };
+    let feedback = p.feedback.iter().flat_map(|s| &s.0).map(clock);
+    let calling = if p.relay { "relay" } else { "flat" };
+    PolicyView {
+        source: p.source.clone(),
+        hash: p.hash.clone(),
+        calling,
+        lines: p.lines.clone(),
+        stages: stages.collect(),
+        feedback: feedback.collect(),
+    }
 }

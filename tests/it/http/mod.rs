@@ -10,6 +10,7 @@ mod officers;
 mod readiness;
 mod reading;
 mod rollout;
+mod rollup;
 mod sources;
 
 use crate::conformance::fresh;
@@ -84,6 +85,11 @@ macro_rules! serves {
                 past_its_rate_a_platform_waits_unless_a_red_one_is_in_the_body,
                 a_watched_folder_takes_whole_files_once_and_gives_every_refusal_its_reason,
                 a_polled_address_is_asked_for_changes_only_and_its_silence_is_told,
+            ],
+            rollup: [
+                feedback_is_summed_up_live_and_traced_to_the_reports_that_count,
+                people_are_told_to_return_by_an_act_of_its_own_after_the_end,
+                the_policy_is_explained_in_chinese_and_its_versions_are_kept,
             ],
             rollout: [
                 a_callout_with_a_field_of_a_newer_version_is_left_to_that_and_shown_all_the_same,

@@ -55,6 +55,11 @@ pub enum Act {
     Extend {
         id: WarningId,
     },
+    /// People may go back to these places.
+    Return {
+        id: WarningId,
+        places: Vec<String>,
+    },
     Claim {
         task: String,
         officer: &'static str,
@@ -127,8 +132,10 @@ impl Play {
                     self.laws.ledger.links.push((id, person));
                 }
                 let token = self.w.token(id, contact);
+                let people = self.rng.below(40) as u32;
+                let report = Report { on_post: self.rng.chance(80), to_move: people, moved: people / 2, ..Report::default() };
                 tasks.push(Box::pin(async move {
-                    let r = e.token_feedback(&token, Report { on_post: true, ..Report::default() }).await.map(|_| ());
+                    let r = e.token_feedback(&token, report).await.map(|_| ());
                     Came::Act(Act::Report { id, contact }, r)
                 }));
             }
@@ -156,6 +163,10 @@ impl Play {
                     Came::Act(Act::Extend { id }, r)
                 }));
             }
+            Act::Return { id, places } => tasks.push(Box::pin(async move {
+                let r = e.permit_return(id, "值班员", &places, "已到现场复核").await;
+                Came::Act(Act::Return { id, places }, r)
+            })),
             Act::Claim { task, officer } => tasks.push(Box::pin(async move {
                 let r = e.claim_task(&task, officer).await;
                 Came::Act(Act::Claim { task, officer }, r)

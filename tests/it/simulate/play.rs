@@ -87,6 +87,9 @@ pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
         let rule = *rng.pick(&[AnswerRule::Any, AnswerRule::N(2)]);
         policy.rules.iter_mut().flat_map(|r| &mut r.calls).for_each(|c| c.answer = rule);
     }
+    if rng.chance(25) {
+        policy.rules.iter_mut().for_each(|r| r.relay = true);
+    }
     if seed.is_multiple_of(2) {
         policy.clocks.hedge = Some(Span::secs(20));
     }

@@ -10,14 +10,14 @@ use jiaoying::{
     core::{
         callout::state::Relation,
         hazard::{HazardCode, Level},
-        ids::{CalloutId, RecipientId},
+        ids::{CalloutId, RecipientId, WarningId},
         time::{Span, Time},
         warning::{Area, Content, MessageType, Shape, Status},
         warning_life::{WarningEnd, WarningPhase},
     },
     engine::TokenAction,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const LEVELS: [Level; 5] = [Level::Red, Level::Red, Level::Orange, Level::Yellow, Level::Blue];
 
@@ -76,7 +76,7 @@ impl Play {
         let mut tip = first;
         for n in 0..self.rng.below(4) {
             let t = self.rng.between(20, minutes * 60);
-            match self.rng.below(9) {
+            match self.rng.below(10) {
                 0..3 => {
                     let mut next = self.some_content(&format!("update{n}"));
                     next.message_type = MessageType::Update;
@@ -107,6 +107,13 @@ impl Play {
                     self.post(t, BUREAU, other);
                 }
                 7 => {
+                    // The county starts its response: the second half of a double call.
+                    let mut response = self.some_content(&format!("response{n}"));
+                    response.stage = Some((*self.rng.pick(&["Ⅰ级响应", "II级应急响应", "防汛三级应急响应"])).into());
+                    response.areas = content("response", response.level, &[COUNTY], self.w.now()).areas;
+                    self.post(t, BUREAU, response);
+                }
+                8 => {
                     // The cancel comes before what it cancels.
                     let late = self.some_content(&format!("late{n}"));
                     let mut cancel = late.clone();
@@ -199,6 +206,13 @@ impl Play {
         }
     }
 
+    /// The places of a warning's callouts.
+    fn places_called(&mut self, id: WarningId) -> BTreeSet<String> {
+        let ids: Vec<CalloutId> = self.laws.all_callouts().map(|c| c.id).filter(|c| c.warning == id).collect();
+        let plans = ids.into_iter().filter_map(|c| self.laws.plan(&self.w, c));
+        plans.flat_map(|p| p.entry().posts.iter().map(|post| post.place.id()).collect::<Vec<_>>()).collect()
+    }
+
     fn somebody(&mut self, id: CalloutId) -> Option<RecipientId> {
         let contacts = self.laws.shadow(id)?.contacts.clone();
         Some(self.rng.pick(&contacts).id)
@@ -234,6 +248,10 @@ impl Play {
         }
         for w in self.w.warnings() {
             let answered = w.phase == WarningPhase::Closed && w.closed_reason == Some(WarningEnd::Answered);
+            if w.is_over() && w.returns.is_empty() && w.plan.entries > 0 && self.rng.chance(30) {
+                let places: Vec<String> = self.places_called(w.id).into_iter().filter(|_| self.rng.chance(60)).collect();
+                self.after(Span::secs(1), Act::Return { id: w.id, places });
+            }
             let tired = w.phase == WarningPhase::Active && self.rng.chance(10);
             if (answered || tired) && w.end.is_none() && w.plan.entries > 0 {
                 self.after(Span::secs(5), Act::Cancel { id: w.id });

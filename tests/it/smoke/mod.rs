@@ -5,6 +5,7 @@ mod kin;
 mod paths;
 mod ready;
 mod rehearsal;
+mod rules;
 pub mod stage;
 mod updates;
 mod warnings;
@@ -54,6 +55,15 @@ macro_rules! plays {
                 an_answer_after_the_cancel_is_kept_and_the_person_is_told_how_it_ended,
                 a_cancel_in_mid_call_lets_the_call_end_and_then_tells_the_end_once,
                 several_asks_on_one_number_carry_their_own_digits_and_a_bare_word_asks_which,
+            ],
+            rules: [
+                in_a_relay_each_level_is_called_when_the_one_above_has_answered,
+                in_a_relay_nobody_is_forgotten_because_a_level_sleeps,
+                an_update_in_a_relay_waits_for_the_answer_to_the_older_text_too,
+                each_clock_of_a_row_reminds_of_what_it_asks,
+                the_city_presses_where_a_county_is_silent_and_has_started_no_response,
+                a_county_that_answers_and_responds_in_time_is_not_pressed,
+                release_and_the_permission_to_return_are_two_acts,
             ],
             ready: [
                 a_number_that_a_receipt_proves_dead_is_flagged_tried_last_and_lives_again_when_it_is_heard,

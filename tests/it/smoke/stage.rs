@@ -19,6 +19,7 @@ use jiaoying::{
         directory::{Directory, Tier},
         hazard::Level,
         ids::{CalloutId, WarningId},
+        policy::Policy,
         send::{Channel, Outcome},
         time::{Span, Time},
         warning::{Content, MessageType, Parsed},
@@ -108,10 +109,17 @@ impl Night {
         Night::with(on, village().done())
     }
     pub fn with(on: On, directory: Directory) -> Night {
-        Night::over(on, directory, false)
+        Night::made(on, directory, shipped_policy(), false)
+    }
+    /// By a policy of its own.
+    pub fn by(on: On, directory: Directory, policy: Policy) -> Night {
+        Night::made(on, directory, policy, false)
     }
     /// With accounts that have room for everybody at once.
     pub fn over(on: On, directory: Directory, roomy: bool) -> Night {
+        Night::made(on, directory, shipped_policy(), roomy)
+    }
+    fn made(on: On, directory: Directory, policy: Policy, roomy: bool) -> Night {
         let people = directory
             .recipients
             .values()
@@ -121,7 +129,7 @@ impl Night {
         let make = Make {
             start: Time::parse_rfc3339("2026-07-08T14:00:00+08:00").unwrap(),
             directory,
-            policy: shipped_policy(),
+            policy,
             email: false,
             callee_limits: false,
             lines: 20,

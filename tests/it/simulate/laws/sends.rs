@@ -103,7 +103,11 @@ impl Laws {
 
     fn in_order(&mut self, w: &World, kind: MessageKind, lead: AttemptId, members: &[(CalloutId, u8)]) {
         for who in members {
-            if kind == MessageKind::End {
+            if kind == MessageKind::Return {
+                let c = w.callout(who.0);
+                let may = c.is_some_and(|c| c.ending.is_some() && !c.return_permitted.is_empty());
+                self.demand(Law::Order, may, || format!("{lead}: {} is told to return before the end, or unasked", who.0));
+            } else if kind == MessageKind::End {
                 let going =
                     self.sends.all.values().any(|s| s.fate == Fate::Going && !s.receipted && asks(s.kind) && s.members.contains(who));
                 self.demand(Law::Order, !going, || {

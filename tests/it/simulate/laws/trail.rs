@@ -83,6 +83,12 @@ impl Laws {
                 let due = self.shadow(*from).map(|c| c.due_at);
                 self.demand(Law::Trail, due == Some(after.due_at), || format!("{id}: the carried deadline is not {from}'s"));
             }
+            Entry::Forwarded { .. } => self.check_forwarded(w, id),
+            Entry::Climbed { rung: 0, .. } => self.check_turn(w, id, before, at),
+            Entry::FeedbackReminded { ask, .. } => {
+                let due = before.feedback_clocks.iter().find(|k| k.ask == *ask).map(|k| k.due);
+                self.demand(Law::Clock, due.is_some_and(|d| d <= at), || format!("{id}: ask {ask}, due {due:?}, is reminded at {at}"));
+            }
             Entry::Queued { repeats: Some(n), channel, .. } => self.check_repeat(w, id, before, *n, *channel, at),
             Entry::Queued { hedges: Some(n), .. } => self.check_hedge(w, id, before, *n, at),
             Entry::Sending { n, provider, .. } => {
@@ -93,6 +99,28 @@ impl Laws {
             _ => {}
         }
         self.check_answer(w, id, before, entry, at);
+    }
+
+    /// In a relay nobody is called before somebody above has answered, or has had the time to; unless he cannot be
+    /// reached at all, for then it begins at the deputy's rung.
+    fn check_turn(&mut self, w: &World, id: CalloutId, c: &Callout, at: jiaoying::core::time::Time) {
+        let Some(relay) = self.plan(w, id).and_then(|p| p.entry().relay.clone()) else { return };
+        let his_turn = c.forwarded.is_some() || c.unreachable || at >= c.start + relay.wait;
+        self.demand(Law::Clock, his_turn, || format!("{id} is called before its turn, {relay:?}: {}", brief(c)));
+    }
+
+    /// Whoever is said to have forwarded has really answered, in this warning.
+    fn check_forwarded(&mut self, w: &World, id: CalloutId) {
+        let Some(relay) = self.plan(w, id).and_then(|p| p.entry().relay.clone()) else {
+            return self.demand(Law::Evidence, false, || format!("{id} waits for nobody, yet it was forwarded"));
+        };
+        // From the rows: the answer may have come in this very step.
+        let others: Vec<CalloutId> = self.all_callouts().map(|c| c.id).filter(|c| c.warning == id.warning).collect();
+        let answered = others.into_iter().any(|other| {
+            let (Some(plan), Some(row)) = (self.plan(w, other), w.callout(other)) else { return false };
+            row.answered.iter().filter_map(|p| plan.entry().posts.get(usize::from(*p))).any(|p| relay.uppers.contains(&p.relay_record()))
+        });
+        self.demand(Law::Evidence, answered, || format!("{id} was forwarded, but nobody of {:?} has answered", relay.uppers));
     }
 
     /// Law 3: only what stayed unknown after its look-ups goes again, and only red or orange.

@@ -1,0 +1,130 @@
+//! Looks whether the counties of a warning answer and start their response; where one does not, the city's duty
+//! desk gets a task and is rung (督办).
+
+use super::{
+    Engine,
+    apply::{WarningChange, from_json},
+    duty::unclaimed,
+};
+use crate::{
+    core::{
+        callout::state::{CalloutState, TaskKind},
+        directory::Tier,
+        division::{Division, DivisionLevel},
+        ids::{RecipientId, WarningId},
+        plan::PlanPerson,
+        policy::rule::normal_stage,
+        supervise::{Watch, WatchFor},
+        time::{Span, Time},
+        warning_life::{WarningEnd, WarningState},
+    },
+    store::{Face, StoreError},
+};
+
+/// A response started this long before the warning is the response to it, too.
+const BEFORE: Span = Span::hours(24);
+
+impl Engine {
+    /// Looks at the watches that are due. Answers whether anything of the warning changed.
+    pub(super) async fn supervise(&self, w: &mut WarningState, change: &mut WarningChange, now: Time) -> Result<bool, StoreError> {
+        let due: Vec<usize> =
+            (0..w.watches.len()).filter(|i| w.watches.get(*i).is_some_and(|x| x.settled.is_none() && x.look <= now)).collect();
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let faces: Vec<Face> = self.reports.faces(w.id).await?.into_iter().map(|(_, f)| f).collect();
+        for i in due {
+            let Some(mut watch) = w.watches.get(i).cloned() else { continue };
+            let found = match watch.what {
+                WatchFor::Answer => faces.iter().any(|f| is_of_county(f, watch.county) && answered(f)).then_some("answered"),
+                WatchFor::Response => {
+                    watch.response = self.response_of(w, watch.county).await?;
+                    watch.response.map(|_| "response_started")
+                }
+            };
+            self.press(w, &mut watch, found, change, now);
+            if let Some(place) = w.watches.get_mut(i) {
+                *place = watch;
+            }
+        }
+        Ok(true)
+    }
+
+    fn press(&self, w: &mut WarningState, watch: &mut Watch, found: Option<&str>, change: &mut WarningChange, now: Time) {
+        let open = watch.task.and_then(|n| w.tasks.iter().position(|t| t.n == n && t.is_open()));
+        if let Some(how) = found {
+            watch.settled = Some(how.into());
+            if let Some(t) = open.and_then(|i| w.tasks.get_mut(i)) {
+                t.closed = Some(how.into());
+                change.tasks.push(t.n);
+            }
+            return;
+        }
+        match (watch.task, open) {
+            (None, _) => {
+                let hazard = w.content.hazard.name().unwrap_or("灾害");
+                let title = watch.title(hazard, w.content.level.name_zh(), w.accepted_at);
+                let n = w.push_task(TaskKind::Call, &title, now, now + unclaimed(w.policy.clocks.claim_lapses));
+                if let Some(t) = w.tasks.last_mut() {
+                    t.division = watch.county.at(DivisionLevel::City);
+                }
+                watch.task = Some(n);
+                change.tasks.push(n);
+                change.announce.push("warning.supervised");
+                match self.city_desk(watch.county, now) {
+                    Some(desk) => self.ring_person(w, n, &desk, change, now),
+                    None => self.ring_duty(w, n, change, now),
+                }
+            }
+            // An officer has signed for it.
+            (Some(_), None) => watch.settled = Some("handled".into()),
+            (Some(_), Some(_)) => {}
+        }
+        watch.look = now + Span(w.policy.clocks.claim_lapses.0 / 5).max(Span::ms(10));
+    }
+
+    fn city_desk(&self, county: Division, now: Time) -> Option<PlanPerson> {
+        let (directory, lookup) = self.people();
+        let id = lookup.desk(&directory, county, DivisionLevel::City, RecipientId(u32::MAX), now)?;
+        let r = directory.recipients.get(&id)?;
+        Some(PlanPerson { id, name: r.name.clone(), phones: r.phones.clone(), email: r.email.clone() })
+    }
+
+    /// A warning that says this county has started its response.
+    async fn response_of(&self, w: &WarningState, county: Division) -> Result<Option<WarningId>, StoreError> {
+        let stages = w.policy.supervise.as_ref().and_then(|s| s.response.as_ref()).map(|r| r.stages.as_slice()).unwrap_or_default();
+        let stages: Vec<String> = stages.iter().map(|s| normal_stage(s)).collect();
+        let mut before = None;
+        loop {
+            let batch = self.reports.warnings(before, 200).await?;
+            for record in &batch {
+                let other: WarningState = from_json(&record.key, &record.body)?;
+                before = Some(other.id);
+                if other.accepted_at + BEFORE < w.accepted_at {
+                    return Ok(None);
+                }
+                let stage = other.content.stage.as_deref().map(normal_stage).unwrap_or_default();
+                let cancelled = other.closed_reason == Some(WarningEnd::Cancelled);
+                if other.id == w.id || other.drill != w.drill || cancelled || !stages.iter().any(|s| stage.contains(s.as_str())) {
+                    continue;
+                }
+                if self.reports.faces(other.id).await?.iter().any(|(_, f)| county.contains(f.division)) {
+                    return Ok(Some(other.id));
+                }
+            }
+            if batch.len() < 200 {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Leaders, departments and the desk of the county itself.
+fn is_of_county(f: &Face, county: Division) -> bool {
+    let desk = f.tier == Tier::DutyDesk && f.division.level() == DivisionLevel::County;
+    !f.told_only && county.contains(f.division) && (f.tier == Tier::County || desk)
+}
+
+fn answered(f: &Face) -> bool {
+    matches!(f.state, CalloutState::Answered | CalloutState::Reported)
+}

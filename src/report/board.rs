@@ -1,0 +1,263 @@
+//! The feedback board (反馈汇总) of one warning: what has been reported, summed up the tree of divisions, who is
+//! overdue, when the next report is due. Kept, not counted: each callout that changed is put in again and the sums
+//! move by the difference. Every figure can be traced: a place names the callout whose report counts there.
+//!
+//! Figures are running totals. The newest report of a place counts, whoever gave it: a deputy's and a holder's
+//! are one, and so are those of several people who answer for the place.
+
+use crate::core::{
+    callout::state::{Callout, CalloutState, Report},
+    division::{Division, DivisionLevel},
+    ids::CalloutId,
+    plan::PlanEntry,
+    policy::RunningPolicy,
+    time::Time,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is summed. Figures count places by their newest report; persons are counted each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sums {
+    /// Places somebody has reported for.
+    pub places_reported: u64,
+    pub to_move: u64,
+    pub moved: u64,
+    pub refused: u64,
+    /// After the permission to return.
+    pub returned: u64,
+    /// 关停: what → how many had to be shut, how many are.
+    pub closures: BTreeMap<String, ClosureSum>,
+    /// Places in danger (险情).
+    pub danger: u64,
+    /// 断路 断电 断网 → places.
+    pub outage: BTreeMap<String, u64>,
+    /// Persons who owe reports, or owed them and gave them.
+    pub persons_owing: u64,
+    pub persons_reported: u64,
+    /// Persons who reported that they are on post (到岗).
+    pub on_post: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClosureSum {
+    pub due: u64,
+    pub done: u64,
+}
+
+/// The report that counts at a place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Newest {
+    pub callout: CalloutId,
+    pub at: Time,
+    pub by: String,
+    pub relation: String,
+    pub report: Report,
+}
+
+/// A report somebody owes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owed {
+    pub callout: CalloutId,
+    pub name: String,
+    pub place: String,
+    pub division: Division,
+    pub ask: Vec<String>,
+    pub due: Time,
+    /// Overdue since then.
+    pub since: Option<Time>,
+}
+
+/// What one callout says.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    places: Vec<(String, Division, Newest)>,
+    person: Option<Person>,
+    owed: Vec<Owed>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Person {
+    division: Division,
+    owing: bool,
+    reported: bool,
+    on_post: bool,
+}
+
+/// See the module's head.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    said: BTreeMap<CalloutId, Said>,
+    /// Everybody's report of a place, newest last.
+    places: BTreeMap<String, (Division, BTreeMap<(Time, CalloutId), Newest>)>,
+    sums: BTreeMap<Division, Sums>,
+}
+
+impl Board {
+    /// Takes in how a callout stands now, in place of how it stood before.
+    pub fn put(&mut self, c: &Callout, entry: &PlanEntry, name: &str, policy: &RunningPolicy) {
+        let said = say(c, entry, name, policy);
+        let before = self.said.remove(&c.id).unwrap_or_default();
+        let touched: BTreeSet<String> = before.places.iter().chain(&said.places).map(|(p, ..)| p.clone()).collect();
+        touched.iter().for_each(|p| self.count_place(p, false));
+        if let Some(person) = before.person {
+            self.count_person(person, false);
+        }
+        for (place, _, n) in &before.places {
+            if let Some((_, all)) = self.places.get_mut(place) {
+                all.remove(&(n.at, n.callout));
+            }
+        }
+        for (place, division, n) in &said.places {
+            let (_, all) = self.places.entry(place.clone()).or_insert_with(|| (*division, BTreeMap::new()));
+            all.insert((n.at, n.callout), n.clone());
+        }
+        touched.iter().for_each(|p| self.count_place(p, true));
+        if let Some(person) = said.person {
+            self.count_person(person, true);
+        }
+        self.places.retain(|p, (_, all)| !all.is_empty() || !touched.contains(p));
+        self.said.insert(c.id, said);
+    }
+
+    fn count_place(&mut self, place: &str, into: bool) {
+        let Some((division, report)) = self.places.get(place).and_then(|(d, all)| Some((*d, all.last_key_value()?.1.report.clone())))
+        else {
+            return;
+        };
+        for d in up(division) {
+            let s = self.sums.entry(d).or_default();
+            s.add(&report, into);
+        }
+    }
+
+    fn count_person(&mut self, p: Person, into: bool) {
+        for d in up(p.division) {
+            let s = self.sums.entry(d).or_default();
+            step(&mut s.persons_owing, u64::from(p.owing), into);
+            step(&mut s.persons_reported, u64::from(p.reported), into);
+            step(&mut s.on_post, u64::from(p.on_post), into);
+        }
+    }
+
+    /// The sums of everything inside a division.
+    pub fn inside(&self, division: Division) -> Sums {
+        self.sums.get(&division).cloned().unwrap_or_default()
+    }
+
+    /// The sums of all.
+    pub fn total(&self) -> Sums {
+        let tops = self.sums.iter().filter(|(d, _)| d.parent().is_none_or(|p| !self.sums.contains_key(&p)));
+        let mut all = Sums::default();
+        tops.for_each(|(_, s)| all.merge(s));
+        all
+    }
+
+    /// The sums of each division of this depth.
+    pub fn by(&self, level: DivisionLevel) -> BTreeMap<Division, Sums> {
+        self.sums.iter().filter(|(d, _)| d.level() == level).map(|(d, s)| (*d, s.clone())).collect()
+    }
+
+    /// The report that counts at each place inside a division.
+    pub fn newest(&self, inside: Division) -> impl Iterator<Item = (&str, Division, &Newest)> {
+        let here = self.places.iter().filter(move |(_, (d, _))| inside.contains(*d));
+        here.filter_map(|(p, (d, all))| Some((p.as_str(), *d, all.last_key_value()?.1)))
+    }
+
+    /// The same over all of the warning.
+    pub fn everywhere(&self) -> impl Iterator<Item = (&str, Division, &Newest)> {
+        self.places.iter().filter_map(|(p, (d, all))| Some((p.as_str(), *d, all.last_key_value()?.1)))
+    }
+
+    /// Reports that are owed, the one that is due first first.
+    pub fn owed(&self) -> Vec<&Owed> {
+        let mut all: Vec<&Owed> = self.said.values().flat_map(|s| &s.owed).collect();
+        all.sort_by_key(|o| (o.since.unwrap_or(o.due), o.due, o.callout));
+        all
+    }
+}
+
+/// The division and all that contain it, up to the province.
+fn up(division: Division) -> impl Iterator<Item = Division> {
+    std::iter::successors(Some(division), |d| d.parent())
+}
+
+fn step(n: &mut u64, by: u64, into: bool) {
+    *n = if into { n.saturating_add(by) } else { n.saturating_sub(by) };
+}
+
+impl Sums {
+    fn add(&mut self, r: &Report, into: bool) {
+        step(&mut self.places_reported, 1, into);
+        step(&mut self.to_move, r.to_move.into(), into);
+        step(&mut self.moved, r.moved.into(), into);
+        step(&mut self.refused, r.refused.into(), into);
+        step(&mut self.returned, r.returned.into(), into);
+        step(&mut self.danger, r.danger.present.into(), into);
+        for c in &r.closures {
+            let sum = self.closures.entry(c.what.clone()).or_default();
+            step(&mut sum.due, c.due.into(), into);
+            step(&mut sum.done, c.done.into(), into);
+        }
+        for o in BTreeSet::from_iter(&r.outage) {
+            step(self.outage.entry(o.clone()).or_default(), 1, into);
+        }
+        // What nobody speaks of any more has no line, so that sums that were kept and sums made anew are equal.
+        self.closures.retain(|_, c| c.due > 0 || c.done > 0);
+        self.outage.retain(|_, n| *n > 0);
+    }
+
+    fn merge(&mut self, s: &Sums) {
+        self.places_reported += s.places_reported;
+        self.to_move += s.to_move;
+        self.moved += s.moved;
+        self.refused += s.refused;
+        self.returned += s.returned;
+        self.danger += s.danger;
+        self.persons_owing += s.persons_owing;
+        self.persons_reported += s.persons_reported;
+        self.on_post += s.on_post;
+        for (what, c) in &s.closures {
+            let sum = self.closures.entry(what.clone()).or_default();
+            sum.due += c.due;
+            sum.done += c.done;
+        }
+        for (what, n) in &s.outage {
+            *self.outage.entry(what.clone()).or_default() += n;
+        }
+    }
+}
+
+fn say(c: &Callout, entry: &PlanEntry, name: &str, policy: &RunningPolicy) -> Said {
+    // What continues in a newer callout is counted there.
+    if c.told_only || c.successor.is_some_and(|s| s.inherits) {
+        return Said::default();
+    }
+    let division_of = |place: &str| entry.posts.iter().find(|p| p.place.id() == place).map(|p| p.place.division);
+    let reported = c.reports.iter().filter_map(|(place, r)| {
+        let newest = Newest { callout: c.id, at: r.at, by: r.by.name.clone(), relation: r.by.relation.clone(), report: r.report.clone() };
+        Some((place.clone(), division_of(place)?, newest))
+    });
+    let schedule = entry.feedback.and_then(|f| policy.feedback.get(usize::from(f)));
+    let first = entry.posts.first();
+    let answered = matches!(c.state, CalloutState::Answered | CalloutState::Reported);
+    let person = first.map(|p| Person {
+        division: p.place.division,
+        owing: schedule.is_some() && answered,
+        reported: !c.reports.is_empty(),
+        on_post: c.reports.values().any(|r| r.report.on_post),
+    });
+    let owed = c.feedback_clocks.iter().filter(|_| c.ending.is_none()).map(|k| Owed {
+        callout: c.id,
+        name: name.to_string(),
+        place: first.map(|p| p.place_name.clone()).unwrap_or_default(),
+        division: first.map(|p| p.place.division).unwrap_or_default(),
+        ask: schedule.and_then(|s| s.get(k.ask)).map(|r| r.ask.clone()).unwrap_or_default(),
+        due: k.due,
+        since: k.overdue_since,
+    });
+    Said { places: reported.collect(), person, owed: owed.collect() }
+}
+
+#[cfg(test)]
+mod tests;
