@@ -169,7 +169,9 @@ impl Account {
         let changed = s.standing.happened(&happened, now).changed;
         if changed && matches!(happened, Happened::Took { .. }) {
             // What it failed while it was down says nothing of what it does from now on.
-            s.figures = Figures { took: s.figures.took, ..Figures::default() };
+            let took = s.figures.took;
+            s.figures = Figures::default();
+            s.figures.took = took;
         }
         changed.then_some(happened)
     }

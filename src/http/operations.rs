@@ -866,7 +866,8 @@ mod tests {
 
     #[test]
     fn what_changes_things_is_not_for_viewers() {
-        for o in OPERATIONS.iter().filter(|o| !o.is_read()) {
+        // A rehearsal is posted because of its body; it changes nothing.
+        for o in OPERATIONS.iter().filter(|o| !o.is_read() && o.id != Id::Rehearse) {
             if let Who::Callers { roles, .. } = o.who {
                 assert!(!roles.contains(&Role::Viewer) && !roles.contains(&Role::Monitoring), "{} {}", o.method, o.path);
             }

@@ -9,7 +9,7 @@ use crate::core::{
     directory::{Place, Role, Tier},
     hazard::Level,
     ids::WarningId,
-    plan::PlanPost,
+    plan::{PlanDuty, PlanPost},
     policy::{AnswerRule, FeedbackRule, RunningPolicy, Schedule},
     time::Span,
 };
@@ -26,6 +26,7 @@ fn post(place: &str) -> PlanPost {
         rule: AnswerRule::Each,
         forwards: false,
         line: None,
+        rota: None,
     }
 }
 
@@ -44,6 +45,7 @@ fn entry(places: &[&str]) -> PlanEntry {
         shift_leader: None,
         others: Vec::new(),
         relay: None,
+        duty: PlanDuty::default(),
         hold_until: None,
         hold_voice_until: None,
     }
