@@ -49,7 +49,8 @@ impl DirectoryDiff {
     /// One line for people.
     pub fn summary_zh(&self) -> String {
         let shifts: (usize, usize) = self.shifts.iter().fold((0, 0), |(a, g), s| (a + s.added, g + s.gone));
-        let shifts = if self.shifts.is_empty() { String::new() } else { format!("；值班新增 {} 班，撤销 {} 班", shifts.0, shifts.1) };
+        let shifts =
+            if self.shifts.is_empty() { String::new() } else { format!("；值班新增 {} 班，撤销 {} 班", shifts.0, shifts.1) };
         format!(
             "新增 {} 人，变更 {} 人，移除 {} 人；新增点位 {} 个，变更 {} 个，移除 {} 个；失去最后责任人的地点 {} 处{shifts}",
             self.added.len(),
@@ -147,7 +148,8 @@ pub fn diff(old: &Directory, new: &Directory) -> DirectoryDiff {
 fn shifts(old: &Directory, new: &Directory) -> Vec<SeatChange> {
     let seats: BTreeSet<&Seat> = old.rotas.iter().chain(new.rotas.iter()).map(|(s, _)| s).collect();
     let change = |seat: &Seat| {
-        let (before, after): (BTreeSet<&Shift>, BTreeSet<&Shift>) = (old.rotas.of(seat).iter().collect(), new.rotas.of(seat).iter().collect());
+        let (before, after): (BTreeSet<&Shift>, BTreeSet<&Shift>) =
+            (old.rotas.of(seat).iter().collect(), new.rotas.of(seat).iter().collect());
         let (added, gone) = (after.difference(&before).count(), before.difference(&after).count());
         (added + gone > 0).then(|| SeatChange { seat: seat.clone(), added, gone })
     };

@@ -234,10 +234,8 @@ mod tests {
             docs.extend(change.upsert.into_iter().map(|(i, b)| ((change.kind, i), b)));
             change.delete.into_iter().for_each(|i| drop(docs.remove(&(change.kind, i))));
         }
-        let rows: Vec<DocRow> = docs
-            .into_iter()
-            .filter_map(|((k, i), b)| Some((KINDS.into_iter().find(|known| *known == k)?, i, b)))
-            .collect();
+        let rows: Vec<DocRow> =
+            docs.into_iter().filter_map(|((k, i), b)| Some((KINDS.into_iter().find(|known| *known == k)?, i, b))).collect();
         assert_eq!(read(7, &rows).next_id(), RecipientId(3));
     }
 }

@@ -108,7 +108,8 @@ impl History {
     /// A person's past, newest first; `now` is how the person stands, if still there.
     pub fn person(&self, id: RecipientId, now: Option<(&Recipient, Vec<&Post>)>) -> Vec<PersonPast> {
         let doc = format!("{RECIPIENT}/{id}");
-        let mut after: Option<Version> = now.map(|(r, posts)| Version { recipient: r.clone(), posts: posts.into_iter().cloned().collect() });
+        let mut after: Option<Version> =
+            now.map(|(r, posts)| Version { recipient: r.clone(), posts: posts.into_iter().cloned().collect() });
         let mut out = Vec::new();
         for (change, was) in self.of(&doc) {
             let before: Option<Version> = was.and_then(|v| serde_json::from_value(v.clone()).ok());
@@ -179,9 +180,7 @@ fn what(before: Option<&Version>, after: Option<&Version>) -> Vec<String> {
     match (before, after) {
         (None, _) => vec!["新增".into()],
         (_, None) => vec!["移除".into()],
-        (Some(b), Some(a)) => {
-            super::directory_diff::diff(&directory(b), &directory(a)).changed.into_iter().flat_map(|c| c.what).collect()
-        }
+        (Some(b), Some(a)) => super::directory_diff::diff(&directory(b), &directory(a)).changed.into_iter().flat_map(|c| c.what).collect(),
     }
 }
 

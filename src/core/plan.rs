@@ -177,7 +177,8 @@ impl PlanEntry {
 
     /// The posts this person may answer for in the holder's place.
     pub fn deputised_by(&self, person: u16, rotas: &[PlanRota]) -> Vec<u16> {
-        let by_rota = |p: &PlanPost| p.rota.and_then(|i| rotas.get(usize::from(i))).is_some_and(|r| r.shifts.iter().any(|s| s.person == person));
+        let by_rota =
+            |p: &PlanPost| p.rota.and_then(|i| rotas.get(usize::from(i))).is_some_and(|r| r.shifts.iter().any(|s| s.person == person));
         self.posts.iter().enumerate().filter(|(_, p)| p.deputy == Some(person) || by_rota(p)).map(|(i, _)| i as u16).collect()
     }
 

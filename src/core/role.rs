@@ -96,11 +96,7 @@ pub const ROLES: &[RoleName] = &[
             "水利工程巡查员",
         ],
     ),
-    role(
-        "river_chief",
-        "河长",
-        &["河长制", "河湖长", "河道", "市级河长", "县级河长", "乡级河长", "镇级河长", "村级河长"],
-    ),
+    role("river_chief", "河长", &["河长制", "河湖长", "河道", "市级河长", "县级河长", "乡级河长", "镇级河长", "村级河长"]),
     role("embankment", "堤防", &["堤防包保", "河道堤防", "堤防责任人", "堤防包保责任人", "堤防安全包保", "水利工程防汛责任人"]),
     role("forest_chief", "林长", &["林长制", "市级林长", "县级林长", "乡级林长", "镇级林长", "村级林长"]),
     role(
@@ -144,17 +140,7 @@ pub const ROLES: &[RoleName] = &[
     role(
         "grid",
         "网格",
-        &[
-            "网格员",
-            "网格长",
-            "网格联户员",
-            "避灾场所管理员",
-            "危房联络员",
-            "监测预警组",
-            "人员转移组",
-            "抢险救援组",
-            "后勤保障组",
-        ],
+        &["网格员", "网格长", "网格联户员", "避灾场所管理员", "危房联络员", "监测预警组", "人员转移组", "抢险救援组", "后勤保障组"],
     ),
     role("rescue", "专业队", &["抢险队", "救援队", "追雷队", "追雷小分队", "半专业队", "扑火队", "专业扑火队", "应急队伍"]),
     role("earthquake", "地震", &["灾情速报员", "地震灾情速报员", "防震减灾"]),
@@ -245,6 +231,18 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), count, "a word stands in two rows");
+    }
+
+    #[test]
+    fn the_shipped_policy_has_the_same_roles_under_the_same_names() {
+        let policy = crate::core::policy::parse_policy(crate::core::policy::SHIPPED).unwrap();
+        for r in ROLES {
+            let names = policy.roles.get(r.key).map(|p| p.names.clone()).unwrap_or_default();
+            let ours: Vec<&str> = std::iter::once(r.name_zh).chain(r.words.iter().copied()).collect();
+            assert_eq!(names, ours, "{}", r.key);
+        }
+        assert_eq!(policy.roles.len(), ROLES.len());
+        assert_eq!(policy.role_words(), RoleWords::default());
     }
 
     #[test]

@@ -157,9 +157,8 @@ impl Rotas {
         let mut out: BTreeMap<String, RotaMonth> = BTreeMap::new();
         for (seat, shifts) in &self.0 {
             for shift in shifts {
-                let month = out
-                    .entry(format!("{seat}.{}", shift.month()))
-                    .or_insert_with(|| RotaMonth { seat: seat.clone(), shifts: Vec::new() });
+                let month =
+                    out.entry(format!("{seat}.{}", shift.month())).or_insert_with(|| RotaMonth { seat: seat.clone(), shifts: Vec::new() });
                 month.shifts.push(shift.clone());
             }
         }
@@ -210,7 +209,12 @@ mod tests {
         assert_eq!(on(&r, "2026-07-02T08:00:00"), [0u32; 0]);
         // A week of July replaced leaves June's end alone.
         r.put(&seat, shift("2026-06-30T20:00:00", "2026-07-01T08:00:00", 9));
-        r.replace(&seat, at("2026-07-01T00:00:00"), at("2026-07-08T00:00:00"), vec![shift("2026-07-01T08:00:00", "2026-07-08T08:00:00", 4)]);
+        r.replace(
+            &seat,
+            at("2026-07-01T00:00:00"),
+            at("2026-07-08T00:00:00"),
+            vec![shift("2026-07-01T08:00:00", "2026-07-08T08:00:00", 4)],
+        );
         assert_eq!(r.of(&seat).len(), 2);
         assert_eq!(on(&r, "2026-07-05T03:00:00"), [4]);
         r.forget(RecipientId(4));

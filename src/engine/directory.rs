@@ -101,8 +101,8 @@ impl Engine {
     pub async fn directory_history(&self) -> Result<History, StoreError> {
         let mut lines: Vec<Line> = Vec::new();
         for row in self.reports.journal(&Key::Named(HISTORY.to_string())).await? {
-            let read: Vec<Line> =
-                serde_json::from_slice(&row.entries).map_err(|e| StoreError::Corrupt(format!("the directory's history, row {}: {e}", row.n)))?;
+            let read: Vec<Line> = serde_json::from_slice(&row.entries)
+                .map_err(|e| StoreError::Corrupt(format!("the directory's history, row {}: {e}", row.n)))?;
             lines.extend(read);
         }
         Ok(History::read(lines, self.directory().change))

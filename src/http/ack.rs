@@ -196,7 +196,11 @@ fn you_part(app: &App, view: &TokenView, contact: Option<&Contact>) -> YouPart {
     let parts = &view.parts;
     let person = contact.and_then(|k| parts.person(k.person));
     let is_holder = contact.is_some_and(|k| !k.relation.takes_over() && k.relation.as_str() == "holder");
-    let deputies = parts.entry().filter(|_| is_holder).map(|e| e.people_at(crate::core::policy::Who::Deputy, &parts.chunk.rotas, app.engine.now())).unwrap_or_default();
+    let deputies = parts
+        .entry()
+        .filter(|_| is_holder)
+        .map(|e| e.people_at(crate::core::policy::Who::Deputy, &parts.chunk.rotas, app.engine.now()))
+        .unwrap_or_default();
     YouPart {
         name: person.map(|p| p.name.clone()).unwrap_or_default(),
         relation: contact.map(|k| k.relation.as_str().to_string()).unwrap_or_default(),

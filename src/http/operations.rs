@@ -153,7 +153,8 @@ const GET: Operation = Operation {
     page: false,
 };
 const POST: Operation = Operation { method: "POST", who: OPERATOR, refusals: &[400, 404, 409, 413, 415, 422, 503], ..GET };
-const PATCH: Operation = Operation { method: "PATCH", who: ADMIN, refusals: &[400, 404, 409, 412, 413, 415, 422, 503], query: &[FORCE], ..POST };
+const PATCH: Operation =
+    Operation { method: "PATCH", who: ADMIN, refusals: &[400, 404, 409, 412, 413, 415, 422, 503], query: &[FORCE], ..POST };
 const DELETE: Operation = Operation { method: "DELETE", success: &[(204, "nothing")], refusals: &[400, 404, 409, 412, 503], ..PATCH };
 const PAGE: Operation = Operation { success: &[(200, "text/html")], refusals: &[], ..GET };
 
@@ -357,12 +358,7 @@ pub const OPERATIONS: &[Operation] = &[
         success: &[(200, "Recipient")],
         ..PATCH
     },
-    Operation {
-        id: Id::RemoveRecipient,
-        path: "/api/v1/recipients/{id}",
-        summary: "Remove a person with all posts and shifts",
-        ..DELETE
-    },
+    Operation { id: Id::RemoveRecipient, path: "/api/v1/recipients/{id}", summary: "Remove a person with all posts and shifts", ..DELETE },
     Operation {
         id: Id::RecipientHistory,
         path: "/api/v1/recipients/{id}/history",
@@ -372,14 +368,7 @@ pub const OPERATIONS: &[Operation] = &[
         success: &[(200, "RecipientHistory")],
         ..GET
     },
-    Operation {
-        id: Id::GetPost,
-        path: "/api/v1/posts/{id}",
-        who: ADMIN,
-        summary: "One post",
-        success: &[(200, "Post")],
-        ..GET
-    },
+    Operation { id: Id::GetPost, path: "/api/v1/posts/{id}", who: ADMIN, summary: "One post", success: &[(200, "Post")], ..GET },
     Operation {
         id: Id::AddPost,
         path: "/api/v1/posts",
@@ -410,7 +399,7 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         id: Id::GetPoint,
-        path: "/api/v1/points/{code}",
+        path: "/api/v1/points/{id}",
         who: ADMIN,
         summary: "One point, with what lies downstream",
         success: &[(200, "Point")],
@@ -428,13 +417,13 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         id: Id::ChangePoint,
-        path: "/api/v1/points/{code}",
+        path: "/api/v1/points/{id}",
         summary: "Change a point; its code stays",
         body: &[("application/json", "PointEdit")],
         success: &[(200, "Point")],
         ..PATCH
     },
-    Operation { id: Id::RemovePoint, path: "/api/v1/points/{code}", summary: "Remove a point with the posts at it", ..DELETE },
+    Operation { id: Id::RemovePoint, path: "/api/v1/points/{id}", summary: "Remove a point with the posts at it", ..DELETE },
     Operation {
         id: Id::ListRotas,
         path: "/api/v1/rotas",

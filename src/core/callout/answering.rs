@@ -229,7 +229,8 @@ impl Work<'_> {
                 }
                 use crate::core::policy::Who;
                 let above = [Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader];
-                if let Some(p) = above.into_iter().flat_map(|w| self.ctx.entry.people_at(w, self.ctx.rotas, self.now)).find(|p| person(*p)) {
+                if let Some(p) = above.into_iter().flat_map(|w| self.ctx.entry.people_at(w, self.ctx.rotas, self.now)).find(|p| person(*p))
+                {
                     return Err(named(p, "superior"));
                 }
                 // Somebody at the place whom the officer verified and signs for (domain 7.3, stop).

@@ -1,12 +1,7 @@
 //! What lies downstream of the points a warning names, where the policy's row says that it is called too: the villages
 //! under a dam, the next point of a valley, and what lies below that.
 
-use super::{
-    PlanInput, Resolved,
-    area::strength,
-    lookup::Target,
-    rows::Row,
-};
+use super::{PlanInput, Resolved, area::strength, lookup::Target, rows::Row};
 use crate::core::{division::Division, hazard::Level, message::fit_list, warning::Finding};
 use std::collections::BTreeMap;
 

@@ -107,7 +107,10 @@ fn inside(caller: &Caller, division: Division) -> Result<(), Problem> {
 /// A person may be changed by a bound caller only where every post and shift lies inside.
 fn whole_person(caller: &Caller, d: &Directory, id: RecipientId) -> Result<(), Problem> {
     seen(caller, d, id)?;
-    d.posts.iter().filter(|p| p.recipient == id || p.deputy == Some(id) || p.superior == Some(id)).try_for_each(|p| inside(caller, p.place.division))?;
+    d.posts
+        .iter()
+        .filter(|p| p.recipient == id || p.deputy == Some(id) || p.superior == Some(id))
+        .try_for_each(|p| inside(caller, p.place.division))?;
     d.rotas.iter().filter(|(_, all)| all.iter().any(|s| s.recipient == id)).try_for_each(|(seat, _)| inside(caller, seat.division))
 }
 
@@ -254,7 +257,7 @@ fn shown_point(caller: &Caller, d: &Directory, code: &str) -> Result<Tagged<Poin
     Ok(tagged(point, view::directory::point(d, point)))
 }
 
-/// `GET /api/v1/points/{code}`
+/// `GET /api/v1/points/{id}`
 pub async fn point(State(app): State<App>, caller: Caller, Path(code): Path<String>) -> Result<Tagged<PointView>, Problem> {
     shown_point(&caller, &app.engine.directory(), &code)
 }
@@ -276,7 +279,7 @@ pub async fn add_point(
     Ok((StatusCode::CREATED, shown_point(&caller, &d, &code)?))
 }
 
-/// `PATCH /api/v1/points/{code}`
+/// `PATCH /api/v1/points/{id}`
 pub async fn change_point(
     State(app): State<App>,
     caller: Caller,
@@ -295,7 +298,7 @@ pub async fn change_point(
     shown_point(&caller, &d, &code)
 }
 
-/// `DELETE /api/v1/points/{code}`
+/// `DELETE /api/v1/points/{id}`
 pub async fn remove_point(
     State(app): State<App>,
     caller: Caller,

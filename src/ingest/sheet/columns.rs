@@ -90,7 +90,6 @@ impl Form {
 /// A column, its title when written, other titles it is known by. Titles are compared after [`normal_title`].
 pub type Title = (Column, &'static str, &'static [&'static str]);
 
-
 /// Of the sheet of responsible persons.
 pub const COLUMNS: &[Title] = &[
     (Column::Serial, "序号", &["no", "排序"]),
@@ -144,8 +143,7 @@ pub const COLUMNS: &[Title] = &[
     (Column::Latitude, "纬度", &["对象纬度", "北纬", "lat", "latitude"]),
 ];
 
-const DIVISION_TITLES: &[&str] =
-    &["区划代码", "行政区划编码", "行政区划", "区划编码", "12位行政区划编码", "地区编码", "统计用区划代码"];
+const DIVISION_TITLES: &[&str] = &["区划代码", "行政区划编码", "行政区划", "区划编码", "12位行政区划编码", "地区编码", "统计用区划代码"];
 const COUNTY_TITLES: &[&str] = &["县区", "区县", "县(区)", "县名称", "所属县", "县市区", "区", "县级"];
 const TOWNSHIP_TITLES: &[&str] = &["乡", "镇", "乡镇街道", "乡镇名称", "所属乡镇", "街道", "镇街", "乡级"];
 
@@ -241,7 +239,9 @@ impl Column {
         // Asked once a row, to find headers repeated on printed pages.
         static KNOWN: LazyLock<HashMap<(Form, String), Column>> = LazyLock::new(|| {
             let of = |form: Form| {
-                form.columns().iter().flat_map(move |(c, own, others)| others.iter().chain([own]).map(move |t| ((form, normal_title(t)), *c)))
+                form.columns()
+                    .iter()
+                    .flat_map(move |(c, own, others)| others.iter().chain([own]).map(move |t| ((form, normal_title(t)), *c)))
             };
             Form::ALL.into_iter().flat_map(of).collect()
         });

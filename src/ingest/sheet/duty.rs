@@ -1,12 +1,7 @@
 //! Rota rows → shifts of persons: who is meant, known already or new; and the seats' shifts replaced from the first of the
 //! file to the last.
 
-use super::{
-    SheetFault,
-    columns::Form,
-    rota::DutyRow,
-    rows::SheetRows,
-};
+use super::{SheetFault, columns::Form, rota::DutyRow, rows::SheetRows};
 use crate::core::{
     directory::{Directory, Recipient},
     division::{Division, DivisionLevel},

@@ -156,8 +156,9 @@ fn too_much(current: &Directory, changes: &DirectoryDiff, options: &ImportOption
     let inside = |p: &&Post| options.within.is_none_or(|area| area.contains(p.place.division));
     let before: BTreeSet<RecipientId> = current.posts.iter().filter(inside).map(|p| p.recipient).collect();
     let (gone, all) = (changes.gone.len(), before.len());
-    (!options.allow_shrink && gone > FEW && gone * 100 > all * MOST_GONE)
-        .then(|| format!("替换后将移除 {gone} 人，超过本区域 {all} 人的 {MOST_GONE}%；请检查表是否完整，或确认允许（allow_shrink）后重新导入"))
+    (!options.allow_shrink && gone > FEW && gone * 100 > all * MOST_GONE).then(|| {
+        format!("替换后将移除 {gone} 人，超过本区域 {all} 人的 {MOST_GONE}%；请检查表是否完整，或确认允许（allow_shrink）后重新导入")
+    })
 }
 
 /// By sheet, then row, then column, as a clerk works through them; faults of the file first.

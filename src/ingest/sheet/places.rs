@@ -174,7 +174,9 @@ impl<'a> Places<'a> {
         let named = |level: DivisionLevel, within: Option<Division>| -> Vec<Division> {
             let inside = self.list.values().filter(|d| d.code.level() == level && within.is_none_or(|w| w.contains(d.code)));
             let all: Vec<(usize, Division)> = inside
-                .filter_map(|d| forms(d.code, &d.name).iter().filter(|f| text.contains(f.as_str())).map(|f| f.len()).max().map(|n| (n, d.code)))
+                .filter_map(|d| {
+                    forms(d.code, &d.name).iter().filter(|f| text.contains(f.as_str())).map(|f| f.len()).max().map(|n| (n, d.code))
+                })
                 .collect();
             // 中村镇 also holds 中村: the longest name is the one that was written.
             let longest = all.iter().map(|(n, _)| *n).max();

@@ -228,7 +228,8 @@ pub(super) fn drop_the_unneeded(rows: &SheetRows, within: Option<Division>, new:
     }
     let given: BTreeSet<&str> = rows.points.iter().map(|r| r.code.as_str()).collect();
     let held: BTreeSet<&str> = new.posts.iter().filter_map(|p| p.place.point.as_deref()).collect();
-    let stays = |p: &Point| given.contains(p.code.as_str()) || held.contains(p.code.as_str()) || within.is_some_and(|a| !a.contains(p.division));
+    let stays =
+        |p: &Point| given.contains(p.code.as_str()) || held.contains(p.code.as_str()) || within.is_some_and(|a| !a.contains(p.division));
     let gone: BTreeSet<String> = new.points.values().filter(|p| !stays(p)).map(|p| p.code.clone()).collect();
     new.points.retain(|code, _| !gone.contains(code));
     for point in new.points.values_mut() {

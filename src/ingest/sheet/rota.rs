@@ -68,7 +68,9 @@ impl Carried {
         let (year, month) = year_and_month(&about);
         let at = |c: Column| sheet.columns.get(&c).cloned().unwrap_or_default();
         let mut seats: Vec<Seats> = Vec::new();
-        for (column, own) in [(Column::Leader, Column::LeaderPhone), (Column::Officer, Column::OfficerPhone), (Column::Name, Column::Phone2)] {
+        for (column, own) in
+            [(Column::Leader, Column::LeaderPhone), (Column::Officer, Column::OfficerPhone), (Column::Name, Column::Phone2)]
+        {
             for (n, i) in at(column).into_iter().enumerate() {
                 let group = sheet.groups.get(i).map(|g| cell::word(g)).unwrap_or_default();
                 let role = match column {
@@ -242,7 +244,11 @@ fn stretches(r: &mut Reader<'_>, carried: &mut Carried) -> Option<Vec<Stretch>> 
             let words_only = own.is_some() && !text.chars().any(|c| c.is_numeric());
             if words_only && !carried.told {
                 carried.told = true;
-                r.say(Column::Shift, "没有写明时间：白班按 8:00 至 20:00、夜班按 20:00 至次日 8:00、全天按 8:00 至次日 8:00；不同请写明", false);
+                r.say(
+                    Column::Shift,
+                    "没有写明时间：白班按 8:00 至 20:00、夜班按 20:00 至次日 8:00、全天按 8:00 至次日 8:00；不同请写明",
+                    false,
+                );
             }
             Some(vec![(first, last, own)])
         }
@@ -337,7 +343,8 @@ fn clock(text: &str) -> Option<u32> {
 
 /// The hours of a shift, the end past midnight counted on; `Ok(None)` where the text says nothing of them.
 fn hours(text: &str) -> Result<Option<(u32, u32)>, ()> {
-    let plain: String = text.chars().map(|c| if matches!(c, '时' | '点') { ':' } else { c }).filter(|c| !matches!(c, '分' | '整')).collect();
+    let plain: String =
+        text.chars().map(|c| if matches!(c, '时' | '点') { ':' } else { c }).filter(|c| !matches!(c, '分' | '整')).collect();
     let is_time = |c: char| c.is_ascii_digit() || c == ':';
     let numbers: Vec<&str> = plain.split(|c: char| !is_time(c)).filter(|p| p.chars().any(|c| c.is_ascii_digit())).collect();
     if let [from, to] = numbers.as_slice() {
@@ -374,14 +381,16 @@ fn days(text: &str, year: Option<i16>, month: Option<i8>) -> Result<(Date, Date)
     if let Ok(Some(day)) = cell::date(&half) {
         return Ok((day, day));
     }
-    let marks: &[char] = if half.contains(['月', '日', '.', '/']) { &['至', '~', '—', '–', '到', '-'] } else { &['至', '~', '—', '–', '到'] };
+    let marks: &[char] =
+        if half.contains(['月', '日', '.', '/']) { &['至', '~', '—', '–', '到', '-'] } else { &['至', '~', '—', '–', '到'] };
     let part = |text: &str, base: Option<Date>| -> Option<Date> {
         if let Ok(Some(day)) = cell::date(text) {
             return Some(day);
         }
         // A weekday in parentheses says nothing new.
         let text = text.split(['(', '星', '周']).next().unwrap_or(text);
-        let numbers: Vec<i32> = text.split(|c: char| !c.is_ascii_digit()).filter(|p| !p.is_empty()).filter_map(|p| p.parse().ok()).collect();
+        let numbers: Vec<i32> =
+            text.split(|c: char| !c.is_ascii_digit()).filter(|p| !p.is_empty()).filter_map(|p| p.parse().ok()).collect();
         let (y, m) = (base.map(|b| b.year()).or(year), base.map(|b| b.month()).or(month));
         let small = |n: i32| i8::try_from(n).ok();
         match numbers.as_slice() {

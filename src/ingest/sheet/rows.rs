@@ -127,7 +127,23 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
 }
 
 /// What ends a clerk's table: sums, signatures, remarks.
-const FOOTERS: &[&str] = &["合计", "总计", "小计", "共计", "填表人", "制表人", "审核人", "审批人", "填报人", "填报单位", "负责人签字", "单位负责人", "说明", "注", "备注"];
+const FOOTERS: &[&str] = &[
+    "合计",
+    "总计",
+    "小计",
+    "共计",
+    "填表人",
+    "制表人",
+    "审核人",
+    "审批人",
+    "填报人",
+    "填报单位",
+    "负责人签字",
+    "单位负责人",
+    "说明",
+    "注",
+    "备注",
+];
 
 /// One row being read.
 pub(super) struct Reader<'a> {
