@@ -234,6 +234,18 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_policy_has_the_same_roles_under_the_same_names() {
+        let policy = crate::core::policy::parse_policy(crate::core::policy::SHIPPED).unwrap();
+        for r in ROLES {
+            let names = policy.roles.get(r.key).map(|p| p.names.clone()).unwrap_or_default();
+            let ours: Vec<&str> = std::iter::once(r.name_zh).chain(r.words.iter().copied()).collect();
+            assert_eq!(names, ours, "{}", r.key);
+        }
+        assert_eq!(policy.roles.len(), ROLES.len());
+        assert_eq!(policy.role_words(), RoleWords::default());
+    }
+
+    #[test]
     fn sheet_words_and_keys_are_read() {
         let mut words = RoleWords::default();
         assert_eq!(words.role("防汛"), Some(Role::new("flood_control")));

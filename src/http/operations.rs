@@ -485,7 +485,7 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         id: Id::GetPoint,
-        path: "/api/v1/points/{code}",
+        path: "/api/v1/points/{id}",
         who: ADMIN,
         summary: "One point, with what lies downstream",
         success: &[(200, "Point")],
@@ -503,13 +503,13 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         id: Id::ChangePoint,
-        path: "/api/v1/points/{code}",
+        path: "/api/v1/points/{id}",
         summary: "Change a point; its code stays",
         body: &[("application/json", "PointEdit")],
         success: &[(200, "Point")],
         ..PATCH
     },
-    Operation { id: Id::RemovePoint, path: "/api/v1/points/{code}", summary: "Remove a point with the posts at it", ..DELETE },
+    Operation { id: Id::RemovePoint, path: "/api/v1/points/{id}", summary: "Remove a point with the posts at it", ..DELETE },
     Operation {
         id: Id::ListRotas,
         path: "/api/v1/rotas",

@@ -1,5 +1,8 @@
-//! The directory of responsible persons: ugly sheets in, the sample out, and back again.
+//! The directory of responsible persons: ugly sheets in, the sample out, and back again; who is on duty; what lies downstream.
 
+mod back;
 mod coverage;
 mod sample;
 mod sheets;
+mod ugly;
+mod ugly_sheets;

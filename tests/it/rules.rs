@@ -3,6 +3,7 @@
 //! Snapshots lie under `tests/it/snapshots/`; a change of wording or policy shows there as a change of text.
 
 mod areas;
+mod duty;
 mod messages;
 mod plans;
 mod properties;

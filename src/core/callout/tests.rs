@@ -474,6 +474,36 @@ fn an_unclaimed_task_rings_the_shift_leader() {
 }
 
 #[test]
+fn a_desk_rings_its_own_number_first_and_then_whoever_sits_there_and_the_leader_of_the_shift_is_rung() {
+    let mut n = Night1::new();
+    let begun = n.now;
+    let first = n.people.len() as u16;
+    n.people.extend([
+        person(21, "白班员", &["15400000041"]),
+        person(22, "夜班员", &["15400000042"]),
+        person(23, "当班领导", &["15400000043"]),
+    ]);
+    let (change, end) = (begun + Span::mins(10), begun + Span::hours(12));
+    let shift = |from, to, person| PlanShift { from, to, person };
+    let desk = vec![shift(Time(0), change, first), shift(change, end, first + 1)];
+    n.rotas = vec![PlanRota { beside: true, shifts: desk }, PlanRota { beside: true, shifts: vec![shift(Time(0), end, first + 2)] }];
+    n.entry.duty = PlanDuty { township: Some(0), leader: Some(1), ..PlanDuty::default() };
+    n.after(Span::mins(8) + Span::secs(1));
+    let contact = |n: &Night1, id: u32| n.state.contacts.iter().position(|k| k.id == RecipientId(id));
+    let (line, officer) = (contact(&n, 4).expect("the desk"), contact(&n, 21).expect("its officer"));
+    assert_eq!(contact(&n, 22), None, "not on duty yet");
+    assert_eq!(n.state.contacts[officer].relation, Relation::DutyDesk);
+    let of = |n: &Night1, contact: usize, channel: Channel| {
+        n.state.attempts.iter().filter(|a| usize::from(a.contact) == contact && a.channel == channel).count()
+    };
+    assert_eq!((of(&n, line, Channel::Voice), of(&n, officer, Channel::Voice)), (1, 0));
+    assert_eq!((of(&n, line, Channel::Sms), of(&n, officer, Channel::Sms)), (0, 1), "a landline cannot read");
+    n.after(Span::mins(3));
+    assert_eq!(of(&n, officer, Channel::Voice), 1, "nobody has taken over");
+    assert!(contact(&n, 23).is_some() && contact(&n, 6).is_none(), "the leader of the rota, not the standing one");
+}
+
+#[test]
 fn any_other_reply_is_read_by_an_officer_and_the_ladder_runs_on() {
     let mut n = Night1::new();
     n.after(Span::secs(5));

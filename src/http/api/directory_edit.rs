@@ -257,7 +257,7 @@ fn shown_point(caller: &Caller, d: &Directory, code: &str) -> Result<Tagged<Poin
     Ok(tagged(point, view::directory::point(d, point)))
 }
 
-/// `GET /api/v1/points/{code}`
+/// `GET /api/v1/points/{id}`
 pub async fn point(State(app): State<App>, caller: Caller, Path(code): Path<String>) -> Result<Tagged<PointView>, Problem> {
     shown_point(&caller, &app.engine.directory(), &code)
 }
@@ -279,7 +279,7 @@ pub async fn add_point(
     Ok((StatusCode::CREATED, shown_point(&caller, &d, &code)?))
 }
 
-/// `PATCH /api/v1/points/{code}`
+/// `PATCH /api/v1/points/{id}`
 pub async fn change_point(
     State(app): State<App>,
     caller: Caller,
@@ -298,7 +298,7 @@ pub async fn change_point(
     shown_point(&caller, &d, &code)
 }
 
-/// `DELETE /api/v1/points/{code}`
+/// `DELETE /api/v1/points/{id}`
 pub async fn remove_point(
     State(app): State<App>,
     caller: Caller,

@@ -2,6 +2,7 @@
 //! each durable store with a clock that stands still until it is moved and a carrier that takes everything.
 
 mod answers;
+mod directory;
 mod guard;
 mod intake;
 pub mod kit;
@@ -25,6 +26,12 @@ macro_rules! serves {
                 not_me_is_no_answer_and_the_ladder_runs_on,
                 after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept,
                 a_drill_is_marked_on_its_page_and_counted_apart,
+            ],
+            directory: [
+                a_person_is_added_changed_and_removed_and_the_history_keeps_the_old_number,
+                a_place_does_not_lose_its_last_person_unless_told,
+                a_token_bound_to_a_division_edits_that_division_only,
+                points_and_rotas_are_edited_and_read,
             ],
             guard: [
                 every_route_refuses_callers_without_a_key_and_with_every_wrong_role,
