@@ -169,9 +169,7 @@ impl Account {
         let changed = s.standing.happened(&happened, now).changed;
         if changed && matches!(happened, Happened::Took { .. }) {
             // What it failed while it was down says nothing of what it does from now on.
-            let took = s.figures.took;
-            s.figures = Figures::default();
-            s.figures.took = took;
+            s.figures = s.figures.anew();
         }
         changed.then_some(happened)
     }

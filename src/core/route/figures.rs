@@ -42,6 +42,11 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// None yet, of an account that was used already.
+    pub fn anew(&self) -> Figures {
+        Figures { took: self.took, ..Figures::default() }
+    }
+
     /// One request that left at `left` and came to `outcome`. `up`: the breaker is closed.
     pub fn sent(&mut self, outcome: &Outcome, seconds: f64, up: bool, now: Time) -> Option<Happened> {
         let left = now + Span::ms(-((seconds.max(0.0) * 1000.0) as i64));

@@ -13,6 +13,8 @@ pub mod figures;
 pub mod pace;
 pub mod standing;
 #[cfg(test)]
+mod standing_tests;
+#[cfg(test)]
 mod tests;
 
 /// What an account may be used for now.
