@@ -207,7 +207,7 @@ impl PlanEntry {
                 }
                 standing
             }
-            Who::Holder | Who::Superior => standing,
+            Who::Holder | Who::Superior | Who::Others => standing,
         }
     }
 

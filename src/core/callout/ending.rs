@@ -1,7 +1,7 @@
 //! How a callout ends without an answer, and how one continues another. An end reaches what is
 //! queued and those already told, and never overtakes what is still on its way to them.
 
-use super::{entry::Entry, state::*, step::Work};
+use super::{entry::Entry, ladder::Again, state::*, step::Work};
 use crate::core::{
     directory::Tier,
     plan::{PlanEntry, PlanPerson},
@@ -53,7 +53,7 @@ impl Work<'_> {
             let desk = desk || contact == 0 && self.ctx.entry.posts.first().is_some_and(|p| p.tier == Tier::DutyDesk);
             let night = self.ctx.night.contains(self.now.beijing_minute()) && !desk;
             let not_before = night.then(|| self.now.next_beijing_minute(self.ctx.night.morning));
-            self.queue_by_line_later(contact, Channel::Voice, kind, number, not_before, None);
+            self.queue_by_line_as(contact, Channel::Voice, kind, number, Again { not_before, ..Again::default() });
         } else if contact == 0 {
             self.queue_email(contact, kind);
         }

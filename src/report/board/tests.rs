@@ -9,7 +9,7 @@ use crate::core::{
     directory::{Place, Role, Tier},
     hazard::Level,
     ids::WarningId,
-    plan::PlanPost,
+    plan::{PlanDuty, PlanPost},
     policy::{AnswerRule, FeedbackRule, RunningPolicy, Schedule},
     time::Span,
 };
@@ -23,6 +23,7 @@ fn post(place: &str) -> PlanPost {
         place_name: place.into(),
         tier: Tier::Village,
         deputy: None,
+        rota: None,
         rule: AnswerRule::Each,
         forwards: false,
         line: None,
@@ -44,6 +45,7 @@ fn entry(places: &[&str]) -> PlanEntry {
         shift_leader: None,
         others: Vec::new(),
         relay: None,
+        duty: PlanDuty::default(),
         hold_until: None,
         hold_voice_until: None,
     }

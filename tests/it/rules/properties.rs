@@ -14,9 +14,10 @@ use jiaoying::core::{
     ids::{CalloutId, RecipientId, WarningId},
     phone::Phone,
     place::{PlaceLetter, PlaceRecord},
-    plan::{PlanEntry, PlanPerson, PlanPost, relay_record},
+    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, relay_record},
     planner::{Lookup, PlanInput, PlanOutput, make_plan},
     policy::{AnswerRule, Call, Clocks, Group, Ladder, Night, NightRule, Policy, Rule, Selector, parse_policy},
+    route::Routes,
     time::{Span, Time},
 };
 use proptest::{prelude::*, sample::subsequence};
@@ -230,6 +231,7 @@ impl Quorum {
             place_name: format!("村{n}"),
             tier: Tier::Village,
             deputy: None,
+            rota: None,
             rule: rules[usize::from(*n)],
             forwards: false,
             line: None,
@@ -248,6 +250,7 @@ impl Quorum {
             shift_leader: None,
             others: Vec::new(),
             relay: None,
+            duty: PlanDuty::default(),
             hold_until: None,
             hold_voice_until: None,
         };
@@ -284,11 +287,13 @@ impl Quorum {
             drill: false,
             entry: &self.entries[i],
             people: &self.people,
+            rotas: &[],
             ladder: &self.ladder,
             feedback: None,
             clocks: &self.clocks,
             night: Night::default(),
             channels: Channels { sms: true, voice: true, email: false },
+            routes: Routes::default(),
             sending_timeout: Span::secs(15),
         }
     }
