@@ -80,7 +80,7 @@ impl Engine {
             (Some(_), None) => watch.settled = Some("handled".into()),
             (Some(_), Some(_)) => {}
         }
-        watch.look = now + Span(w.policy.clocks.claim_lapses.0 / 5).max(Span::ms(10));
+        watch.look = now + w.policy.clocks.claim_lapses.max(Span::ms(10));
     }
 
     fn city_desk(&self, county: Division, now: Time) -> Option<PlanPerson> {

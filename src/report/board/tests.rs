@@ -23,6 +23,7 @@ fn post(place: &str) -> PlanPost {
         place_name: place.into(),
         tier: Tier::Village,
         deputy: None,
+        rota: None,
         rule: AnswerRule::Each,
         forwards: false,
         line: None,

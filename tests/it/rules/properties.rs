@@ -231,6 +231,7 @@ impl Quorum {
             place_name: format!("村{n}"),
             tier: Tier::Village,
             deputy: None,
+            rota: None,
             rule: rules[usize::from(*n)],
             forwards: false,
             line: None,

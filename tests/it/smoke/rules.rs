@@ -107,14 +107,14 @@ pub fn the_city_presses_where_a_county_is_silent_and_has_started_no_response(on:
     assert_eq!(task.division, Some("140500".parse().unwrap()), "it is the city's");
     let mayor = n.callout(w, MAYOR).id;
     n.press_button(mayor, 0, TokenAction::Answer);
-    n.after(Span::mins(2));
+    n.after(Span::mins(5));
     assert!(n.tasks(w).iter().all(|t| !t.title.contains("县本级无人应答")), "the county has answered");
-    n.after(Span::mins(13));
+    n.after(Span::mins(10));
     n.expect_own_task(w, "未启动应急响应");
     // The second half of the double call comes: a warning of its own, counted by itself.
     let response = Content { stage: Some("防汛Ⅱ级应急响应".into()), ..red("response") };
     let second = n.post(&response);
-    n.after(Span::mins(2));
+    n.after(Span::mins(6));
     assert!(n.tasks(w).iter().all(|t| !t.title.contains("未启动应急响应")));
     let watch = n.w.warning(w).watches.iter().find(|x| x.response.is_some()).cloned();
     assert_eq!(watch.map(|x| (x.response, x.settled)), Some((Some(second), Some("response_started".into()))));

@@ -105,7 +105,8 @@ impl Laws {
     /// reached at all, for then it begins at the deputy's rung.
     fn check_turn(&mut self, w: &World, id: CalloutId, c: &Callout, at: jiaoying::core::time::Time) {
         let Some(relay) = self.plan(w, id).and_then(|p| p.entry().relay.clone()) else { return };
-        let his_turn = c.forwarded.is_some() || c.unreachable || at >= c.start + relay.wait;
+        // One that is carried waits as long as the older plan said.
+        let his_turn = c.forwarded.is_some() || c.unreachable || c.carried_from.is_some() || at >= c.start + relay.wait;
         self.demand(Law::Clock, his_turn, || format!("{id} is called before its turn, {relay:?}: {}", brief(c)));
     }
 
