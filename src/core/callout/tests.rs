@@ -13,7 +13,7 @@ use crate::core::{
     ids::{CalloutId, RecipientId, WarningId},
     line::LineLetter,
     phone::Phone,
-    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota},
+    plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota, PlanShift},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night, Schedule, Topic},
     route::Routes,
     send::{Channel, Outcome},

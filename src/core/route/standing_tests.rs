@@ -45,7 +45,8 @@ impl Account {
     fn window(&mut self, percent: i64, second: i64) {
         for n in 0..=100 {
             let fails = (n * percent) / 100 != ((n + 1) * percent) / 100;
-            self.sent(if fails { &failed() } else { &accepted() }, at(second) + Span::ms(n * 101));
+            let outcome = if fails { failed() } else { accepted() };
+            self.sent(&outcome, at(second) + Span::ms(n * 101));
         }
     }
 }

@@ -27,7 +27,6 @@ fn post(place: &str) -> PlanPost {
         rule: AnswerRule::Each,
         forwards: false,
         line: None,
-        rota: None,
     }
 }
 

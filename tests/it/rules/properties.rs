@@ -235,7 +235,6 @@ impl Quorum {
             rule: rules[usize::from(*n)],
             forwards: false,
             line: None,
-            rota: None,
         };
         let entry = |(i, places): (usize, &Vec<u8>)| PlanEntry {
             person: i as u16,
