@@ -205,7 +205,6 @@ impl Point {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it by reference")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }

@@ -96,6 +96,12 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
         }
     }
     if faults.iter().any(|f| f.fatal) {
+        // A clerk corrects in one go: what can be told of points beside other faults is told too, but not where a point
+        // could be missing only because its own row cannot be read.
+        let unread = faults.iter().any(|f| f.fatal && rows.sheets.iter().any(|s| s.form == Form::Points && s.name == f.sheet));
+        if !unread {
+            drop(points::merge(current, &rows, &Places::new(divisions), options.mode, &mut faults));
+        }
         return ImportResult::refused(in_order(&rows, faults));
     }
     // A file without persons says nothing about persons.

@@ -17,6 +17,8 @@ pub struct Ugly {
 }
 
 pub const ROWS: u32 = 20_000;
+/// Who takes turns at the desk of the county.
+pub const OFFICERS: [&str; 7] = ["赵甲", "钱乙", "孙丙", "李丁", "周戊", "吴己", "郑庚"];
 
 fn phone(n: u32) -> String {
     format!("154{n:08}")
@@ -205,7 +207,7 @@ pub fn county(faults: bool) -> Ugly {
     for d in 0..31u32 {
         let row = 3 + d;
         r.write_with_format(row, 0, ExcelDateTime::from_ymd(2026, 7, (d + 1) as u8).unwrap(), &day).unwrap();
-        let who = |n: u32| (format!("值{:02}", n % 7), phone(50_000 + n % 7));
+        let who = |n: u32| (OFFICERS[n as usize % OFFICERS.len()], phone(50_000 + n % OFFICERS.len() as u32));
         for (c, n) in [(1u16, d / 7 + 7), (3, d), (5, d + 3)] {
             let (name, number) = who(n);
             r.write(row, c, name).unwrap();
