@@ -119,7 +119,10 @@ const SAID_WITH_REASON: &[(&str, &str, &str)] = &[
 /// Lines a file may have.
 const LONGEST: usize = 600;
 /// Longer ones, and why.
-const LONG_WITH_REASON: &[(&str, &str)] = &[("core/callout/tests.rs", "one story after the other over the same small cast")];
+const LONG_WITH_REASON: &[(&str, &str)] = &[
+    ("core/callout/tests.rs", "one story after the other over the same small cast"),
+    ("http/operations.rs", "one table: every operation stands in it, so that none is without a rule and a line of documentation"),
+];
 
 fn all() -> Vec<Source> {
     let all = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
