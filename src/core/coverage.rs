@@ -62,7 +62,8 @@ pub enum GapKind {
     DeadNumber,
     /// Nobody may answer in the holder's place, or his deputy has no door that opens.
     NoDeputy,
-    /// A point lacks a responsible person (or an entry) that its kind must have.
+    /// A point lacks a responsible person (or an entry) that its kind must have, or a row calls only people of a role
+    /// that nobody holds at the place.
     RoleEmpty,
     /// A city, county or township without a 24-hour desk.
     NoDesk,

@@ -316,7 +316,7 @@ fn sort_of(entry: &PlanEntry, slots: &[u16], chunk: &PlanChunk) -> Vec<i64> {
 /// More steps than any ladder has.
 const STEPS: usize = 2_000;
 
-/// Lives through a ladder with the callout's own step, nobody answering, until the last rung's calls are made.
+/// Lives through a ladder with the callout's own step, nobody answering, until its last rung would be taken again.
 fn play(input: &RehearsalInput<'_>, chunk: &PlanChunk, entry: &PlanEntry, order: u32, slots: &[u16]) -> Vec<RungTaken> {
     let running = &input.plan.running;
     let Some(named) = running.ladders.get(usize::from(entry.ladder)) else { return Vec::new() };
@@ -340,8 +340,9 @@ fn play(input: &RehearsalInput<'_>, chunk: &PlanChunk, entry: &PlanEntry, order:
     let mut taken: Vec<RungTaken> = Vec::new();
     let mut now = input.start;
     for _ in 0..STEPS {
-        let over = state.rung.is_some_and(|r| usize::from(r) >= last) && state.contacts.iter().all(|k| k.calls.is_none());
-        let Some(due) = state.due(&ctx).filter(|_| !over) else { break };
+        let at_last = state.rung.is_some_and(|r| usize::from(r) >= last);
+        let over = |due: Time| at_last && state.next_rung.map_or(state.contacts.iter().all(|k| k.calls.is_none()), |again| due >= again);
+        let Some(due) = state.due(&ctx).filter(|due| !over(*due)) else { break };
         now = now.max(due);
         let stepped = callout::step(ctx, &state, &Event::Tick, now);
         let after = now - input.start;

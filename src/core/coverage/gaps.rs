@@ -16,6 +16,9 @@ use crate::core::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The role that every place has people of.
+const LEADERS: &str = "party_government";
+
 /// A gap's key: what, where (index of the site), whose.
 type Key = (GapKind, usize, Option<RecipientId>, Option<Phone>);
 
@@ -25,27 +28,35 @@ pub fn coverage(input: &CoverageInput<'_>) -> Coverage {
     let rows = survey::rows(input.policy, input.hazard, input.level);
     let (places, imagined) = sites(input.policy, input.directory, input.lookup, input.now, input.within);
     let everybody = Selector::default();
-    let mut look = Look { input, found: BTreeMap::new(), called: BTreeSet::new() };
+    let held =
+        input.directory.posts.iter().filter(|p| input.within.is_none_or(|w| w.contains(p.place.division))).map(|p| &p.role).collect();
+    let mut look = Look { input, held, found: BTreeMap::new(), called: BTreeSet::new(), wanted: BTreeMap::new(), unheld: BTreeMap::new() };
     for (n, row) in (0u16..).zip(&rows) {
         let Some(mut surveyor) = Surveyor::new(input.policy, input.directory, input.lookup, row, &everybody, input.now) else { continue };
         let asked: Vec<Asked> = input.directory.posts.iter().map(|p| surveyor.ask(p)).collect();
         for (at, site) in places.iter().enumerate() {
             if !look.people(at, site, n, &asked) {
                 let expected = imagined.get(site.imagined.clone()).unwrap_or_default();
-                if expected.iter().any(|p| surveyor.ask(p) != Asked::No) {
-                    look.note((GapKind::Nobody, at, None, None), n);
-                }
+                let wanted: Vec<&Role> = expected.iter().filter(|p| surveyor.ask(p) != Asked::No).map(|p| &p.role).collect();
+                look.empty(at, site, &wanted, n);
             }
         }
     }
+    let silent: BTreeSet<usize> = look.found.keys().filter(|k| k.0 == GapKind::Nobody).map(|k| k.1).collect();
+    // Where there is nobody at all, that no role is held need not be told as well.
+    look.found.retain(|k, _| k.0 != GapKind::RoleEmpty || !silent.contains(&k.1));
     let people = look.called.len();
     let mut gaps: Vec<Gap> = look
         .found
         .iter()
-        .filter_map(|((kind, at, who, phone), rows)| look.gap(*kind, places.get(*at)?, *who, phone.as_ref(), rows))
+        .filter_map(|((kind, at, who, phone), rows)| {
+            let wanted = look.wanted.get(at).filter(|_| *kind == GapKind::RoleEmpty);
+            look.gap(*kind, places.get(*at)?, *who, phone.as_ref(), rows, wanted)
+        })
         .collect();
     gaps.extend(look.desks(&places));
     gaps.extend(look.empty_roles(&places));
+    gaps.extend(look.roles_of_nobody());
     gaps.extend(look.stale());
     gaps.sort_by(|a, b| {
         (a.kind, a.division, &a.place, a.recipient, &a.detail).cmp(&(b.kind, b.division, &b.place, b.recipient, &b.detail))
@@ -55,13 +66,36 @@ pub fn coverage(input: &CoverageInput<'_>) -> Coverage {
 
 struct Look<'a> {
     input: &'a CoverageInput<'a>,
+    /// Roles that somebody holds somewhere.
+    held: BTreeSet<&'a Role>,
     found: BTreeMap<Key, BTreeSet<u16>>,
     called: BTreeSet<RecipientId>,
+    /// Roles that rows ask for at a place where nobody holds them.
+    wanted: BTreeMap<usize, BTreeSet<Role>>,
+    /// Roles that rows ask for and nobody holds anywhere.
+    unheld: BTreeMap<Role, BTreeSet<u16>>,
 }
 
 impl<'a> Look<'a> {
     fn note(&mut self, key: Key, row: u16) {
         self.found.entry(key).or_default().insert(row);
+    }
+
+    /// A row calls nobody of a place, and would call people of these roles. Where its own leaders are among them, it is
+    /// the place that is empty; where only those of certain roles, it is the role.
+    fn empty(&mut self, at: usize, site: &Site, wanted: &[&Role], row: u16) {
+        let leaders = wanted.iter().any(|r| r.0 == LEADERS) || !self.input.policy.roles.contains_key(LEADERS);
+        if !wanted.is_empty() && (site.place.point.is_some() || leaders) {
+            return self.note((GapKind::Nobody, at, None, None), row);
+        }
+        for role in wanted {
+            if self.held.contains(*role) {
+                self.note((GapKind::RoleEmpty, at, None, None), row);
+                self.wanted.entry(at).or_default().insert((*role).clone());
+            } else {
+                self.unheld.entry((*role).clone()).or_default().insert(row);
+            }
+        }
     }
 
     /// What is missing among the people whom a row calls at a place. Answers whether it calls anybody.
@@ -131,7 +165,15 @@ impl<'a> Look<'a> {
         deputy.is_some_and(|d| !self.usable(d).is_empty() || self.has_mail(d))
     }
 
-    fn gap(&self, kind: GapKind, site: &Site, who: Option<RecipientId>, phone: Option<&Phone>, rows: &BTreeSet<u16>) -> Option<Gap> {
+    fn gap(
+        &self,
+        kind: GapKind,
+        site: &Site,
+        who: Option<RecipientId>,
+        phone: Option<&Phone>,
+        rows: &BTreeSet<u16>,
+        wanted: Option<&BTreeSet<Role>>,
+    ) -> Option<Gap> {
         let person = who.and_then(|id| self.input.directory.recipients.get(&id));
         let name = person.map_or("", |p| p.name.as_str());
         let evidence: Option<DeadNumber> = phone.and_then(|p| self.input.lookup.dead().get(p)).cloned();
@@ -145,6 +187,7 @@ impl<'a> Look<'a> {
                 let told = evidence.as_ref().map(DeadNumber::told_zh).unwrap_or_default();
                 format!("{name}的号码{}：{told}", phone.map(Phone::masked).unwrap_or_default())
             }
+            GapKind::RoleEmpty => format!("按规则应叫应的责任类别在此处无人：{}", self.names(wanted.into_iter().flatten())),
             GapKind::NoDeputy => format!("{name}的岗位没有能联系上的代理人"),
             _ => String::new(),
         };
@@ -176,6 +219,21 @@ impl<'a> Look<'a> {
             detail,
             evidence: None,
         }
+    }
+
+    fn names<'r>(&self, roles: impl Iterator<Item = &'r Role>) -> String {
+        roles.map(|r| self.input.policy.role_name(r).to_string()).collect::<Vec<_>>().join("、")
+    }
+
+    /// Roles that nobody holds anywhere are told once, not at every place.
+    fn roles_of_nobody(&self) -> Vec<Gap> {
+        let top = self.input.within.or_else(|| self.input.lookup.tops().first().copied()).unwrap_or_default();
+        let gap = |(role, rows): (&Role, &BTreeSet<u16>)| {
+            let detail = format!("规则要叫“{}”，名册中一个也没有", self.names(std::iter::once(role)));
+            let gap = self.make(GapKind::RoleEmpty, &Place { division: top, point: None }, detail);
+            Gap { rows: rows.iter().copied().collect(), ..gap }
+        };
+        self.unheld.iter().map(gap).collect()
     }
 
     /// Desks: none, none that can be reached, nobody there now.

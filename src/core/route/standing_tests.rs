@@ -1,3 +1,5 @@
+//! Steps, dead zone and breaker of an account, story by story, and that no order of events locks one out for good.
+
 use super::{
     figures::{Figures, IN_A_ROW},
     pace::Pace,

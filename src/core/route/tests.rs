@@ -1,3 +1,5 @@
+//! The choice among accounts: weights, who failed before, pins, and that nobody starves.
+
 use super::*;
 use crate::core::{
     ids::{CalloutId, WarningId},

@@ -159,7 +159,7 @@ fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
     let with_point: BTreeSet<Division> = b.d.points.values().map(|p| p.division).collect();
     let villages: Vec<Division> =
         b.d.divisions.keys().copied().filter(|d| d.level() == DivisionLevel::Village && !with_point.contains(d)).take(8).collect();
-    let [empty, silent, single, mute, dead, alone, lame, _] = villages.try_into().unwrap();
+    let [empty, silent, single, mute, dead, alone, lame, unwatched] = villages.try_into().unwrap();
     let towns: Vec<Division> = b.d.divisions.keys().copied().filter(|d| d.level() == DivisionLevel::Township).collect();
     let [no_desk, desk_mute, desk_empty] = [towns[3], towns[4], towns[5]];
     let of_kind = |kind: &str| b.d.points.values().filter(|p| p.kind == kind).map(|p| (p.code.clone(), p.division)).collect::<Vec<_>>();
@@ -167,6 +167,7 @@ fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
     let (valley, slope) = (valleys[0].clone(), slopes[0].clone());
     let spare = b.id("替补");
     let at = |d: Division| Place { division: d, point: None };
+    let roles: Vec<String> = policy().roles.keys().filter(|k| !Role::new(k).is_desk()).cloned().collect();
     let mut planted: Vec<(GapKind, String, String)> = Vec::new();
     let mut plant = |kind: GapKind, place: String, name: &str| planted.push((kind, place, name.to_string()));
 
@@ -180,7 +181,7 @@ fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
     b.d.posts.retain(|p| p.place.division != silent);
     let nobody_hears = b.person("张无号", 0);
     b.post(nobody_hears, "party_government", Tier::Village, &at(silent), Some(spare));
-    for role in ["forest_fire", "earthquake"] {
+    for role in roles.iter().filter(|r| *r != "party_government") {
         b.post(nobody_hears, role, Tier::Village, &at(silent), Some(spare));
     }
     plant(GapKind::NoDoor, silent.to_string(), "");
@@ -189,7 +190,7 @@ fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
     // 只有一个号码.
     b.d.posts.retain(|p| p.place.division != single);
     let one = b.person("李一号", 1);
-    for role in ["party_government", "forest_fire", "earthquake"] {
+    for role in &roles {
         b.post(one, role, Tier::Village, &at(single), Some(spare));
     }
     plant(GapKind::OneNumber, single.to_string(), "");
@@ -231,6 +232,11 @@ fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
     }
     plant(GapKind::RoleEmpty, valley.0.clone(), "");
 
+    // … and a village where nobody watches the forest: a red fire danger would call nobody there.
+    let forest = ["forest_fire", "forest_chief", "rescue"];
+    b.d.posts.retain(|p| p.place.division != unwatched || !forest.contains(&p.role.0.as_str()));
+    plant(GapKind::RoleEmpty, unwatched.to_string(), "");
+
     // 值班: none, no number, nobody there now.
     let duty = |p: &Post, at: Division| p.place.division == at && p.role.0 == Role::DUTY;
     b.d.posts.retain(|p| !duty(p, no_desk));
@@ -265,6 +271,9 @@ fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
     );
     assert_eq!(gap(GapKind::RoleEmpty, &reservoir.0).detail, "缺：技术");
     assert_eq!(gap(GapKind::RoleEmpty, &valley.0).detail, "缺：转移路线");
+    let unwatched = gap(GapKind::RoleEmpty, &unwatched.to_string());
+    assert_eq!(unwatched.detail, "按规则应叫应的责任类别在此处无人：林长、森防、专业队");
+    assert!(unwatched.rows.iter().any(|r| c.rows[usize::from(*r)].name == "森林火险红色"));
     let text = serde_json::to_string(&c.gaps).unwrap();
     assert!(!text.contains(phone.reveal()) && text.contains(&phone.masked()), "numbers are masked in JSON");
     let nobody = gap(GapKind::Nobody, &empty.to_string());
@@ -325,6 +334,17 @@ fn coverage_finds_what_the_sample_says_it_left_out() {
         .map(|g| g.division)
         .collect();
     assert_eq!(whole_silence, s.gaps.empty_villages, "and red rain finds nobody in just these");
+    let told_once: Vec<&str> = c
+        .gaps
+        .iter()
+        .filter(|g| g.kind == GapKind::RoleEmpty && g.division.level() == DivisionLevel::City)
+        .map(|g| g.detail.as_str())
+        .collect();
+    assert_eq!(
+        told_once.iter().filter(|d| d.contains("地震")).count(),
+        1,
+        "the sample has nobody for earthquakes: told once: {told_once:?}"
+    );
     // People above the counties are called by no row of the shipped policy.
     let called = |id: &RecipientId| s.directory.posts.iter().any(|p| p.recipient == *id && p.tier != Tier::City && !p.role.is_desk());
     let mute: BTreeSet<RecipientId> = c.gaps.iter().filter(|g| g.kind == GapKind::NoNumber).filter_map(|g| g.recipient).collect();
