@@ -3,7 +3,10 @@
 
 use super::Engine;
 use crate::{
-    core::{policy::Policy, time::Time},
+    core::{
+        policy::Policy,
+        time::{Span, Time},
+    },
     store::{Doc, StoreError},
 };
 use serde::{Deserialize, Serialize};
@@ -58,7 +61,8 @@ impl Engine {
             if history.changes.first().is_some_and(|c| c.hash == *hash) {
                 return Ok(());
             }
-            let now = self.store.now();
+            // A moment of its own: two changes in one millisecond are two.
+            let now = history.changes.first().map_or(self.store.now(), |c| self.store.now().max(c.since + Span::ms(1)));
             let mut upsert = Vec::new();
             if history.versions.iter().all(|v| v.hash != *hash) {
                 upsert.push(doc(format!("{TEXT}{hash}"), &version(&policy, now))?);

@@ -51,7 +51,7 @@ pub struct FeedbackRule {
     /// What is asked for, in Chinese: 到岗, 转移, 关停, 险情.
     #[serde(default)]
     pub ask: Vec<String>,
-    /// What a report must speak of to answer this in the first half of its time; from then on any report does. Left
+    /// What a report must speak of to answer this in the first two thirds of its time; from then on any report does. Left
     /// out: any report at any time; an empty list: none sooner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<Vec<Topic>>,
@@ -95,14 +95,14 @@ impl Topic {
 
 impl FeedbackRule {
     /// Whether a report at `now` answers this clock. It does where it speaks of what is
-    /// asked, and from the second half of the clock's time on, or once it is overdue, whatever it says: a report
+    /// asked, and in the last third of the clock's time, or once it is overdue, whatever it says: a report
     /// of nothing is a report.
     pub fn answered_by(&self, report: &Report, clock: &FeedbackClock, now: Time) -> bool {
         let span = if clock.first_in { self.every.unwrap_or(self.first) } else { self.first };
         let due = clock.due;
         clock.overdue_since.is_some()
             || self.about.as_ref().is_none_or(|about| about.iter().any(|t| t.said_by(report)))
-            || now + Span(span.0 / 2) >= due
+            || now + Span(span.0 / 3) >= due
     }
 }
 
@@ -133,9 +133,12 @@ mod tests {
         let on_post = Report { on_post: true, ..Report::default() };
         let moved = Report { moved: 1, ..Report::default() };
         assert!(rule().answered_by(&moved, &clock, at(1)), "it speaks of moving");
-        assert!(!rule().answered_by(&on_post, &clock, at(14)), "being there is not moving people");
-        assert!(rule().answered_by(&on_post, &clock, at(15)), "from half its time on a report of nothing is a report");
-        assert!(!rule().answered_by(&on_post, &later, at(-1)) && rule().answered_by(&on_post, &later, at(0)), "half an hour of sixty");
+        assert!(
+            !rule().answered_by(&on_post, &clock, at(19)),
+            "being there is not moving people: a late word of being on post must not silence the question of people"
+        );
+        assert!(rule().answered_by(&on_post, &clock, at(20)), "soon before it is due a report of nothing is a report");
+        assert!(!rule().answered_by(&on_post, &later, at(9)) && rule().answered_by(&on_post, &later, at(10)), "twenty minutes of sixty");
         assert!(rule().answered_by(&on_post, &overdue, at(1)), "what is overdue is answered by any report");
         assert!(FeedbackRule { about: None, ..rule() }.answered_by(&on_post, &clock, at(0)));
         assert!(!FeedbackRule { about: Some(vec![]), ..rule() }.answered_by(&moved, &clock, at(14)));

@@ -19,8 +19,7 @@ fn words(text: &str) -> BTreeSet<&str> {
 
 const TALLY: &str = "expected queued calling answered reported overdue handed_over closed unreachable closed_by by_via by_relation told \
                      answered_on_time answer_rate on_time_rate feedback_rate median_answer_s p90_answer_s places places_covered places_silent";
-const CALLOUT: &str =
-    "id warning_id recipient posts division tier state closed_reason carried_from due_at acknowledgement feedback rung next contacts";
+const CALLOUT: &str = "id warning_id recipient posts division tier state closed_reason carried_from due_at acknowledgement feedback feedback_due rung next contacts";
 
 fn sum(tally: &Value) -> u64 {
     ["queued", "calling", "overdue", "handed_over", "answered", "closed", "unreachable"].iter().map(|k| tally[*k].as_u64().unwrap()).sum()
@@ -129,7 +128,10 @@ pub async fn callouts_have_the_contracts_fields_and_every_open_one_says_what_com
     let whole = app.get(&format!("/api/v1/callouts/{one}"), VIEWER).await.expect(200);
     assert_eq!(keys(&whole), words(&format!("{CALLOUT} attempts timeline")));
     let attempt = &whole["attempts"][0];
-    assert_eq!(keys(attempt), words("id contact channel provider state queued_at accepted_at finished_at outcome provider_message_id"));
+    assert_eq!(
+        keys(attempt),
+        words("id contact channel provider state queued_at accepted_at finished_at outcome provider_message_id repeats hedges")
+    );
     assert_eq!((&attempt["state"], &attempt["channel"]), (&json!("accepted"), &json!("sms")), "{whole}");
     let timeline = whole["timeline"].as_array().unwrap();
     assert!(timeline.len() >= 3 && timeline[0]["what"] == "列入叫应", "{timeline:#?}");

@@ -5,6 +5,7 @@ use jiaoying::{
     channel::CallbackItem,
     core::{
         callout::state::{Relation, Report},
+        drill::DrillScope,
         ids::{CalloutId, WarningId},
         time::Span,
         warning::{Content, Parsed},
@@ -148,7 +149,7 @@ impl Play {
             Act::Drill { content } => {
                 self.laws.ledger.drills.extend(content.parameters.get(super::scenes::REHEARSAL).cloned());
                 tasks.push(Box::pin(async move {
-                    let r = e.start_drill("值班员", (*content).clone()).await;
+                    let r = e.start_drill_of("值班员", (*content).clone(), DrillScope::default(), true).await;
                     Came::Post(Act::Drill { content }, r)
                 }));
             }

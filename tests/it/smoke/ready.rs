@@ -45,11 +45,12 @@ pub fn a_number_that_a_receipt_proves_dead_is_flagged_tried_last_and_lives_again
     let w = n.post(&red("a"));
     n.desks_answer(w);
     let sent = n.expect(CHIEF, Sms, Callout).to("15400000001").out.reference.clone();
-    n.callback("sms-a", receipt(&sent, dead()));
+    let carried = n.callout(w, CHIEF).attempts[0].provider.clone().unwrap();
+    n.callback(&carried, receipt(&sent, dead()));
     follow(&mut n);
     let flags = n.w.engine.people().1.dead_numbers();
     let evidence = flags.get(&phone(1)).expect("flagged");
-    assert_eq!((evidence.provider.as_str(), evidence.code.as_str(), evidence.channel), ("sms-a", "MK:0001 空号", Sms));
+    assert_eq!((evidence.provider.as_str(), evidence.code.as_str(), evidence.channel), (carried.as_str(), "MK:0001 空号", Sms));
     assert_eq!((evidence.attempt.callout.warning, evidence.attempt.n), (w, 1), "which attempt");
     n.expect(CHIEF, Sms, Callout).to("15400000002");
     n.cancel(w);

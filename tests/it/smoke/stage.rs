@@ -17,6 +17,7 @@ use jiaoying::{
     core::{
         callout::state::{Callout, CalloutState},
         directory::{Directory, Tier},
+        drill::DrillScope,
         hazard::Level,
         ids::{CalloutId, WarningId},
         policy::Policy,
@@ -149,7 +150,7 @@ impl Night {
         reply.id
     }
     pub fn drill(&mut self, content: &Content) -> WarningId {
-        let reply = now(self.w.engine.start_drill("值班员", content.clone())).unwrap();
+        let reply = now(self.w.engine.start_drill_of("值班员", content.clone(), DrillScope::default(), true)).unwrap();
         self.settle();
         reply.id
     }
