@@ -19,7 +19,8 @@ fn words(text: &str) -> BTreeSet<&str> {
 
 const TALLY: &str = "expected queued calling answered reported overdue handed_over closed unreachable closed_by by_via by_relation told \
                      answered_on_time answer_rate on_time_rate feedback_rate median_answer_s p90_answer_s places places_covered places_silent";
-const CALLOUT: &str = "id warning_id recipient posts division tier state closed_reason carried_from due_at acknowledgement feedback feedback_due rung next contacts";
+const CALLOUT: &str =
+    "id warning_id recipient posts division tier state closed_reason carried_from due_at acknowledgement feedback rung next contacts";
 
 fn sum(tally: &Value) -> u64 {
     ["queued", "calling", "overdue", "handed_over", "answered", "closed", "unreachable"].iter().map(|k| tally[*k].as_u64().unwrap()).sum()
@@ -126,7 +127,7 @@ pub async fn callouts_have_the_contracts_fields_and_every_open_one_says_what_com
     assert!(village.iter().all(|c| c["tier"] == "village") && !village.is_empty());
     let one = calling[0]["id"].as_str().unwrap();
     let whole = app.get(&format!("/api/v1/callouts/{one}"), VIEWER).await.expect(200);
-    assert_eq!(keys(&whole), words(&format!("{CALLOUT} attempts timeline")));
+    assert_eq!(keys(&whole), words(&format!("{CALLOUT} feedback_due attempts timeline")));
     let attempt = &whole["attempts"][0];
     assert_eq!(
         keys(attempt),

@@ -122,7 +122,12 @@ fn a_rehearsal_agrees_with_what_the_simulated_run_then_does() {
             assert_eq!(lived.rungs, rehearsed.rungs, "{} {:?}", p.name, entry);
             assert_eq!(lived.sms, rehearsed.sms, "{}", p.name);
             assert_eq!(lived.own_calls, rehearsed.own_calls, "{}", p.name);
-            assert_eq!(lived.calls, rehearsed.calls, "{}", p.name);
+            // Calls that rise to one desk from several callouts are gathered: the same people, never rung more often.
+            assert_eq!(lived.calls.keys().collect::<Vec<_>>(), rehearsed.calls.keys().collect::<Vec<_>>(), "{}", p.name);
+            for (who, times) in &lived.calls {
+                let most = rehearsed.calls[who];
+                assert!(if who.1 == "deputy" { *times == most } else { *times <= most }, "{} {who:?}: {times} of {most}", p.name);
+            }
             assert_eq!(lived.tasks, rehearsed.tasks, "{}", p.name);
             sms += lived.sms.len();
             calls += lived.own_calls.len() + lived.calls.values().sum::<usize>();
