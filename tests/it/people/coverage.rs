@@ -340,11 +340,7 @@ fn coverage_finds_what_the_sample_says_it_left_out() {
         .filter(|g| g.kind == GapKind::RoleEmpty && g.detail.contains("名册中一个也没有"))
         .map(|g| g.detail.as_str())
         .collect();
-    assert_eq!(
-        told_once.iter().filter(|d| d.contains("地震")).count(),
-        1,
-        "the sample has nobody for earthquakes: told once: {told_once:?}"
-    );
+    assert!(told_once.is_empty(), "somebody in the sample holds each role that the policy calls: {told_once:?}");
     // People above the counties are called by no row of the shipped policy.
     let called = |id: &RecipientId| s.directory.posts.iter().any(|p| p.recipient == *id && p.tier != Tier::City && !p.role.is_desk());
     let mute: BTreeSet<RecipientId> = c.gaps.iter().filter(|g| g.kind == GapKind::NoNumber).filter_map(|g| g.recipient).collect();

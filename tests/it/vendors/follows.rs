@@ -96,10 +96,11 @@ impl Provider for Fake {
                 return outcome.clone();
             }
         }
-        // What is wrong with the account is said to everybody.
+        // What is wrong with the account is said to everybody from then on.
         if let Said::Reply(outcome @ (Outcome::Config { .. } | Outcome::Balance { .. })) = &s.said
             && self.channel == s.channel
             && self.name.starts_with("first")
+            && victim.is_some()
         {
             return outcome.clone();
         }
