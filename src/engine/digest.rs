@@ -112,17 +112,14 @@ impl Engine {
         robots.map(|a| Envelope { to: to(a), lane: lane(w.drill), not_before: Time(0), body: body.clone() }).collect()
     }
 
-    /// Leaves a claimed record to [`Engine::work_digest`], where it is a group's.
-    ///
-    /// # Errors
-    /// The claim, where it is not.
-    pub(super) fn park_digest(&self, claim: Claim) -> Result<(), Claim> {
+    /// Leaves a claimed record to [`Engine::work_digest`], where it is a group's; answers the claim where it is not.
+    pub(super) fn park_digest(&self, claim: Claim) -> Option<Claim> {
         match &claim.key {
             Key::Named(name) if name.starts_with(NAME) => {
                 self.digests.push(claim);
-                Ok(())
+                None
             }
-            _ => Err(claim),
+            _ => Some(claim),
         }
     }
 

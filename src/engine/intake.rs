@@ -405,7 +405,7 @@ impl Engine {
         if claim.key == super::canary::key() {
             return self.work_canaries(claim, jobs).await;
         }
-        let Err(claim) = self.park_digest(claim) else { return Ok(()) };
+        let Some(claim) = self.park_digest(claim) else { return Ok(()) };
         match &claim.key {
             Key::Named(name) if name == NUMBERS => return self.work_numbers(claim).await,
             Key::Named(name) if name.starts_with(SCHEDULE) => return self.work_schedule(claim).await,

@@ -170,8 +170,11 @@ impl Engine {
         let filter = CalloutFilter { open: true, ..CalloutFilter::default() };
         for record in self.reports.warnings(None, LOOKED_AT).await? {
             let w: WarningState = from_json(&record.key, &record.body)?;
+            if w.phase != WarningPhase::Active {
+                continue;
+            }
             let mut cursor = None;
-            while w.phase == WarningPhase::Active {
+            loop {
                 let rows = self.reports.callouts(Some(w.id), &filter, cursor, PAGE).await?;
                 for (record, _) in &rows {
                     let c: Callout = from_json(&record.key, &record.body)?;

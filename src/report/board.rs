@@ -84,12 +84,15 @@ struct Person {
     on_post: bool,
 }
 
+/// The reports of one place, by when and whose they are.
+type Reports = BTreeMap<(Time, CalloutId), Newest>;
+
 /// See the module's head.
 #[derive(Clone, Debug, Default)]
 pub struct Board {
     said: BTreeMap<CalloutId, Said>,
     /// Everybody's report of a place, newest last.
-    places: BTreeMap<String, (Division, BTreeMap<(Time, CalloutId), Newest>)>,
+    places: BTreeMap<String, (Division, Reports)>,
     sums: BTreeMap<Division, Sums>,
 }
 

@@ -45,7 +45,7 @@ pub async fn callbacks_and_older_rows_leave_when_every_gateway_has_them_and_are_
     for g in [&a, &b] {
         assert_eq!(g.load(&[callback.clone(), number.clone()]).await.unwrap(), [body.clone(), room.load(&number).await]);
         assert_eq!([g.journal(&callback).await.unwrap(), g.journal(&number).await.unwrap()], stood);
-        assert!(g.load(&[sent.clone()]).await.unwrap()[0].is_some(), "a receipt that comes weeks late is still understood");
+        assert!(g.load(std::slice::from_ref(&sent)).await.unwrap()[0].is_some(), "a receipt that comes weeks late is still understood");
     }
     // The number goes on, over years; what is live stays small, and the whole chain is found in pieces that join.
     for year in 1..=3 {

@@ -93,7 +93,7 @@ fn a_broken_account_is_asked_first_and_tried_by_one_attempt_at_a_time_and_comes_
     assert!(!house.stands("sms-a").0);
     house.after(Span::secs(32));
     // The query was answered: it is in use again, at a small share.
-    assert!(house.spies["sms-a"].looked_up.lock().unwrap().len() >= 1);
+    assert!(!house.spies["sms-a"].looked_up.lock().unwrap().is_empty());
     let (up, health, _) = house.stands("sms-a");
     assert!(up && health < 50, "{up} {health}");
     assert_eq!((house.told("provider.down").len(), house.told("provider.up").len()), (1, 1));

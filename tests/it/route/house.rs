@@ -45,6 +45,9 @@ pub fn accepts(r: &SendRequest) -> Said {
 
 pub type Says = Box<dyn FnMut(usize, &SendRequest) -> Said + Send>;
 
+/// By reference, and whether the account took it.
+type Finds = Box<dyn FnMut(&str, bool) -> Lookup + Send>;
+
 /// One account: what it says is the test's; what it took it remembers.
 pub struct Spy {
     name: &'static str,
@@ -56,7 +59,7 @@ pub struct Spy {
     /// Carried, by reference.
     pub taken: Mutex<Vec<String>>,
     /// What a look-up of this reference finds; `None`: the query is not answered.
-    pub finds: Mutex<Box<dyn FnMut(&str, bool) -> Lookup + Send>>,
+    pub finds: Mutex<Finds>,
     pub looked_up: Mutex<Vec<String>>,
 }
 
