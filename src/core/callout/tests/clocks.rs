@@ -45,7 +45,7 @@ fn every_ask_has_a_clock_of_its_own_and_a_report_stops_those_it_answers() {
     n.after(Span::mins(6));
     report(&mut n, Report { on_post: true, to_move: 12, moved: 3, ..Report::default() });
     assert_eq!(dues(&n), [(2, 60)], "figures are asked for at their time, not sooner");
-    n.after(Span::mins(25));
+    n.after(Span::mins(31));
     report(&mut n, Report { on_post: true, to_move: 12, moved: 12, ..Report::default() });
     let now = (n.now - n.state.start).0 / 60_000;
     assert_eq!(dues(&n), [(2, now + 60)], "and again after the rule's interval");
