@@ -41,6 +41,9 @@ pub struct DutyCall {
     pub provider: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
+    /// What he pressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<String>,
 }
 
 impl DutyCall {
@@ -94,8 +97,18 @@ impl WarningState {
         };
         let voice = if doors.voice { fits(Channel::Voice) } else { None };
         let (channel, number) = voice.or_else(|| if doors.sms { fits(Channel::Sms) } else { None })?;
-        let call =
-            DutyCall { n, task, to: to.clone(), number, channel, state: AttemptState::Queued, at: now, provider: None, outcome: None };
+        let call = DutyCall {
+            n,
+            task,
+            to: to.clone(),
+            number,
+            channel,
+            state: AttemptState::Queued,
+            at: now,
+            provider: None,
+            outcome: None,
+            keys: None,
+        };
         let phone = call.phone()?.clone();
         self.duty_calls.push(call);
         if self.duty_calls.len() > KEPT
@@ -158,7 +171,7 @@ impl WarningState {
             }
             LineNews::Withdrawn => call.state = AttemptState::Withdrawn,
             LineNews::Keys { keys, .. } => {
-                call.outcome = Some(format!("按键 {}", keys.chars().take(16).collect::<String>()));
+                call.keys = Some(keys.chars().take(16).collect());
                 let (task, name) = (call.task, call.to.name.clone());
                 return if is_asked_key(keys) { self.take_over(task, name, now) } else { None };
             }

@@ -51,17 +51,34 @@ impl GovernorClock for EngineClock {
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, EngineClock, StateInformationMiddleware>;
 
-/// Nobody is told to come back later than this: who waits behind others is closer when they are withdrawn.
-const LONGEST: Span = Span::secs(30);
-/// How long a call holds its line, about: for nothing but when to come back.
-const CALL: Span = Span::secs(40);
-/// A crowd that wants lines at the same moment is let in by priority, not by who asked first: of those that are new
-/// one goes straight through, the others are known after this long.
-const SETTLE: Span = Span::ms(250);
 /// Whoever does not know its part asks again after this; it is told every two seconds.
 const UNHEARD: Span = Span::ms(500);
-/// The soonest that it is worth asking again for a line.
-const LINE_FREE: Span = Span::ms(500);
+
+/// How long those wait who find no slot; as long as people and calls take, so faster where these are ([`Waits::at`]).
+#[derive(Clone, Copy, Debug)]
+struct Waits {
+    /// Nobody is told to come back later than this: who waits behind others is closer when they are withdrawn.
+    longest: Span,
+    /// How long a call holds its line, about: for nothing but when to come back.
+    call: Span,
+    /// A crowd that wants lines at the same moment is let in by priority, not by who asked first: of those that are new
+    /// one goes straight through, the others are known after this long.
+    settle: Span,
+    /// The soonest that it is worth asking again for a line.
+    line_free: Span,
+}
+impl Waits {
+    /// `speed`: how many times faster than life policy and people are (`clock.speed`).
+    fn at(speed: f64) -> Waits {
+        let faster = |span: Span| Span(((span.0 as f64 / speed) as i64).max(1));
+        Waits {
+            longest: faster(Span::secs(30)),
+            call: faster(Span::secs(40)),
+            settle: faster(Span::ms(250)),
+            line_free: faster(Span::ms(500)),
+        }
+    }
+}
 
 /// One provider account with its guards.
 pub struct Account {
@@ -69,6 +86,7 @@ pub struct Account {
     pub callee_rules: Vec<CalleeRule>,
     gate: Mutex<Gate>,
     clock: EngineClock,
+    waits: Waits,
     /// This gateway's part of the account.
     part: Mutex<Part>,
     in_flight: AtomicU32,
@@ -124,7 +142,7 @@ impl Drop for InFlight {
 }
 
 impl Account {
-    fn new(provider: Arc<dyn Provider>, weight: u32, clock: EngineClock) -> Account {
+    fn new(provider: Arc<dyn Provider>, weight: u32, waits: Waits, clock: EngineClock) -> Account {
         let l = provider.limits();
         let callee_rules = l
             .per_callee
@@ -136,6 +154,7 @@ impl Account {
             callee_rules,
             provider,
             clock,
+            waits,
             part: Mutex::new(Part::WHOLE),
             in_flight: AtomicU32::new(0),
             calls: Mutex::new(HashMap::new()),
@@ -159,7 +178,7 @@ impl Account {
                 Ok(slot)
             }
             Err(wait) => {
-                let wait = wait.clamp(Span::ms(1), LONGEST);
+                let wait = wait.clamp(Span::ms(1), self.waits.longest);
                 gate.waiting.put(attempt, priority, now + wait);
                 Err(wait)
             }
@@ -218,8 +237,8 @@ impl Account {
             let lines = self.lines_for(priority).saturating_sub(self.calls_in_flight(now));
             // A place that is nearer than it looks: of those before it some will have answered.
             let by_lines = |gate: &Gate| {
-                let gap = CALL.0 / i64::from(self.share(limits.concurrent_calls)).max(1);
-                Span(rank(gate) * gap / 2).max(LINE_FREE)
+                let gap = self.waits.call.0 / i64::from(self.share(limits.concurrent_calls)).max(1);
+                Span(rank(gate) * gap / 2).max(self.waits.line_free)
             };
             if lines == 0 {
                 return Err(by_lines(gate));
@@ -229,8 +248,8 @@ impl Account {
                 return Err(by_lines(gate));
             }
             if !gate.waiting.knows(attempt) {
-                if now < gate.straight + SETTLE {
-                    return Err(SETTLE);
+                if now < gate.straight + self.waits.settle {
+                    return Err(self.waits.settle);
                 }
                 gate.straight = now;
             }
@@ -352,20 +371,23 @@ pub struct Accounts {
 }
 impl Accounts {
     pub fn new(providers: Vec<Arc<dyn Provider>>, now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
-        Accounts::weighted(providers, &BTreeMap::new(), "", now)
+        Accounts::configured(providers, &BTreeMap::new(), "", 1.0, now)
     }
-    /// The same with the weights that were configured (1 where none was), for the gateway of this name.
-    pub fn weighted(
+    /// The same with the weights that were configured (1 where none was), for the gateway of this name, where policy and
+    /// people are `speed` times faster than life.
+    pub fn configured(
         providers: Vec<Arc<dyn Provider>>,
         weights: &BTreeMap<String, u32>,
         me: &str,
+        speed: f64,
         now: Arc<dyn Fn() -> Time + Send + Sync>,
     ) -> Accounts {
         let clock = EngineClock(now);
         let route = |p: &Arc<dyn Provider>| Route { account: p.account().into(), channel: p.channel(), receipts: p.reports_receipts() };
         let routes = providers.iter().map(route).collect();
         let weight = |p: &Arc<dyn Provider>| weights.get(p.account()).copied().unwrap_or(1);
-        let all = providers.into_iter().map(|p| Arc::new(Account::new(p.clone(), weight(&p), clock.clone()))).collect();
+        let waits = Waits::at(speed);
+        let all = providers.into_iter().map(|p| Arc::new(Account::new(p.clone(), weight(&p), waits, clock.clone()))).collect();
         Accounts { all, routes, me: me.to_string(), known: AtomicU64::new(0) }
     }
     /// From now on this gateway takes this part of every account.

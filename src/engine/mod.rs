@@ -221,6 +221,8 @@ pub struct Settings {
     /// By account: its part of its channel's traffic against the others'; 1 where none is given, 0 only when nothing else
     /// is left.
     pub weights: BTreeMap<String, u32>,
+    /// How many times faster than life policy and people are (`clock.speed`); the policy itself was scaled before.
+    pub speed: f64,
     /// Drills that start by themselves.
     pub drills: Vec<DrillSchedule>,
     /// By when the directory must be confirmed each year.
@@ -251,6 +253,7 @@ impl Default for Settings {
             outlines: Arc::default(),
             canaries: None,
             weights: BTreeMap::new(),
+            speed: 1.0,
             drills: Vec::new(),
             filing: None,
             prices: Prices::default(),
@@ -299,7 +302,13 @@ impl Engine {
     pub async fn new(parts: Parts) -> Result<Engine, StoreError> {
         let clock = parts.store.clone();
         let settings = &parts.settings;
-        let accounts = limits::Accounts::weighted(parts.providers, &settings.weights, &settings.gateway, Arc::new(move || clock.now()));
+        let accounts = limits::Accounts::configured(
+            parts.providers,
+            &settings.weights,
+            &settings.gateway,
+            settings.speed,
+            Arc::new(move || clock.now()),
+        );
         let engine = Engine {
             channels: Engine::channels_of(&accounts),
             references: reference::References::new(&parts.settings.key),

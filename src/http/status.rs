@@ -13,7 +13,7 @@ use crate::{
     core::{
         division::Division,
         ids::WarningId,
-        route::standing::{Breaker, Order},
+        route::standing::{Breaker, Cause, Order},
         time::Time,
         warning_life::WarningState,
     },
@@ -218,7 +218,7 @@ fn provider_line(a: &AccountView) -> ProviderLine {
     let state = match (&a.standing.disabled, &a.standing.breaker) {
         (Some(_), _) => "已停用",
         (None, Breaker::Closed) => "正常",
-        (None, Breaker::Open { stopped: true, .. }) => "停止（配置或余额）",
+        (None, Breaker::Open { cause: Cause::Stopped, .. }) => "停止（配置或余额）",
         (None, Breaker::Open { .. }) => "熔断",
         (None, Breaker::HalfOpen { .. }) => "试探恢复",
     };

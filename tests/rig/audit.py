@@ -12,6 +12,8 @@ from bulk import ask_many
 from gateway import attempt_of
 
 OPEN = {"queued", "calling", "overdue", "handed_over", "unreachable"}
+# The ordinal of calls to the shift's leader about a warning's own task; they belong to no callout (the gateway's duty_call).
+DESK = 2**21 - 1
 # Messages of which one person gets one in one callout; a chase, a request to take over or a call may be repeated.
 ONCE = {"callout", "renewed", "end", "info"}
 # Messages that still want the answer of somebody who was called out.
@@ -45,6 +47,8 @@ class Audit:
         # Whoever had answered and was called, or called for, all the same.
         self.pestered = []
         self.warnings, self.callouts, self.told_only = {}, {}, {}
+        # "callout" (of the ordinal DESK) -> number -> what its warning shows of the call.
+        self.duty_calls = {}
         self.successors = defaultdict(list)
 
     # --- reading -------------------------------------------------------------------------------------
@@ -72,7 +76,10 @@ class Audit:
             time.sleep(1)
         # People who are only told are in no list and no tally; what they were sent counts all the same.
         self.sent = self.standin.get("sent")
-        for id, (status, callout) in self.many({attempt_of(s["out_id"])[0] for s in self.sent} - set(self.callouts)):
+        for id in self.warnings:
+            _, warning = self.http.get(f"/api/v1/warnings/{id}")
+            self.duty_calls[f"{id}-{DESK}"] = {int(c["id"].rpartition("-")[2]): c for c in warning["duty_calls"]}
+        for id, (status, callout) in self.many({attempt_of(s["out_id"])[0] for s in self.sent} - set(self.callouts) - set(self.duty_calls)):
             if status == 200:
                 self.told_only[id] = callout
         for id, c in self.callouts.items():
@@ -150,12 +157,23 @@ class Audit:
         lines = [line for c in self.family(id) for line in c["timeline"]]
         return [x for x in lines if EVIDENCE.match(x["what"]) and VIA[how] in x["what"] and name in (None, x["by"])]
 
+    def duty_call(self, id, n):
+        """The leader's call, or None; one that is no longer shown, as a warning shows the last ones, was made all the same."""
+        known = self.duty_calls[id]
+        return known.get(n) or ({"gone": True} if known and n < min(known) else None)
+
     def promised_answers(self):
         """Every answer that was taken has left its trace, whether it was the first or came after others."""
         acts = [(how, id, index, f"at {when:.3f}") for when, how, id, index in self.promises.answers]
         for told in self.told:
             id, n = attempt_of(told["about"])
             if not answers(told, self.by_attempt.get((id, n))):
+                continue
+            if id in self.duty_calls:
+                # No answer: the leader took a task over.
+                call = self.duty_call(id, n)
+                if not call or "keys" in call and "1" not in (call["keys"] or ""):
+                    self.lost.append(f"the leader's key in call {id}-{n}, confirmed at try {told['tries']}: {call}")
                 continue
             c = self.callouts.get(id)
             contact = c["attempts"][n - 1]["contact"] if c and n <= len(c["attempts"]) else None
@@ -180,6 +198,8 @@ class Audit:
             for a in c["attempts"]:
                 if a["state"] in ("queued", "sending"):
                     self.odd.append(f"attempt {a['id']} ({a['channel']}) is still {a['state']}, since {a['queued_at']}")
+        for calls in self.duty_calls.values():
+            self.odd += [f"the leader's call {c['id']} is still {c['state']}" for c in calls.values() if c["state"] in ("queued", "sending")]
         for w in self.warnings.values():
             if w["state"] != "closed":
                 self.odd.append(f"warning {w['id']} has not ended: {w['state']}, {w['tally']}")
@@ -242,7 +262,8 @@ class Audit:
         messages = {s["id"] for s in self.sent if s["channel"] == "sms"}
         everybody = dict(self.everybody())
         for id, n in map(attempt_of, (s["out_id"] for s in self.first_sent)):
-            if id not in everybody or n > len(everybody[id]["attempts"]):
+            known = self.duty_call(id, n) if id in self.duty_calls else id in everybody and n <= len(everybody[id]["attempts"])
+            if not known:
                 self.lost.append(f"the provider took attempt {id}-{n}, which the gateway does not know")
         for id, c in everybody.items():
             for n, a in enumerate(c["attempts"], 1):

@@ -46,6 +46,11 @@ impl Default for Assumptions {
     }
 }
 impl Assumptions {
+    /// The same where people and calls are `speed` times faster than life, as the policy is there.
+    pub fn at_speed(self, speed: f64) -> Assumptions {
+        let faster = |span: Span| Span((span.0 as f64 / speed) as i64);
+        Assumptions { sms_answer: faster(self.sms_answer), hold: faster(self.hold), ..self }
+    }
     /// Kept within what can be reckoned with, whatever was configured.
     fn sane(self) -> Assumptions {
         let number = |x: f64, least: f64, most: f64| if x.is_finite() { x.clamp(least, most) } else { least };

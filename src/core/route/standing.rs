@@ -3,8 +3,8 @@
 //!
 //! The breaker: closed; open for a while after failures in a row, or stopped by the provider for its configuration or
 //! balance; then half-open, while one attempt at a time, of one gateway, tries it. Where the provider has a harmless
-//! query, that is asked first. What is stopped and what is broken differ in this only: a query that works proves that
-//! the provider is reachable, not that it sends again.
+//! query, that is asked first: no person waits for a provider that cannot be reached. That a query is answered proves
+//! that the provider is reachable, not that it sends again, so it ends only what a query began ([`Cause`]).
 
 use crate::core::time::{Span, Time};
 use serde::{Deserialize, Serialize};
@@ -28,21 +28,43 @@ pub const PROBE_EVERY: Span = Span::mins(5);
 pub const PROBE_AGAIN: Span = Span::secs(30);
 pub const SILENCES: u8 = 3;
 
+/// Why a breaker opened; what it takes to close it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The provider takes nothing (configuration, balance): an attempt must get through.
+    Stopped,
+    /// Attempts failed: an attempt must get through.
+    #[default]
+    Sends,
+    /// Its query was not answered while nobody sent; or after failures nobody sent anything that could try it, for a whole
+    /// trial. An answered query is enough.
+    Query,
+}
+
 /// The breaker of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Breaker {
     #[default]
     Closed,
-    /// Nothing is sent by it while another account works. `stopped`: by the provider (configuration, balance).
+    /// Nothing is sent by it while another account works.
     Open {
         until: Time,
-        stopped: bool,
+        #[serde(default)]
+        cause: Cause,
         /// How often a trial has failed since.
         round: u8,
     },
     /// One attempt of gateway `by` tries it; `asked`: first a query is waited for.
-    HalfOpen { by: String, until: Time, asked: bool, stopped: bool, round: u8 },
+    HalfOpen {
+        by: String,
+        until: Time,
+        asked: bool,
+        #[serde(default)]
+        cause: Cause,
+        round: u8,
+    },
 }
 
 /// What an operator ordered.
@@ -169,11 +191,12 @@ impl Standing {
     /// THE function: what happened → how it stands, and what is to be done.
     pub fn happened(&mut self, what: &Happened, now: Time) -> Turned {
         match what {
-            Happened::Stopped { why } => self.open(true, why, now),
-            Happened::Broke { why } if self.is_up() => self.open(false, why, now),
+            Happened::Stopped { why } => self.open(Cause::Stopped, why, now),
+            Happened::Broke { why } if self.is_up() => self.open(Cause::Sends, why, now),
             Happened::Failed { why, left } => match &self.breaker {
                 // What left before is no trial.
-                Breaker::HalfOpen { stopped, .. } if *left >= self.since => self.open(*stopped, why, now),
+                Breaker::HalfOpen { cause: Cause::Stopped, .. } if *left >= self.since => self.open(Cause::Stopped, why, now),
+                Breaker::HalfOpen { .. } if *left >= self.since => self.open(Cause::Sends, why, now),
                 _ => Turned::default(),
             },
             Happened::Took { left } if !self.is_up() && *left >= self.since => self.close(now),
@@ -206,23 +229,25 @@ impl Standing {
         self.since = now;
     }
 
-    fn open(&mut self, stop: bool, why: &str, now: Time) -> Turned {
-        let (round, stopped, news) = match &self.breaker {
-            Breaker::Closed => (0, stop, Some(News::Down)),
+    fn open(&mut self, cause: Cause, why: &str, now: Time) -> Turned {
+        let stops = cause == Cause::Stopped;
+        let (round, news) = match &self.breaker {
+            Breaker::Closed => (0, Some(News::Down)),
             // What was under way when it stopped says the same again; one that is broken may turn out to be stopped.
-            Breaker::Open { stopped, .. } if *stopped || !stop => return Turned::default(),
-            Breaker::Open { round, .. } => (*round, true, None),
-            Breaker::HalfOpen { stopped, round, .. } => (round.saturating_add(1), *stopped || stop, None),
+            Breaker::Open { cause: Cause::Stopped, .. } => return Turned::default(),
+            Breaker::Open { .. } if !stops => return Turned::default(),
+            Breaker::Open { round, .. } => (*round, None),
+            Breaker::HalfOpen { round, .. } => (round.saturating_add(1), None),
         };
         let wait = Span((OPEN_FOR.0 << u32::from(round.min(10))).min(OPEN_MOST.0));
-        self.breaker = Breaker::Open { until: now + wait, stopped, round };
+        self.breaker = Breaker::Open { until: now + wait, cause, round };
         self.silences = 0;
         self.set(self.step, why, now);
         Turned { news, ..CHANGED }
     }
 
     fn close(&mut self, now: Time) -> Turned {
-        let stopped = matches!(self.breaker, Breaker::Open { stopped: true, .. } | Breaker::HalfOpen { stopped: true, .. });
+        let stopped = matches!(self.breaker, Breaker::Open { cause: Cause::Stopped, .. } | Breaker::HalfOpen { cause: Cause::Stopped, .. });
         self.breaker = Breaker::Closed;
         self.silences = 0;
         self.probe_at = self.probe_at.map(|_| now + PROBE_EVERY);
@@ -235,13 +260,13 @@ impl Standing {
 
     fn probed(&mut self, ok: bool, why: &str, now: Time) -> Turned {
         match &self.breaker {
-            Breaker::HalfOpen { asked: true, stopped: false, .. } if ok => self.close(now),
-            Breaker::HalfOpen { asked: true, by, round, .. } if ok => {
-                self.breaker = Breaker::HalfOpen { by: by.clone(), until: now + TRIAL_LAPSES, asked: false, stopped: true, round: *round };
+            Breaker::HalfOpen { asked: true, cause: Cause::Query, .. } if ok => self.close(now),
+            Breaker::HalfOpen { asked: true, by, cause, round, .. } if ok => {
+                self.breaker = Breaker::HalfOpen { by: by.clone(), until: now + TRIAL_LAPSES, asked: false, cause: *cause, round: *round };
                 self.since = now;
                 CHANGED
             }
-            Breaker::HalfOpen { asked: true, stopped, .. } => self.open(*stopped, why, now),
+            Breaker::HalfOpen { asked: true, cause, .. } => self.open(*cause, why, now),
             Breaker::Closed if ok && self.silences > 0 => {
                 self.silences = 0;
                 CHANGED
@@ -249,7 +274,7 @@ impl Standing {
             Breaker::Closed if !ok => {
                 self.silences = self.silences.saturating_add(1);
                 if self.silences >= SILENCES {
-                    return self.open(false, why, now);
+                    return self.open(Cause::Query, why, now);
                 }
                 self.probe_at = Some(now + PROBE_AGAIN);
                 CHANGED
@@ -265,9 +290,12 @@ impl Standing {
             turned.changed = true;
         }
         match &self.breaker {
-            Breaker::Open { until, stopped, round } | Breaker::HalfOpen { until, stopped, round, .. } if *until <= now => {
+            Breaker::Open { until, cause, round } | Breaker::HalfOpen { until, cause, round, .. } if *until <= now => {
+                // A trial that nobody's attempt made use of: no use to say for ever that it is broken.
+                let unused = matches!(self.breaker, Breaker::HalfOpen { asked: false, cause: Cause::Sends, .. });
+                let cause = if unused { Cause::Query } else { *cause };
                 let until = now + if can_probe { PROBE_LAPSES } else { TRIAL_LAPSES };
-                self.breaker = Breaker::HalfOpen { by: by.to_string(), until, asked: can_probe, stopped: *stopped, round: *round };
+                self.breaker = Breaker::HalfOpen { by: by.to_string(), until, asked: can_probe, cause, round: *round };
                 self.since = now;
                 turned = Turned { changed: true, probe: can_probe, ..turned };
             }

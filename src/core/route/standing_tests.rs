@@ -144,9 +144,60 @@ fn a_broken_account_with_a_query_is_asked_and_comes_back_with_a_small_share() {
     }
     let now = a.standing.due().unwrap();
     a.happened(&Happened::Probed { ok: true, why: String::new() }, now);
+    assert!(matches!(a.standing.breaker, Breaker::HalfOpen { asked: false, .. }), "reachable; one attempt tries it: {:?}", a.standing);
+    a.happened(&Happened::Took { left: now }, now);
     assert!(a.standing.is_up());
     assert_eq!(a.standing.effective(1), STEPS[usize::from(AFTER_OUTAGE)]);
     assert_eq!(a.news, [News::Down, News::Up], "each once, however many trials failed between");
+}
+
+#[test]
+fn one_whose_query_works_and_whose_sends_fail_stays_down_and_nobody_hears_that_it_is_up() {
+    let mut a = Account::default();
+    let clock = Happened::Clock { by: "g".into(), can_probe: true, traffic: true };
+    a.happened(&Happened::Broke { why: why() }, at(0));
+    for round in 1..6 {
+        let due = a.standing.due().unwrap();
+        assert!(a.happened(&clock, due).probe);
+        a.happened(&Happened::Probed { ok: true, why: String::new() }, due);
+        a.happened(&Happened::Failed { why: why(), left: due }, due);
+        let open = a.standing.due().unwrap() - due;
+        assert_eq!(open, Span((OPEN_FOR.0 << round).min(OPEN_MOST.0)), "round {round}");
+    }
+    assert_eq!(a.news, [News::Down]);
+}
+
+#[test]
+fn a_trial_that_nobody_made_use_of_leaves_the_query_to_say_whether_it_works() {
+    let clock = Happened::Clock { by: "g".into(), can_probe: true, traffic: false };
+    for (happened, closes) in [(Happened::Broke { why: why() }, true), (Happened::Stopped { why: why() }, false)] {
+        let mut a = Account::default();
+        a.happened(&happened, at(0));
+        a.happened(&clock, at(30));
+        a.happened(&Happened::Probed { ok: true, why: String::new() }, at(31));
+        assert!(!a.standing.is_up());
+        let lapses = a.standing.due().unwrap();
+        assert_eq!(lapses, at(31) + TRIAL_LAPSES);
+        assert!(a.happened(&clock, lapses).probe);
+        a.happened(&Happened::Probed { ok: true, why: String::new() }, lapses);
+        assert_eq!(a.standing.is_up(), closes, "{happened:?}");
+    }
+}
+
+#[test]
+fn an_idle_one_that_fell_silent_is_back_when_its_query_is_answered() {
+    let mut a = Account::default();
+    let clock = Happened::Clock { by: "g".into(), can_probe: true, traffic: false };
+    a.happened(&clock, at(0));
+    while a.standing.is_up() {
+        let due = a.standing.due().unwrap();
+        a.happened(&clock, due);
+        a.happened(&Happened::Probed { ok: false, why: why() }, due);
+    }
+    let due = a.standing.due().unwrap();
+    assert!(a.happened(&clock, due).probe);
+    a.happened(&Happened::Probed { ok: true, why: String::new() }, due);
+    assert_eq!(a.news, [News::Down, News::Up]);
 }
 
 #[test]

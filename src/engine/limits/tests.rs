@@ -87,23 +87,25 @@ fn calls_hold_their_lines_until_they_are_over_or_their_time_is() {
 
 #[test]
 fn a_line_is_taken_from_the_slot_on_and_comes_back_when_the_call_does_not_begin() {
+    let waits = Waits::at(1.0);
     let all = accounts(Channel::Voice, 10_000, 2);
     let a = &all.all[0];
     let phone = Phone::parse("15400000001").unwrap();
     let first = a.slot(attempt(1), red(1), NOW).unwrap();
-    assert_eq!(a.slot(attempt(2), red(2), NOW).err(), Some(SETTLE), "of a crowd one goes straight through");
-    let later = NOW + SETTLE;
+    assert_eq!(a.slot(attempt(2), red(2), NOW).err(), Some(waits.settle), "of a crowd one goes straight through");
+    let later = NOW + waits.settle;
     let second = a.slot(attempt(2), red(2), later).unwrap();
     assert!(a.slot(attempt(3), red(3), later).is_err(), "both lines are taken, though no call has begun");
     a.call_began(attempt(1), &phone, NOW + Span::mins(2));
     drop(first);
     drop(second);
-    assert!(a.slot(attempt(3), red(3), later + LINE_FREE).is_ok(), "the second never began");
+    assert!(a.slot(attempt(3), red(3), later + waits.line_free).is_ok(), "the second never began");
     assert_eq!(a.calls_to_look_at(later).len(), 0, "one gateway has nobody to ask");
 }
 
 #[test]
 fn nobody_takes_a_line_before_somebody_more_urgent_who_waits_for_it() {
+    let waits = Waits::at(1.0);
     let all = accounts(Channel::Voice, 10_000, 1);
     let a = &all.all[0];
     let phone = Phone::parse("15400000001").unwrap();
@@ -112,7 +114,7 @@ fn nobody_takes_a_line_before_somebody_more_urgent_who_waits_for_it() {
         assert!(a.slot(attempt(n), red(n), NOW).is_err());
     }
     a.call_over(attempt(100));
-    let later = NOW + SETTLE;
+    let later = NOW + waits.settle;
     for n in [9, 5, 7] {
         assert!(a.slot(attempt(n), red(n), later).is_err(), "{n} waits behind 3");
     }
@@ -126,6 +128,7 @@ fn nobody_takes_a_line_before_somebody_more_urgent_who_waits_for_it() {
 
 #[test]
 fn a_tenth_of_the_lines_is_kept_for_red_and_a_drill_has_half() {
+    let waits = Waits::at(1.0);
     let call = |level, drill, n| Priority::of(level, drill, Some(Tier::Village), n, None);
     let taken = |level, drill| {
         let all = accounts(Channel::Voice, 10_000, 20);
@@ -133,10 +136,10 @@ fn a_tenth_of_the_lines_is_kept_for_red_and_a_drill_has_half() {
         let mut now = NOW;
         let mut slots = Vec::new();
         for n in 0..40 {
-            now = now + SETTLE;
+            now = now + waits.settle;
             slots.extend(a.slot(attempt(n), call(level, drill, u32::from(n)), now));
         }
-        (slots.len(), a.slot(attempt(99), call(Level::Red, false, 99), now + SETTLE).is_ok())
+        (slots.len(), a.slot(attempt(99), call(Level::Red, false, 99), now + waits.settle).is_ok())
     };
     assert_eq!(taken(Level::Red, false), (20, false));
     assert_eq!(taken(Level::Orange, false), (18, true), "red finds a line at once");
@@ -153,4 +156,12 @@ fn red_overtakes_what_waits_for_the_rate_and_those_who_wait_are_told_their_turn(
     assert!(waits.windows(2).all(|w| w[0] <= w[1]), "{waits:?}");
     assert!(waits[49] > Span::secs(4) && waits[49] < Span::secs(6), "the fiftieth is five seconds away: {:?}", waits[49]);
     assert!(a.slot(attempt(99), red(99), NOW).err().unwrap() < Span::ms(200), "red is next");
+}
+
+#[test]
+fn where_life_is_faster_nobody_waits_longer_than_a_call_takes_there() {
+    let (slow, fast) = (Waits::at(1.0), Waits::at(60.0));
+    assert_eq!((slow.settle, fast.settle), (Span::ms(250), Span::ms(4)));
+    assert_eq!((slow.longest, fast.longest), (Span::secs(30), Span::ms(500)));
+    assert_eq!(Waits::at(100_000.0).line_free, Span::ms(1), "never at once");
 }

@@ -4,6 +4,9 @@ use super::at;
 use crate::{
     core::{
         callout::state::ClosedReason,
+        duty_call::DutyCall,
+        ids::{AttemptId, RecipientId},
+        phone::Phone,
         policy::{At, FeedbackRule, RunningPolicy},
         supervise::Watch,
         time::Time,
@@ -42,6 +45,9 @@ pub struct WarningView {
     /// 督办: which counties the city watches, and how that stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervision: Option<Vec<Supervision>>,
+    /// 叫带班领导: the last calls about tasks of the warning's own that nobody claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duty_calls: Option<Vec<DutyCallView>>,
     /// Permissions to return, given after the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub returns: Option<Vec<ReturnView>>,
@@ -71,6 +77,24 @@ pub struct Supervision {
     pub state: String,
     /// The warning that says the response was started; it is counted by itself.
     pub response: Option<String>,
+}
+
+/// One call (or message) to the shift's leader; its number is always masked.
+#[derive(Debug, Serialize)]
+pub struct DutyCallView {
+    pub id: AttemptId,
+    /// The title of the task, while it is kept.
+    pub task: Option<String>,
+    pub recipient_id: RecipientId,
+    pub name: String,
+    pub phone: Option<String>,
+    pub channel: &'static str,
+    pub provider: Option<String>,
+    pub state: &'static str,
+    pub queued_at: String,
+    /// What was pressed.
+    pub keys: Option<String>,
+    pub outcome: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -164,6 +188,7 @@ pub fn listed(w: &WarningState, tally: Tally) -> WarningView {
         tally,
         added_places: None,
         supervision: None,
+        duty_calls: None,
         returns: None,
         content: None,
         policy: None,
@@ -175,6 +200,7 @@ pub fn whole(w: &WarningState, tally: Tally) -> WarningView {
     WarningView {
         added_places: Some(w.added_places.clone()),
         supervision: Some(w.watches.iter().map(supervision).collect()),
+        duty_calls: Some(w.duty_calls.iter().map(|c| duty_call(w, c)).collect()),
         returns: Some(w.returns.iter().map(returned).collect()),
         content: Some(native(&w.content)),
         policy: Some(policy(&w.policy)),
@@ -195,6 +221,22 @@ fn supervision(x: &Watch) -> Supervision {
         due_at: at(x.by),
         state,
         response: x.response.map(|id| id.to_string()),
+    }
+}
+
+fn duty_call(w: &WarningState, c: &DutyCall) -> DutyCallView {
+    DutyCallView {
+        id: DutyCall::attempt(w.id, c.n),
+        task: w.tasks.iter().find(|t| t.n == c.task).map(|t| t.title.clone()),
+        recipient_id: c.to.id,
+        name: c.to.name.clone(),
+        phone: c.phone().map(Phone::masked),
+        channel: c.channel.as_str(),
+        provider: c.provider.clone(),
+        state: c.state.as_str(),
+        queued_at: at(c.at),
+        keys: c.keys.clone(),
+        outcome: c.outcome.clone(),
     }
 }
 

@@ -22,8 +22,6 @@ const BEFORE: usize = 2_500;
 /// Both accounts carry half; after so many requests the first one does what `dies` says, for ever.
 fn night(dies: impl Fn(usize) -> Said + Send + 'static) -> (House, Vec<Callout>) {
     let dying = Spy::new("sms-a", Channel::Sms, move |n, r| if n <= BEFORE { accepts(r) } else { dies(n) });
-    // What refuses to send refuses to be asked.
-    *dying.finds.lock().unwrap() = Box::new(|_, _| Lookup::Unanswered("no answer".into()));
     let mut house = House::new(sample::directory(13_000, 1), vec![dying, Spy::new("sms-b", Channel::Sms, |_, r| accepts(r))], &[], |_| {});
     let warning = house.warn("a", Level::Red, &[CITY]);
     // Past two trials of the dead account, and before the next rung asks anybody again.

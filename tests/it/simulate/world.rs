@@ -15,10 +15,11 @@ use jiaoying::{
         callout::state::Callout,
         directory::Directory,
         drill::schedule::DrillSchedule,
+        forecast::Assumptions,
         ids::{CalloutId, IssuerId, WarningId},
         policy::{Policy, parse_policy},
         send::Channel,
-        time::Time,
+        time::{Span, Time},
         warning_life::WarningState,
     },
     engine::{Engine, Issuer, Parts, Settings},
@@ -169,6 +170,8 @@ fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> 
             rows_per_turn: if make.roomy { 500 } else { 7 },
             key: [7; 32],
             drills: make.drills.clone(),
+            // As long as calls ring out in a night that is written by hand.
+            assumptions: Assumptions { hold: Span::secs(20), ..Assumptions::default() },
             ..Settings::default()
         },
     };

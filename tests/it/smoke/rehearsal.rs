@@ -2,7 +2,7 @@
 //! same messages and calls, when nobody answers.
 
 use super::stage::{Night, On};
-use crate::simulate::poll::now;
+use crate::simulate::{poll::now, world::shipped_policy};
 use jiaoying::{
     core::{
         callout::{
@@ -22,14 +22,13 @@ use jiaoying::{
 };
 use std::collections::BTreeMap;
 
-/// One person's night: rungs with their times, messages with their times, calls of the holder with their times, and how
-/// many calls each other contact had.
+/// One person's night: rungs, messages, calls of the holder and calls to each other contact, all with their times.
 #[derive(Debug, Default, PartialEq)]
 struct Life {
     rungs: Vec<(u8, Span)>,
     sms: Vec<(Span, RecipientId, &'static str)>,
     own_calls: Vec<(Span, u8)>,
-    calls: BTreeMap<(RecipientId, &'static str), usize>,
+    calls: BTreeMap<(RecipientId, &'static str), Vec<Span>>,
     tasks: usize,
 }
 
@@ -43,7 +42,7 @@ fn rehearsed(p: &PersonPlan) -> Life {
             match ask.channel {
                 Channel::Sms => life.sms.push((ask.after, who, ask.relation.as_str())),
                 Channel::Voice if ask.relation == Relation::Holder => life.own_calls.push((ask.after, ask.number)),
-                Channel::Voice => *life.calls.entry((who, ask.relation.as_str())).or_default() += 1,
+                Channel::Voice => life.calls.entry((who, ask.relation.as_str())).or_default().push(ask.after),
                 _ => {}
             }
         }
@@ -76,7 +75,7 @@ fn lived(n: &Night, key: &Key, start: Time, last: u8) -> Life {
                     match channel {
                         Channel::Sms => life.sms.push((after, k.id, k.relation.as_str())),
                         Channel::Voice if k.relation == Relation::Holder => life.own_calls.push((after, number)),
-                        Channel::Voice => *life.calls.entry((k.id, k.relation.as_str())).or_default() += 1,
+                        Channel::Voice => life.calls.entry((k.id, k.relation.as_str())).or_default().push(after),
                         _ => {}
                     }
                 }
@@ -96,11 +95,13 @@ fn warning(n: &Night, hazard: &str, level: Level, identifier: &str) -> Content {
 }
 
 #[test]
-#[ignore = "fails: calls that rise to one deputy or desk from several callouts are gathered, which a rehearsal does not foresee"]
 fn a_rehearsal_agrees_with_what_the_simulated_run_then_does() {
     for (hazard, level, hours) in [("11B03", Level::Red, 1), ("11B41", Level::Orange, 3)] {
         let directory = sample::directory(sample::MIN_PERSONS, 5);
-        let mut n = Night::over(On::memory, directory, true);
+        let mut policy = shipped_policy();
+        // The warning's own tasks ring the leaders too, by the same lines.
+        policy.rules.iter_mut().for_each(|r| r.supervise = None);
+        let mut n = Night::roomy(On::memory, directory, policy);
         let content = warning(&n, hazard, level, "r");
         let ready = now(n.w.engine.readiness()).unwrap();
         let (plan, rehearsal) = ready.rehearse(&content, n.w.now(), &[]);
@@ -126,7 +127,7 @@ fn a_rehearsal_agrees_with_what_the_simulated_run_then_does() {
             assert_eq!(lived.calls, rehearsed.calls, "{}", p.name);
             assert_eq!(lived.tasks, rehearsed.tasks, "{}", p.name);
             sms += lived.sms.len();
-            calls += lived.own_calls.len() + lived.calls.values().sum::<usize>();
+            calls += lived.own_calls.len() + lived.calls.values().map(Vec::len).sum::<usize>();
         }
         assert!(sms > 200 && calls > 100, "{hazard}: {sms} messages, {calls} calls were compared");
         // What leaves for desks is gathered: never more than rehearsed.

@@ -117,8 +117,8 @@ impl Night {
         Night::made(on, directory, policy, false)
     }
     /// With accounts that have room for everybody at once.
-    pub fn over(on: On, directory: Directory, roomy: bool) -> Night {
-        Night::made(on, directory, shipped_policy(), roomy)
+    pub fn roomy(on: On, directory: Directory, policy: Policy) -> Night {
+        Night::made(on, directory, policy, true)
     }
     fn made(on: On, directory: Directory, policy: Policy, roomy: bool) -> Night {
         let people = directory

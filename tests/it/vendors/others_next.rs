@@ -58,7 +58,7 @@ async fn an_account_stops_for_configuration_and_balance_alone() {
         let p = account(kind, &s.url(), PUBLIC);
         let other = account_of(&super::others_kit::table(kind, &s.url()), "the-other", PUBLIC);
         let weights = [("the-other".to_string(), 0)].into();
-        let accounts = Accounts::weighted(vec![p.clone(), other], &weights, "", Arc::new(move || now));
+        let accounts = Accounts::configured(vec![p.clone(), other], &weights, "", 1.0, Arc::new(move || now));
         let outcome = p.send(&ask(phone(1), "r")).await;
         assert_eq!(outcome.class(), *class, "{kind} {code}");
         let stops = matches!(*class, "config" | "balance");

@@ -67,10 +67,6 @@ impl Laws {
     }
 
     pub(super) fn check_exported_difference(&mut self, w: &World) {
-        // A gateway that was killed exports nothing.
-        if w.store.is_dead() {
-            return;
-        }
         // As if it had been seen before: no step is under way now.
         let difference = now(w.engine.conservation_difference(&mut Some(1)));
         self.demand(Law::Sum, matches!(difference, Ok(0)), || format!("jiaoying_conservation_difference is {difference:?}"));

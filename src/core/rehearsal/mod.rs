@@ -1,23 +1,21 @@
 //! The rehearsal (预演): what a warning would do if it came now and nobody answered: who is called by which rung,
 //! when, through which channel; what it costs, when SMS and voice would be done, which places would miss the deadline.
 //!
-//! The rungs are taken by the callout's own step function, for one person of each sort: who has the same ladder, hours
-//! and doors lives through the same. Nothing is sent, kept or looked up. When calls would really find a line is
-//! the forecast's ([`super::forecast`]); here every request leaves when it is due and every call rings out.
+//! The rungs are taken by the callout's own step function and what rises to one number is gathered by the line's, for one
+//! person of each sort (`sorts`, `night`). Nothing is sent, kept or looked up. When calls would really find a
+//! line is the forecast's ([`super::forecast`]); here every request leaves when it is due and every call rings out.
+
+mod night;
+mod sorts;
 
 use super::{
-    callout::{
-        self, Channels, Ctx,
-        entry::Entry,
-        event::Event,
-        state::{AttemptState, Callout, Relation},
-    },
+    callout::{Channels, Ctx, state::Relation},
     directory::{Place, Tier},
     forecast::{self, Assumptions, Capacity, Forecast},
     hazard::Level,
-    ids::{CalloutId, RecipientId, WarningId},
+    ids::{RecipientId, WarningId},
     phone::Phone,
-    plan::{PlanChunk, PlanEntry, PlanRota},
+    plan::{PlanChunk, PlanEntry, PlanPerson, PlanRota},
     planner::PlanOutput,
     policy::{NamedLadder, Who},
     route::Routes,
@@ -26,7 +24,7 @@ use super::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -68,6 +66,8 @@ pub struct Ask {
     pub channel: Channel,
     /// Which of the contact's numbers.
     pub number: u8,
+    /// It waits at the number's line and is gathered there with others; else it leaves by itself.
+    by_line: bool,
     /// The contact's place among the people of the entry.
     who: u8,
 }
@@ -129,7 +129,7 @@ impl PersonPlan {
 pub struct RungTotals {
     /// Persons who come to this rung if nobody answers.
     pub persons: usize,
-    /// Contacts asked, gathered ones counted once a moment: one message tells a desk of all that rises together.
+    /// What would leave: one message or call tells a desk of all that rises together, and counts for the rung of the first.
     pub sms: usize,
     pub calls: usize,
     pub emails: usize,
@@ -191,16 +191,25 @@ pub fn rehearse(input: &RehearsalInput<'_>) -> Rehearsal {
         assumptions: input.assumptions,
     });
     let each: HashMap<u32, forecast::Each> = subjects.iter().map(|s| s.order).zip(forecast.each.iter().copied()).collect();
-    let mut known: HashMap<Vec<i64>, Arc<Vec<RungTaken>>> = HashMap::new();
-    let mut persons = Vec::with_capacity(plan.expected + plan.told);
-    let mut order = 0u32;
-    for chunk in &plan.chunks {
-        for entry in &chunk.entries {
-            persons.extend(person(input, chunk, entry, order, &mut known, each.get(&order).copied().unwrap_or_default()));
-            order += 1;
+    let cast = cast(input);
+    let sorts = sorts::sorts(&cast.iter().map(Role::asks).collect::<Vec<_>>());
+    let parts = sorts.sorts.iter().map(|s| (cast[s.first].ctx, cast[s.first].slots.clone())).collect();
+    let played = night::play(&sorts, parts, input.start, input.assumptions.hold.max(Span::ms(1)));
+    let persons: Vec<PersonPlan> = cast
+        .iter()
+        .zip(&sorts.of)
+        .filter_map(|(role, sort)| person(input, role, played.rungs[*sort].clone(), each.get(&role.order).copied().unwrap_or_default()))
+        .collect();
+    let mut rungs = totals(&persons);
+    for (gone, numbers) in played.gone.iter().zip(&sorts.numbers) {
+        for g in gone {
+            let t = rungs.entry(g.rung).or_default();
+            match g.channel {
+                Channel::Voice => t.calls += numbers,
+                _ => t.sms += numbers,
+            }
         }
     }
-    let rungs = totals(&persons);
     let a = input.assumptions;
     let minutes = ((a.hold.0.max(1) + 59_999) / 60_000) as f64;
     let cost = |sms_parts: f64, voice_minutes: f64| Cost {
@@ -220,35 +229,62 @@ pub fn rehearse(input: &RehearsalInput<'_>) -> Rehearsal {
     }
 }
 
-fn person(
-    input: &RehearsalInput<'_>,
-    chunk: &PlanChunk,
-    entry: &PlanEntry,
+/// A callout of the plan, with whom its rungs may call.
+struct Role<'a> {
     order: u32,
-    known: &mut HashMap<Vec<i64>, Arc<Vec<RungTaken>>>,
-    each: forecast::Each,
-) -> Option<PersonPlan> {
-    let named = input.plan.running.ladders.get(usize::from(entry.ladder))?;
+    chunk: &'a PlanChunk,
+    ctx: Ctx<'a>,
+    slots: Vec<u16>,
+}
+
+/// Everybody in the order of calling; only who cannot be read out of the plan is missing.
+fn cast<'a>(input: &RehearsalInput<'a>) -> Vec<Role<'a>> {
+    let running = &input.plan.running;
+    let entries = input.plan.chunks.iter().flat_map(|chunk| chunk.entries.iter().map(move |e| (chunk, e)));
+    let role = |(order, (chunk, entry)): (usize, (&'a PlanChunk, &'a PlanEntry))| {
+        let named = running.ladders.get(usize::from(entry.ladder))?;
+        let ctx = Ctx {
+            warning: WarningId(0),
+            drill: false,
+            entry,
+            people: &chunk.people,
+            rotas: &chunk.rotas,
+            ladder: &named.ladder,
+            feedback: entry.feedback.and_then(|f| running.feedback.get(usize::from(f))),
+            clocks: &running.clocks,
+            night: running.night,
+            channels: input.channels,
+            // Everything is accepted and nothing fails: no other account is ever asked for.
+            routes: Routes::default(),
+            sending_timeout: input.sending_timeout,
+        };
+        Some(Role { order: order as u32, chunk, ctx, slots: slots(entry, &chunk.rotas) })
+    };
+    entries.enumerate().filter_map(role).collect()
+}
+
+impl Role<'_> {
+    fn people(&self) -> impl Iterator<Item = &PlanPerson> {
+        self.slots.iter().filter_map(|s| self.chunk.people.get(usize::from(*s)))
+    }
+    fn asks(&self) -> sorts::Asks {
+        let numbers = self.people().flat_map(|p| p.phones.iter().map(|n| (p.id.0, n.clone()))).collect();
+        sorts::Asks { plan: sort_of(self.ctx.entry, &self.slots, self.chunk), numbers }
+    }
+}
+
+fn person(input: &RehearsalInput<'_>, role: &Role<'_>, rungs: Arc<Vec<RungTaken>>, each: forecast::Each) -> Option<PersonPlan> {
+    let (chunk, entry) = (role.chunk, role.ctx.entry);
+    let named: &NamedLadder = input.plan.running.ladders.get(usize::from(entry.ladder))?;
     let holder = chunk.people.get(usize::from(entry.person))?;
     let post = entry.posts.first()?;
-    let slots = slots(entry, &chunk.rotas);
-    let key = sort_of(entry, &slots, chunk);
-    let rungs = match known.get(&key) {
-        Some(rungs) => rungs.clone(),
-        None => {
-            let rungs = Arc::new(play(input, chunk, entry, order, &slots));
-            known.insert(key, rungs.clone());
-            rungs
-        }
-    };
     let mut places: Vec<String> = entry.posts.iter().map(|p| p.place.id()).collect();
     places.sort_unstable();
     places.dedup();
-    let contacts =
-        slots.iter().filter_map(|s| chunk.people.get(usize::from(*s))).map(|p| (p.id, p.name.clone(), p.phones.clone())).collect();
+    let contacts = role.people().map(|p| (p.id, p.name.clone(), p.phones.clone())).collect();
     let mail = input.channels.email && holder.email.is_some();
     Some(PersonPlan {
-        order,
+        order: role.order,
         recipient: holder.id,
         name: holder.name.clone(),
         phone: holder.phones.first().cloned(),
@@ -313,98 +349,19 @@ fn sort_of(entry: &PlanEntry, slots: &[u16], chunk: &PlanChunk) -> Vec<i64> {
     key
 }
 
-/// More steps than any ladder has.
-const STEPS: usize = 2_000;
-
-/// Lives through a ladder with the callout's own step, nobody answering, until its last rung would be taken again.
-fn play(input: &RehearsalInput<'_>, chunk: &PlanChunk, entry: &PlanEntry, order: u32, slots: &[u16]) -> Vec<RungTaken> {
-    let running = &input.plan.running;
-    let Some(named) = running.ladders.get(usize::from(entry.ladder)) else { return Vec::new() };
-    let ctx = Ctx {
-        warning: WarningId(0),
-        drill: false,
-        entry,
-        people: &chunk.people,
-        rotas: &chunk.rotas,
-        ladder: &named.ladder,
-        feedback: entry.feedback.and_then(|f| running.feedback.get(usize::from(f))),
-        clocks: &running.clocks,
-        night: running.night,
-        channels: input.channels,
-        // Everything is accepted and nothing fails: no other account is ever asked for.
-        routes: Routes::default(),
-        sending_timeout: input.sending_timeout,
-    };
-    let mut state = callout::open(ctx, CalloutId::new(WarningId(0), order), input.start, input.start).state;
-    let last = named.ladder.rungs.len().saturating_sub(1);
-    let mut taken: Vec<RungTaken> = Vec::new();
-    let mut now = input.start;
-    for _ in 0..STEPS {
-        let at_last = state.rung.is_some_and(|r| usize::from(r) >= last);
-        let over = |due: Time| at_last && state.next_rung.map_or(state.contacts.iter().all(|k| k.calls.is_none()), |again| due >= again);
-        let Some(due) = state.due(&ctx).filter(|due| !over(*due)) else { break };
-        now = now.max(due);
-        let stepped = callout::step(ctx, &state, &Event::Tick, now);
-        let after = now - input.start;
-        for e in &stepped.entries {
-            match e {
-                Entry::Climbed { rung, .. } => taken.push(RungTaken { rung: *rung, after, asks: Vec::new(), task: None }),
-                Entry::Queued { contact, channel, number, .. } => {
-                    let k = stepped.state.contacts.get(usize::from(*contact));
-                    let who = k.and_then(|k| slots.iter().position(|s| *s == k.person));
-                    if let (Some(k), Some(who), Some(rung)) = (k, who, taken.last_mut()) {
-                        rung.asks.push(Ask { after, relation: k.relation, channel: *channel, number: *number, who: who as u8 });
-                    }
-                }
-                Entry::TaskOpened { title, .. } => {
-                    if let Some(rung) = taken.last_mut() {
-                        rung.task = Some(title.clone());
-                    }
-                }
-                _ => {}
-            }
-        }
-        let nothing = stepped.entries.is_empty();
-        state = stepped.state;
-        ring_out(&mut state, now);
-        if nothing {
-            now = now + Span::ms(1);
-        }
-    }
-    // Passed over on the way to the deputy: no rung of it was really taken.
-    taken.retain(|r| !r.asks.is_empty() || r.task.is_some());
-    taken
-}
-
-/// Everything that was queued has left, and nobody was reached by it.
-fn ring_out(state: &mut Callout, now: Time) {
-    for a in state.attempts.iter_mut().filter(|a| a.state == AttemptState::Queued) {
-        a.state = if a.channel == Channel::Voice { AttemptState::Failed } else { AttemptState::Accepted };
-        a.sent = Some(now);
-        a.finished = Some(now);
-    }
-}
-
+/// Persons, tasks and what leaves by itself; what a line gathers is counted there.
 fn totals(persons: &[PersonPlan]) -> BTreeMap<u8, RungTotals> {
     let mut all: BTreeMap<u8, RungTotals> = BTreeMap::new();
-    let mut gathered: BTreeSet<(RecipientId, Channel, Span)> = BTreeSet::new();
     for p in persons {
         for rung in p.rungs.iter() {
             let t = all.entry(rung.rung).or_default();
             t.persons += 1;
             t.tasks += usize::from(rung.task.is_some());
-            for ask in &rung.asks {
-                if ask.relation != Relation::Holder
-                    && let Some((who, _, _)) = p.asked(ask)
-                    && !gathered.insert((who, ask.channel, ask.after))
-                {
-                    continue;
-                }
+            for ask in rung.asks.iter().filter(|a| !a.by_line) {
                 match ask.channel {
                     Channel::Sms => t.sms += 1,
-                    Channel::Voice => t.calls += 1,
                     Channel::Email => t.emails += 1,
-                    Channel::Im => {}
+                    Channel::Voice | Channel::Im => {}
                 }
             }
         }
