@@ -245,7 +245,7 @@ pub(super) fn calls_over(before: &Line, after: &Line) -> Vec<(String, AttemptId)
 }
 
 fn join(all: &mut LineStepped, event: &LineEvent, now: Time) {
-    let s = line::step(&all.state, event, now);
+    let s = line::step_from(std::mem::take(&mut all.state), event, now);
     all.state = s.state;
     all.entries.extend(s.entries);
     all.news.extend(s.news);

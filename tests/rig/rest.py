@@ -12,8 +12,8 @@ ENDED = ("answered", "reported", "closed")
 
 
 def to_rest(bases, token, promises, seconds=90):
-    """Officers reach everybody who is left and report for them, until every warning has ended by itself; whether it has.
-    `bases`: the gateways they do it through."""
+    """Officers reach everybody who is left, report for them and see to every task, until every warning has ended by itself and
+    nobody is rung about a task any more; whether it is so. `bases`: the gateways they do it through."""
     http = Session(bases[0], token)
 
     def entries():
@@ -31,8 +31,10 @@ def to_rest(bases, token, promises, seconds=90):
         listed = http.items("/api/v1/warnings")
         if listed is not None:
             left = [w for w in listed if w["state"] != "closed"]
-            if not left:
+            tasks = http.items("/api/v1/tasks") if not left else []
+            if not left and tasks == []:
                 return True
+            see_to(bases, token, tasks or [])
             for (how, callout), status, _ in ask_many(bases, token, list(entries())):
                 if status != 200:
                     continue
@@ -42,6 +44,17 @@ def to_rest(bases, token, promises, seconds=90):
                     promises.reported(callout)
         time.sleep(0.5)
     return False
+
+
+def see_to(bases, token, tasks):
+    """Claims and closes these."""
+    def each(act, body):
+        return [(t["id"], "POST", f"/api/v1/tasks/{t['id']}/{act}", body(t)) for t in tasks]
+
+    if tasks:
+        list(ask_many(bases, token, each("claim", lambda t: {})))
+        note = {"outcome": "read", "note": "已阅"}
+        list(ask_many(bases, token, each("complete", lambda t: {"outcome": "not_reached", "note": "已处理"} if t["kind"] == "call" else note)))
 
 
 def conservation(base, token, seconds=15):

@@ -28,4 +28,4 @@ mod tasks;
 mod tests;
 
 pub use answering::is_asked_key;
-pub use step::{Channels, Ctx, Effects, ForwardTo, Stepped, open, open_carried, step};
+pub use step::{Channels, Ctx, Effects, ForwardTo, Stepped, open, open_carried, step, step_from};

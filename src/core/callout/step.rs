@@ -170,7 +170,12 @@ pub fn open_carried(ctx: Ctx<'_>, id: CalloutId, old: &Callout, old_entry: &Plan
 
 /// THE function. Never fails; what cannot be is absorbed or named in `effects.refused`.
 pub fn step(ctx: Ctx<'_>, state: &Callout, event: &Event, now: Time) -> Stepped {
-    let mut w = Work::new(ctx, state.clone(), now);
+    step_from(ctx, state.clone(), event, now)
+}
+
+/// The same from a state that nobody else needs.
+pub fn step_from(ctx: Ctx<'_>, state: Callout, event: &Event, now: Time) -> Stepped {
+    let mut w = Work::new(ctx, state, now);
     match event {
         Event::Tick => {}
         Event::Submit { n, provider, digit } => w.submit(*n, provider, *digit),

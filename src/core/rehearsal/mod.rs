@@ -1,12 +1,11 @@
 //! The rehearsal (预演): what a warning would do if it came now and nobody answered: who is called by which rung,
 //! when, through which channel; what it costs, when SMS and voice would be done, which places would miss the deadline.
 //!
-//! The rungs are taken by the callout's own step function and what rises to one number is gathered by the line's, for one
-//! person of each sort (`sorts`, `night`). Nothing is sent, kept or looked up. When calls would really find a
+//! The rungs are taken by the callout's own step function and what rises to one number is gathered by the line's
+//! (`night`). Nothing is sent, kept or looked up. When calls would really find a
 //! line is the forecast's ([`super::forecast`]); here every request leaves when it is due and every call rings out.
 
 mod night;
-mod sorts;
 
 use super::{
     callout::{Channels, Ctx, state::Relation},
@@ -192,23 +191,17 @@ pub fn rehearse(input: &RehearsalInput<'_>) -> Rehearsal {
     });
     let each: HashMap<u32, forecast::Each> = subjects.iter().map(|s| s.order).zip(forecast.each.iter().copied()).collect();
     let cast = cast(input);
-    let sorts = sorts::sorts(&cast.iter().map(Role::asks).collect::<Vec<_>>());
-    let parts = sorts.sorts.iter().map(|s| (cast[s.first].ctx, cast[s.first].slots.clone())).collect();
-    let played = night::play(&sorts, parts, input.start, input.assumptions.hold.max(Span::ms(1)));
+    let played = night::play(&cast, input.start, input.assumptions.hold.max(Span::ms(1)));
     let persons: Vec<PersonPlan> = cast
         .iter()
-        .zip(&sorts.of)
-        .filter_map(|(role, sort)| person(input, role, played.rungs[*sort].clone(), each.get(&role.order).copied().unwrap_or_default()))
+        .zip(played.rungs)
+        .filter_map(|(role, rungs)| person(input, role, rungs, each.get(&role.order).copied().unwrap_or_default()))
         .collect();
     let mut rungs = totals(&persons);
-    for (gone, numbers) in played.gone.iter().zip(&sorts.numbers) {
-        for g in gone {
-            let t = rungs.entry(g.rung).or_default();
-            match g.channel {
-                Channel::Voice => t.calls += numbers,
-                _ => t.sms += numbers,
-            }
-        }
+    for (rung, gone) in played.gone {
+        let t = rungs.entry(rung).or_default();
+        t.sms += gone.sms;
+        t.calls += gone.calls;
     }
     let a = input.assumptions;
     let minutes = ((a.hold.0.max(1) + 59_999) / 60_000) as f64;
@@ -267,9 +260,16 @@ impl Role<'_> {
     fn people(&self) -> impl Iterator<Item = &PlanPerson> {
         self.slots.iter().filter_map(|s| self.chunk.people.get(usize::from(*s)))
     }
-    fn asks(&self) -> sorts::Asks {
-        let numbers = self.people().flat_map(|p| p.phones.iter().map(|n| (p.id.0, n.clone()))).collect();
-        sorts::Asks { plan: sort_of(self.ctx.entry, &self.slots, self.chunk), numbers }
+    fn person(&self, slot: usize) -> Option<&PlanPerson> {
+        self.slots.get(slot).and_then(|s| self.chunk.people.get(usize::from(*s)))
+    }
+    /// Its last rung.
+    fn last(&self) -> usize {
+        self.ctx.ladder.rungs.len().saturating_sub(1)
+    }
+    /// How its plan looks without names.
+    fn sort(&self) -> Vec<i64> {
+        sort_of(self.ctx.entry, &self.slots, self.chunk)
     }
 }
 
@@ -327,7 +327,14 @@ fn rotas_of(entry: &PlanEntry) -> impl Iterator<Item = u16> {
 fn sort_of(entry: &PlanEntry, slots: &[u16], chunk: &PlanChunk) -> Vec<i64> {
     let rank = |p: u16| slots.iter().position(|s| *s == p).map_or(-1, |n| n as i64);
     let time = |t: Option<Time>| t.map_or(i64::MIN, |t| t.0);
-    let mut key = vec![i64::from(entry.ladder), entry.deadline.0, time(entry.hold_until), time(entry.hold_voice_until), rank(entry.person)];
+    let mut key = vec![
+        i64::from(entry.ladder),
+        entry.level.rank() as i64,
+        entry.deadline.0,
+        time(entry.hold_until),
+        time(entry.hold_voice_until),
+        rank(entry.person),
+    ];
     // In a relay when his turn comes.
     key.extend(entry.relay.iter().flat_map(|r| [r.wait.0, r.own.0]));
     for who in [Who::Deputy, Who::Superior, Who::TownshipDesk, Who::CountyDesk, Who::CityDesk, Who::ShiftLeader, Who::Others] {

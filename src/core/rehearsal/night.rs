@@ -1,294 +1,504 @@
 //! The night in which nobody answers, played by the gateway's own rules: callouts step, their calls and gathered messages
-//! go through the numbers' lines, every call rings out. One of each sort of callout and number is played
-//! ([`super::sorts`]); accounts have room for everybody, so that nothing waits but for the rules.
+//! go through the numbers' lines, every call rings out. Accounts have room for everybody, so that nothing waits but for the
+//! rules.
+//!
+//! Ten thousand persons live through few different nights. Callouts whose plans differ in names only are played as one
+//! (a [`Group`]) until something happens to some of them and not to the others: then the group is split. What happens to
+//! them comes from numbers that others ask, too (a desk, somebody's deputy who has a callout of his own); a number that
+//! only one callout asks is played within its group. What is asked of a number by several at one moment is one ask there:
+//! the line gathers it in any case.
 
 use super::{
     super::{
         callout::{
-            self, Ctx,
+            self,
             entry::Entry,
             event::{Event, LineNews},
-            state::{AttemptState, Callout},
+            fold,
+            state::{AskKind, AttemptState, Callout},
         },
+        hazard::Level,
         ids::{AttemptId, CalloutId, RecipientId, WarningId},
-        line::{self, Line, LineEvent, LineLetter, LineStepped},
+        line::{self, Line, LineAsk, LineEvent, LineLetter},
         phone::Phone,
         send::{Channel, Outcome},
         time::{Span, Time},
     },
-    Ask, RungTaken,
-    sorts::{Sorts, Way},
+    Ask, Role, RungTaken, RungTotals,
 };
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 /// More steps than any ladder has.
 const STEPS: usize = 2_000;
-/// The account of whoever rehearses; nothing leaves by it.
-const REHEARSED: &str = "rehearsal";
-
-/// A gathered message or a call that would leave, by the rung of the callout whose ask leads it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gone {
-    pub rung: u8,
-    pub channel: Channel,
-}
 
 pub(super) struct Played {
-    /// By sort.
+    /// Of each role.
     pub rungs: Vec<Arc<Vec<RungTaken>>>,
-    /// By sort of number: what leaves to each of them.
-    pub gone: Vec<Vec<Gone>>,
+    /// What left by lines, by the rung whose ask it carried first.
+    pub gone: BTreeMap<u8, RungTotals>,
 }
 
-/// One callout of a sort on its way.
-struct Part<'a> {
-    ctx: Ctx<'a>,
-    /// The people it may call, by their number in the chunk.
-    slots: Vec<u16>,
+/// Callouts that have lived through the same so far; the first of them is played.
+#[derive(Clone)]
+struct Group {
+    members: Vec<usize>,
     state: Callout,
-    last: usize,
     taken: Vec<RungTaken>,
+    /// The rung of each attempt; none once it was over.
+    rung_of: Vec<Option<u8>>,
+    /// Its last rung was taken again: what follows is no longer its first way up.
     over: bool,
     steps: usize,
+    /// Numbers that nobody else asks, by contact's place and number's place.
+    own: BTreeMap<(usize, usize), Number>,
 }
 
-#[derive(Default)]
+/// Who waits for what becomes of an ask: a role (within a group: any) and the number of its attempt.
+type Waits = (usize, u16);
+
+/// What makes asks of one moment one ask.
+#[derive(Clone, Copy, PartialEq)]
+struct Alike(RecipientId, Channel, AskKind, Level);
+
+/// One telephone number.
+#[derive(Clone, Default)]
 struct Number {
-    state: Line,
-    letters: Vec<LineLetter>,
-    gone: Vec<Gone>,
+    line: Line,
+    letters: Vec<(Alike, LineAsk, Vec<Waits>)>,
+    /// Who asked, by the ordinal that an ask has here.
+    asked: Vec<Vec<Waits>>,
+    /// When the call that rings is over.
+    rings: Option<(Time, AttemptId)>,
+    /// When it is looked at next.
+    due: Option<Time>,
 }
 
-/// What comes due, in the order in which it is seen to at one moment.
+/// What becomes of an ask; that it waits changes nothing for a callout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// It left, and was taken.
+    Left,
+    /// The call rang out; a message was delivered, as far as anybody will hear.
+    Over { ok: bool },
+}
+type News = (Waits, Heard);
+
+impl Number {
+    fn post(&mut self, ask: &LineAsk, recipient: RecipientId, from: Waits) {
+        let alike = Alike(recipient, ask.channel, ask.kind, ask.level);
+        match self.letters.iter_mut().find(|(a, ..)| *a == alike) {
+            Some((.., who)) => who.push(from),
+            None => self.letters.push((alike, LineAsk { recipient, ..ask.clone() }, vec![from])),
+        }
+    }
+
+    fn due(&self, now: Time, line_from: Time) -> Option<Time> {
+        if !self.letters.is_empty() {
+            return Some(now);
+        }
+        let line = self.line.due().map(|t| t.max(line_from));
+        line.into_iter().chain(self.rings.map(|(t, _)| t)).min()
+    }
+
+    fn who(&self, ask: AttemptId) -> &[Waits] {
+        self.asked.get(ask.callout.ordinal as usize).map_or(&[], Vec::as_slice)
+    }
+
+    fn step(&mut self, event: &LineEvent, now: Time, news: &mut Vec<News>) {
+        let stepped = line::step_from(std::mem::take(&mut self.line), event, now);
+        self.line = stepped.state;
+        for (attempt, what) in stepped.news {
+            let heard = match what {
+                LineNews::Sending { .. } => Heard::Left,
+                LineNews::Finished { ok, .. } => Heard::Over { ok },
+                _ => continue,
+            };
+            news.extend(self.who(attempt).iter().map(|w| (*w, heard)));
+        }
+    }
+
+    fn ring_out(&mut self, now: Time, news: &mut Vec<News>) {
+        if let Some((_, lead)) = self.rings.take_if(|(t, _)| *t <= now) {
+            self.step(&LineEvent::Finished { lead, ok: false, outcome: String::new(), number_dead: false }, now, news);
+        }
+    }
+
+    /// Letters are read, and whatever may leave leaves and is taken. Answers what left: its channel and whose it was.
+    fn work(&mut self, hold: Span, now: Time, news: &mut Vec<News>) -> Vec<(Channel, Vec<Waits>)> {
+        // Of those who ask at one moment the first in the order of calling comes first.
+        let mut letters = std::mem::take(&mut self.letters);
+        letters.sort_by_key(|(.., who)| who.iter().min().copied());
+        let quiet = letters.is_empty();
+        for (_, mut ask, who) in letters {
+            ask.attempt = AttemptId { callout: CalloutId::new(WarningId(0), self.asked.len() as u32), n: 1 };
+            self.asked.push(who);
+            self.step(&LineEvent::Letter(LineLetter::Ask(ask)), now, news);
+        }
+        // Reading a letter looks at the clock, too.
+        if quiet {
+            self.step(&LineEvent::Tick, now, news);
+        }
+        let mut left = Vec::new();
+        let offered: Vec<AttemptId> = self.line.departures(now).into_iter().map(|d| d.lead).collect();
+        for lead in offered {
+            self.step(&LineEvent::Depart { lead, provider: String::new() }, now, news);
+            let Some(flight) = self.line.flights.iter().find(|f| f.lead == lead) else { continue };
+            let who = flight.members.iter().flat_map(|m| self.who(m.attempt)).copied().collect();
+            left.push((flight.channel, who));
+            if flight.channel == Channel::Voice {
+                self.rings = Some((now + hold, lead));
+            }
+            self.step(
+                &LineEvent::Outcome { lead, outcome: Outcome::Accepted { provider_message_id: String::new() }, others: Vec::new() },
+                now,
+                news,
+            );
+        }
+        left
+    }
+}
+
+/// What comes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    Over { line: usize, lead: AttemptId },
-    Part(usize),
-    Line(usize),
+    /// A number that several ask.
+    Shared(usize),
+    Own(usize, (usize, usize)),
+    Group(usize),
 }
 
-struct Night<'s, 'a> {
-    sorts: &'s Sorts,
-    parts: Vec<Part<'a>>,
-    lines: Vec<Number>,
-    /// The sort that asks from a place of a line, and the rung of each of its attempts until it was over.
-    askers: HashMap<(usize, u32), usize>,
-    rung_of: HashMap<(usize, u16), u8>,
+struct Night<'r, 'a> {
+    cast: &'r [Role<'a>],
+    groups: Vec<Group>,
+    /// By role.
+    group_of: Vec<usize>,
+    group_due: Vec<Option<Time>>,
+    /// By role, contact's place and number's place: the number, where several ask it.
+    ways: Vec<Vec<Vec<Option<usize>>>>,
+    shared: Vec<Number>,
     due: BTreeSet<(Time, Due)>,
-    part_due: Vec<Option<Time>>,
-    line_due: Vec<Option<Time>>,
+    gone: BTreeMap<u8, RungTotals>,
+    /// Groups that are not over.
+    left: usize,
     start: Time,
     hold: Span,
-    left: usize,
 }
 
-/// `parts`: of each sort its first, with whom it may call. `hold`: how long a call rings out.
-pub(super) fn play<'a>(sorts: &Sorts, parts: Vec<(Ctx<'a>, Vec<u16>)>, start: Time, hold: Span) -> Played {
-    let askers = sorts.sorts.iter().enumerate().flat_map(|(s, sort)| sort.ways.values().map(move |w| ((w.line, w.place), s))).collect();
+/// `hold`: how long a call rings out.
+pub(super) fn play(cast: &[Role<'_>], start: Time, hold: Span) -> Played {
+    let index = shared_numbers(cast);
+    let ways = cast.iter().map(|r| {
+        let of = |slot: usize| r.person(slot).map(|p| p.phones.iter().map(|n| index.get(n).copied()).collect()).unwrap_or_default();
+        (0..r.slots.len()).map(of).collect()
+    });
     let mut night = Night {
-        sorts,
-        lines: sorts.numbers.iter().map(|_| Number::default()).collect(),
-        askers,
-        rung_of: HashMap::new(),
+        cast,
+        groups: Vec::new(),
+        group_of: vec![0; cast.len()],
+        group_due: Vec::new(),
+        shared: vec![Number::default(); index.len()],
+        ways: ways.collect(),
         due: BTreeSet::new(),
-        part_due: vec![None; parts.len()],
-        line_due: vec![None; sorts.numbers.len()],
+        gone: BTreeMap::new(),
+        left: 0,
         start,
         hold,
-        left: parts.len(),
-        parts: Vec::with_capacity(parts.len()),
     };
-    for (i, (ctx, slots)) in parts.into_iter().enumerate() {
-        let id = CalloutId::new(WarningId(0), i as u32);
-        let state = callout::open(ctx, id, start, start).state;
-        let last = ctx.ladder.rungs.len().saturating_sub(1);
-        night.parts.push(Part { ctx, slots, state, last, taken: Vec::new(), over: false, steps: 0 });
-        night.wait_for_part(i, start);
-    }
+    night.begin();
     night.run();
-    Played { rungs: night.parts.into_iter().map(|p| Arc::new(p.taken)).collect(), gone: night.lines.into_iter().map(|l| l.gone).collect() }
+    let rungs: Vec<Arc<Vec<RungTaken>>> = night.groups.into_iter().map(|g| Arc::new(g.taken)).collect();
+    Played { rungs: night.group_of.iter().map(|g| rungs[*g].clone()).collect(), gone: night.gone }
 }
 
-impl Night<'_, '_> {
-    fn run(&mut self) {
-        while self.left > 0 {
-            let Some((now, due)) = self.due.pop_first() else { return };
-            match due {
-                Due::Over { line, lead } => {
-                    let over = LineEvent::Finished { lead, ok: false, outcome: String::new(), number_dead: false };
-                    self.line_step(line, &over, now);
-                    self.wait_for_line(line, now);
-                }
-                Due::Part(i) => {
-                    self.part_due[i] = None;
-                    self.part_step(i, &Event::Tick, now);
-                }
-                Due::Line(l) => {
-                    self.line_due[l] = None;
-                    for letter in std::mem::take(&mut self.lines[l].letters) {
-                        self.line_step(l, &LineEvent::Letter(letter), now);
-                    }
-                    self.line_step(l, &LineEvent::Tick, now);
-                    self.depart(l, now);
-                    self.wait_for_line(l, now);
+/// The numbers that more than one callout may ask, or one as two persons.
+fn shared_numbers<'r>(cast: &'r [Role<'_>]) -> HashMap<&'r Phone, usize> {
+    let mut first: HashMap<&Phone, (usize, RecipientId)> = HashMap::new();
+    let mut shared: HashMap<&Phone, usize> = HashMap::new();
+    for (role, r) in cast.iter().enumerate() {
+        for p in r.people() {
+            for phone in &p.phones {
+                let by = *first.entry(phone).or_insert((role, p.id));
+                if by != (role, p.id) && !shared.contains_key(phone) {
+                    shared.insert(phone, shared.len());
                 }
             }
         }
     }
+    shared
+}
 
-    fn is_over(&mut self, i: usize) {
-        if !std::mem::replace(&mut self.parts[i].over, true) {
+impl<'r, 'a> Night<'r, 'a> {
+    /// Everybody whose plan looks the same begins in one group.
+    fn begin(&mut self) {
+        let mut known: HashMap<Vec<i64>, usize> = HashMap::new();
+        for (role, r) in self.cast.iter().enumerate() {
+            let mut key = r.sort();
+            key.extend(self.ways[role].iter().flatten().map(|way| i64::from(way.is_some())));
+            let g = *known.entry(key).or_insert(self.groups.len());
+            if g == self.groups.len() {
+                let state = callout::open(r.ctx, CalloutId::new(WarningId(0), 0), self.start, self.start).state;
+                let own = BTreeMap::new();
+                let (taken, rung_of) = (Vec::new(), Vec::new());
+                self.groups.push(Group { members: Vec::new(), state, taken, rung_of, over: false, steps: 0, own });
+                self.group_due.push(None);
+                self.left += 1;
+            }
+            self.groups[g].members.push(role);
+            self.group_of[role] = g;
+        }
+        for g in 0..self.groups.len() {
+            self.wait_for_group(g, self.start);
+        }
+    }
+
+    /// Moment by moment: calls that ring out are over before anybody acts; then callouts, then numbers.
+    fn run(&mut self) {
+        while let Some((now, _)) = self.due.first().copied() {
+            if self.left == 0 {
+                return;
+            }
+            let (mut groups, mut numbers) = (Vec::new(), Vec::new());
+            while let Some((_, due)) = self.due.first().copied().filter(|(t, _)| *t <= now) {
+                self.due.pop_first();
+                match due {
+                    Due::Group(g) => {
+                        self.group_due[g] = None;
+                        groups.push(g);
+                    }
+                    number => {
+                        self.number(number).due = None;
+                        numbers.push(number);
+                    }
+                }
+            }
+            let (mut news, mut said) = (Vec::new(), Vec::new());
+            for n in &numbers {
+                self.number(*n).ring_out(now, &mut said);
+                news.extend(said.drain(..).map(|x| (*n, x)));
+            }
+            self.tell(news, now);
+            for g in groups {
+                self.step(g, now);
+            }
+            let mut news = Vec::new();
+            for n in &numbers {
+                let hold = self.hold;
+                let left = self.number(*n).work(hold, now, &mut said);
+                news.extend(said.drain(..).map(|x| (*n, x)));
+                left.into_iter().for_each(|(channel, who)| self.count(*n, channel, &who));
+                // It said all it had to say at this moment.
+                self.wait_for_number(*n, now, now + Span::ms(1));
+            }
+            self.tell(news, now);
+        }
+    }
+
+    fn number(&mut self, due: Due) -> &mut Number {
+        match due {
+            Due::Own(g, place) => self.groups[g].own.entry(place).or_default(),
+            Due::Shared(i) => &mut self.shared[i],
+            Due::Group(_) => unreachable!("a group is no number"),
+        }
+    }
+
+    /// `line_from`: when its line is looked at again at the soonest.
+    fn wait_for_number(&mut self, number: Due, now: Time, line_from: Time) {
+        let n = self.number(number);
+        let due = n.due(now, line_from);
+        let before = std::mem::replace(&mut n.due, due);
+        self.wait(number, before, due);
+    }
+
+    fn wait_for_group(&mut self, g: usize, now: Time) {
+        let group = &self.groups[g];
+        let role = &self.cast[group.members[0]];
+        let due = (group.steps < STEPS).then(|| group.state.due(&role.ctx)).flatten().map(|t| t.max(now));
+        // Nothing comes any more, or nothing but what officers are reminded of.
+        let quiet = group.state.contacts.iter().all(|k| k.calls.is_none());
+        if due.is_none() || (at_last(role, &group.state) && group.state.next_rung.is_none() && quiet) {
+            self.is_over(g);
+        }
+        let before = std::mem::replace(&mut self.group_due[g], due);
+        self.wait(Due::Group(g), before, due);
+    }
+
+    fn is_over(&mut self, g: usize) {
+        if !std::mem::replace(&mut self.groups[g].over, true) {
             self.left -= 1;
         }
     }
 
-    fn wait_for_part(&mut self, i: usize, now: Time) {
-        let p = &self.parts[i];
-        let due = (p.steps < STEPS).then(|| p.state.due(&p.ctx)).flatten().map(|t| t.max(now));
-        if let Some(before) = self.part_due[i].take() {
-            self.due.remove(&(before, Due::Part(i)));
+    fn wait(&mut self, what: Due, before: Option<Time>, due: Option<Time>) {
+        if before == due {
+            return;
         }
-        self.part_due[i] = due;
+        if let Some(t) = before {
+            self.due.remove(&(t, what));
+        }
         if let Some(t) = due {
-            self.due.insert((t, Due::Part(i)));
-        }
-        // Nothing comes any more, or nothing but what officers are reminded of.
-        let p = &self.parts[i];
-        if due.is_none() || (p.at_last() && p.state.next_rung.is_none() && p.is_quiet()) {
-            self.is_over(i);
+            self.due.insert((t, what));
         }
     }
 
-    fn wait_for_line(&mut self, l: usize, now: Time) {
-        let line = &self.lines[l];
-        let due = if line.letters.is_empty() { line.state.due().map(|t| t.max(now + Span::ms(1))) } else { Some(now) };
-        if let Some(before) = self.line_due[l].take() {
-            self.due.remove(&(before, Due::Line(l)));
-        }
-        self.line_due[l] = due;
-        if let Some(t) = due {
-            self.due.insert((t, Due::Line(l)));
+    /// A message or call left: it counts for the lowest rung of those who were on their first way up.
+    fn count(&mut self, number: Due, channel: Channel, who: &[Waits]) {
+        let group_of = |(role, _): &Waits| if let Due::Own(g, _) = number { g } else { self.group_of[*role] };
+        let rung = who.iter().filter_map(|w| self.groups[group_of(w)].rung_of.get(usize::from(w.1)).copied().flatten()).min();
+        let times = if let Due::Own(g, _) = number { self.groups[g].members.len() } else { 1 };
+        let Some(rung) = rung else { return };
+        let t = self.gone.entry(rung).or_default();
+        match channel {
+            Channel::Voice => t.calls += times,
+            _ => t.sms += times,
         }
     }
 
-    fn part_step(&mut self, i: usize, event: &Event, now: Time) {
+    /// What numbers have to say. Groups some of whom hear something else than the others are split first.
+    fn tell(&mut self, news: Vec<(Due, News)>, now: Time) {
+        let mut heard: Vec<(usize, usize, u16, Heard)> = Vec::new();
+        // Of its own numbers all of a group hear the same, so that goes first.
+        for (from, ((role, n), what)) in news {
+            match from {
+                Due::Own(g, _) => hear(&mut self.groups[g].state, n, what, now),
+                _ => heard.push((self.group_of[role], role, n, what)),
+            }
+        }
+        // By group and role; what one hears stays in its order.
+        heard.sort_by_key(|(g, role, ..)| (*g, *role));
+        for of_group in heard.chunk_by(|a, b| a.0 == b.0) {
+            let g = of_group[0].0;
+            let mut by_role = of_group.chunk_by(|a, b| a.1 == b.1).peekable();
+            let mut parts: Vec<(Vec<(u16, Heard)>, Vec<usize>)> = Vec::new();
+            // Members stand in order, too.
+            for role in std::mem::take(&mut self.groups[g].members) {
+                let mine = by_role.next_if(|all| all[0].1 == role).unwrap_or_default();
+                let same = |what: &[(u16, Heard)]| what.len() == mine.len() && what.iter().zip(mine).all(|(a, (.., n, h))| *a == (*n, *h));
+                match parts.iter_mut().find(|(w, _)| same(w)) {
+                    Some((_, who)) => who.push(role),
+                    None => parts.push((mine.iter().map(|(.., n, h)| (*n, *h)).collect(), vec![role])),
+                }
+            }
+            let whole = parts.split_off(1);
+            let split: Vec<_> = whole.into_iter().map(|(what, members)| (self.split(g, &members, now), what)).collect();
+            let first = parts.into_iter().map(|(what, members)| {
+                self.groups[g].members = members;
+                (g, what)
+            });
+            for (part, what) in first.collect::<Vec<_>>().into_iter().chain(split) {
+                what.into_iter().for_each(|(n, what)| hear(&mut self.groups[part].state, n, what, now));
+            }
+        }
+    }
+
+    /// A group of these, who have lived through the same as that one.
+    fn split(&mut self, group: usize, members: &[usize], now: Time) -> usize {
+        let part = self.groups.len();
+        self.groups.push(Group { members: members.to_vec(), ..self.groups[group].clone() });
+        self.group_due.push(None);
+        self.left += usize::from(!self.groups[part].over);
+        members.iter().for_each(|m| self.group_of[*m] = part);
+        self.wait_for_group(part, now);
+        let places: Vec<(usize, usize)> = self.groups[part].own.keys().copied().collect();
+        for place in places {
+            let number = Due::Own(part, place);
+            self.number(number).due = None;
+            self.wait_for_number(number, now, now);
+        }
+        part
+    }
+
+    fn step(&mut self, g: usize, now: Time) {
         let after = now - self.start;
-        let p = &mut self.parts[i];
-        p.steps += 1;
-        // Its last rung, taken again: what comes from there on is no longer its first way up.
-        let (mut at_last, mut again) = (p.at_last(), false);
-        let stepped = callout::step(p.ctx, &p.state, event, now);
-        p.state = stepped.state;
-        // An attempt's number is its place among all of them.
-        let mut n = p.state.attempts.len() - stepped.entries.iter().filter(|e| matches!(e, Entry::Queued { .. })).count();
+        let group = &mut self.groups[g];
+        let role = &self.cast[group.members[0]];
+        group.steps += 1;
+        let (mut at_last, mut again) = (at_last(role, &group.state), false);
+        let stepped = callout::step_from(role.ctx, std::mem::replace(&mut group.state, fold::blank()), &Event::Tick, now);
+        group.state = stepped.state;
         for e in &stepped.entries {
-            if matches!(e, Entry::Queued { .. }) {
-                n += 1;
-            }
-            if let Entry::Climbed { rung, .. } = e {
-                again |= at_last;
-                at_last = usize::from(*rung) >= p.last;
-            }
-            if p.over || again {
-                continue;
-            }
             match e {
-                Entry::Climbed { rung, .. } => p.taken.push(RungTaken { rung: *rung, after, asks: Vec::new(), task: None }),
-                Entry::Queued { contact, channel, number, by_line, .. } => {
-                    let k = p.state.contacts.get(usize::from(*contact));
-                    let who = k.and_then(|k| p.slots.iter().position(|s| *s == k.person));
-                    if let (Some(k), Some(who), Some(rung)) = (k, who, p.taken.last_mut()) {
-                        rung.asks.push(Ask {
-                            after,
-                            relation: k.relation,
-                            channel: *channel,
-                            number: *number,
-                            by_line: *by_line,
-                            who: who as u8,
-                        });
-                        self.rung_of.insert((i, n as u16), rung.rung);
+                Entry::Climbed { rung, .. } => {
+                    again |= at_last;
+                    at_last = usize::from(*rung) >= role.last();
+                    if !group.over && !again {
+                        group.taken.push(RungTaken { rung: *rung, after, asks: Vec::new(), task: None });
                     }
                 }
-                Entry::TaskOpened { title, .. } => {
-                    if let Some(rung) = p.taken.last_mut() {
+                Entry::Queued { contact, channel, number, by_line, .. } => {
+                    let k = group.state.contacts.get(usize::from(*contact));
+                    let who = k.and_then(|k| role.slots.iter().position(|s| *s == k.person));
+                    let mut rung = None;
+                    if let (Some(k), Some(who), Some(taken), false) = (k, who, group.taken.last_mut(), group.over || again) {
+                        let (relation, channel, number, by_line) = (k.relation, *channel, *number, *by_line);
+                        taken.asks.push(Ask { after, relation, channel, number, by_line, who: who as u8 });
+                        rung = Some(taken.rung);
+                    }
+                    // Attempts are counted from 1.
+                    group.rung_of.resize(group.rung_of.len().max(1), None);
+                    group.rung_of.push(rung);
+                }
+                Entry::TaskOpened { title, .. } if !group.over && !again => {
+                    if let Some(rung) = group.taken.last_mut() {
                         rung.task = Some(title.clone());
                     }
                 }
                 _ => {}
             }
         }
-        leave(&mut p.state, now);
+        leave(&mut group.state, now);
         if again {
-            self.is_over(i);
+            self.is_over(g);
         }
-        let idle = stepped.entries.is_empty();
-        for (phone, letter) in stepped.effects.line {
-            self.post(i, &phone, letter, now);
+        for (phone, letter) in &stepped.effects.line {
+            // Nobody answers, so nothing is taken back; and no failover happens here.
+            if let LineLetter::Ask(ask) = letter {
+                self.post(g, phone, ask, now);
+            }
         }
         // A clock that brings nothing about is not looked at for ever.
-        self.wait_for_part(i, if idle && *event == Event::Tick { now + Span::ms(1) } else { now });
+        let idle = stepped.entries.is_empty();
+        self.wait_for_group(g, if idle { now + Span::ms(1) } else { now });
     }
 
-    /// A letter to the number's sort, in its terms: from this sort's place there, to that person of those it has.
-    fn post(&mut self, i: usize, phone: &Phone, letter: LineLetter, now: Time) {
-        let Some(Way { line, place, persons }) = self.sorts.sorts[i].ways.get(phone).cloned() else { return };
-        let from = |a: AttemptId| AttemptId { callout: CalloutId::new(WarningId(0), place), n: a.n };
-        let letter = match letter {
-            LineLetter::Ask(mut ask) => {
-                ask.attempt = from(ask.attempt);
-                ask.recipient = RecipientId(persons.get(&ask.recipient.0).copied().unwrap_or(u32::MAX));
-                LineLetter::Ask(ask)
-            }
-            LineLetter::Withdraw { attempt } => LineLetter::Withdraw { attempt: from(attempt) },
-            // Of a failover; none happens here.
-            LineLetter::Flew { .. } | LineLetter::Wrote { .. } => return,
-        };
-        self.lines[line].letters.push(letter);
-        self.wait_for_line(line, now);
-    }
-
-    fn line_step(&mut self, l: usize, event: &LineEvent, now: Time) {
-        let LineStepped { state, news, .. } = line::step(&self.lines[l].state, event, now);
-        self.lines[l].state = state;
-        for (attempt, news) in news {
-            // That it waits changes nothing for the callout.
-            if matches!(news, LineNews::Deferred { .. }) {
-                continue;
-            }
-            if let Some(i) = self.askers.get(&(l, attempt.callout.ordinal)).copied() {
-                self.part_step(i, &Event::Line { n: attempt.n, news }, now);
-            }
+    /// What the first of a group asks of his contact's number each of them asks of his own contact's.
+    fn post(&mut self, g: usize, phone: &'_ Phone, ask: &LineAsk, now: Time) {
+        let cast: &'r [Role<'a>] = self.cast;
+        let group = &mut self.groups[g];
+        let first = &cast[group.members[0]];
+        let slot = group.state.contacts.get(usize::from(ask.contact)).and_then(|k| first.slots.iter().position(|s| *s == k.person));
+        let Some(who) = slot else { return };
+        let Some(number) = first.person(who).and_then(|p| p.phones.iter().position(|n| n == phone)) else { return };
+        let n = ask.attempt.n;
+        if self.ways[group.members[0]][who].get(number).copied().flatten().is_none() {
+            group.own.entry((who, number)).or_default().post(ask, ask.recipient, (0, n));
+            return self.wait_for_number(Due::Own(g, (who, number)), now, now);
         }
-    }
-
-    /// Whatever may leave by the rules leaves, and is taken.
-    fn depart(&mut self, l: usize, now: Time) {
-        let offered: Vec<AttemptId> = self.lines[l].state.departures(now).into_iter().map(|d| d.lead).collect();
-        for lead in offered {
-            self.line_step(l, &LineEvent::Depart { lead, provider: REHEARSED.into() }, now);
-            let Some(channel) = self.lines[l].state.flights.iter().find(|f| f.lead == lead).map(|f| f.channel) else { continue };
-            let asker = self.askers.get(&(l, lead.callout.ordinal));
-            if let Some(rung) = asker.and_then(|i| self.rung_of.get(&(*i, lead.n))).copied() {
-                self.lines[l].gone.push(Gone { rung, channel });
-            }
-            let outcome = Outcome::Accepted { provider_message_id: String::new() };
-            self.line_step(l, &LineEvent::Outcome { lead, outcome, others: Vec::new() }, now);
-            if channel == Channel::Voice {
-                self.due.insert((now + self.hold, Due::Over { line: l, lead }));
-            }
+        let members = std::mem::take(&mut group.members);
+        for role in &members {
+            let (person, line) = (cast[*role].person(who), self.ways[*role][who].get(number).copied().flatten());
+            let (Some(person), Some(line)) = (person, line) else { continue };
+            self.shared[line].post(ask, person.id, (*role, n));
+            self.wait_for_number(Due::Shared(line), now, now);
         }
+        self.groups[g].members = members;
     }
 }
 
-impl Part<'_> {
-    fn is_quiet(&self) -> bool {
-        self.state.contacts.iter().all(|k| k.calls.is_none())
-    }
-    fn at_last(&self) -> bool {
-        self.state.rung.is_some_and(|r| usize::from(r) >= self.last)
+fn at_last(role: &Role<'_>, state: &Callout) -> bool {
+    state.rung.is_some_and(|r| usize::from(r) >= role.last())
+}
+
+fn hear(state: &mut Callout, n: u16, what: Heard, now: Time) {
+    let Some(a) = usize::from(n).checked_sub(1).and_then(|i| state.attempts.get_mut(i)) else { return };
+    match what {
+        Heard::Left => (a.state, a.sent) = (AttemptState::Accepted, Some(now)),
+        Heard::Over { ok } => {
+            a.state = if ok { AttemptState::Delivered } else { AttemptState::Failed };
+            a.finished = Some(now);
+        }
     }
 }
 

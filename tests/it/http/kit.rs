@@ -119,7 +119,7 @@ callback_secret = "callback-secret-0123456789"
 "#;
 
 /// A provider that takes everything.
-struct Carrier {
+pub struct Carrier {
     account: &'static str,
     channel: Channel,
     limits: AccountLimits,
@@ -159,7 +159,7 @@ impl Provider for Carrier {
     }
 }
 
-fn carrier(account: &'static str, channel: Channel) -> Arc<Carrier> {
+pub fn carrier(account: &'static str, channel: Channel) -> Arc<Carrier> {
     let limits = AccountLimits { per_second: 10_000, in_flight: 1000, concurrent_calls: 1000, per_callee: Vec::new() };
     Arc::new(Carrier { account, channel, limits, sent: AtomicU32::new(0) })
 }
@@ -206,6 +206,11 @@ impl App {
 
     /// The same with something between the engine and the room's store.
     pub async fn start_over(room: Room, store: Arc<dyn Store>, reports: Arc<dyn Reports>) -> App {
+        App::start_with(room, store, reports, Vec::new()).await
+    }
+
+    /// With accounts beside the usual ones.
+    pub async fn start_with(room: Room, store: Arc<dyn Store>, reports: Arc<dyn Reports>, more: Vec<Arc<Carrier>>) -> App {
         room.clock.advance_to(Time::parse_rfc3339("2024-07-08T16:15:30+08:00").unwrap());
         let clock = room.clock.clone();
         let disk_full = Arc::new(AtomicBool::new(false));
@@ -213,11 +218,12 @@ impl App {
         let parts = Parts {
             store,
             reports,
-            providers: vec![
-                carrier("carrier-sms", Channel::Sms),
-                carrier("carrier-voice", Channel::Voice),
-                carrier("mail", Channel::Email),
-            ],
+            providers: [("carrier-sms", Channel::Sms), ("carrier-voice", Channel::Voice), ("mail", Channel::Email)]
+                .map(|(account, channel)| carrier(account, channel))
+                .into_iter()
+                .chain(more)
+                .map(|c| c as Arc<dyn Provider>)
+                .collect(),
             renderer: Renderer::new(RenderOptions::default()).unwrap(),
             policy: parse_policy(include_str!("../../../config/policy.toml")).unwrap(),
             issuers: Vec::new(),

@@ -8,6 +8,7 @@ mod intake;
 pub mod kit;
 mod live;
 mod officers;
+mod providers;
 mod readiness;
 mod reading;
 mod rollout;
@@ -75,6 +76,12 @@ macro_rules! serves {
                 silence_becomes_a_task_that_is_claimed_and_signed_off,
                 somebody_who_rings_back_is_found_by_number_and_by_name,
                 a_warning_is_extended_and_widened,
+                the_leader_is_rung_about_a_task_nobody_claims_and_the_warning_shows_the_calls,
+            ],
+            providers: [
+                an_operators_pin_wins_until_it_ends_and_says_who_gave_it,
+                an_account_is_taken_out_and_put_back_but_not_the_last_of_its_channel,
+                accounts_serve_everybody_so_a_bound_token_orders_nothing,
             ],
             reading: [
                 a_tally_has_the_contracts_fields_and_its_sum_is_expected,

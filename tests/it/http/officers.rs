@@ -97,3 +97,23 @@ pub async fn a_warning_is_extended_and_widened(room: Room) {
     let after = app.get(&format!("{path}/tally"), VIEWER).await.expect(200)["expected"].as_u64().unwrap();
     assert!(after > before, "{before} → {after}");
 }
+
+pub async fn the_leader_is_rung_about_a_task_nobody_claims_and_the_warning_shows_the_calls(room: Room) {
+    let app = App::start(room).await;
+    let warning = app.red_rain("O5").await;
+    let path = format!("/api/v1/warnings/{warning}");
+    let soon = (app.engine.now() + Span::mins(1)).rfc3339();
+    app.post(&format!("{path}/extend"), OPERATOR, &json!({ "expires": soon })).await.expect(200);
+    let mut calls = Vec::new();
+    for _ in 0..20 {
+        app.pass(Span::mins(1)).await;
+        calls = app.get(&path, VIEWER).await.expect(200)["duty_calls"].as_array().unwrap().clone();
+        if !calls.is_empty() {
+            break;
+        }
+    }
+    let call = calls.first().expect("nobody says whether it is to end or be extended: the leader is rung");
+    assert!(call["id"].as_str().unwrap().starts_with(&format!("{warning}-")), "{call}");
+    assert_eq!((&call["channel"], &call["keys"]), (&json!("voice"), &Value::Null));
+    assert!(call["phone"].as_str().unwrap().contains("****") && call["task"].is_string() && call["name"].is_string(), "{call}");
+}

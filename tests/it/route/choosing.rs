@@ -92,11 +92,34 @@ fn a_broken_account_is_asked_first_and_tried_by_one_attempt_at_a_time_and_comes_
     house.restart();
     assert!(!house.stands("sms-a").0);
     house.after(Span::secs(32));
-    // The query was answered: it is in use again, at a small share.
+    // The query was answered: that proves that it can be reached. One attempt tries it.
     assert!(!house.spies["sms-a"].looked_up.lock().unwrap().is_empty());
+    assert!(!house.stands("sms-a").0 && house.told("provider.up").is_empty());
+    house.spies["sms-a"].say(|_, r| accepts(r));
+    house.warn("w9", Level::Red, &[VILLAGE]);
+    house.after(Span::secs(2));
     let (up, health, _) = house.stands("sms-a");
     assert!(up && health < 50, "{up} {health}");
     assert_eq!((house.told("provider.down").len(), house.told("provider.up").len()), (1, 1));
+}
+
+#[test]
+fn what_one_gateway_learns_of_an_account_and_what_is_ordered_there_the_others_go_by() {
+    let mut house =
+        House::new(village().done(), vec![Spy::new("sms-a", Channel::Sms, |_, _| balance()), sms("sms-b")], &[("sms-b", 0)], |_| {});
+    let other = house.another();
+    house.warn("w1", Level::Red, &[VILLAGE]);
+    house.after(Span::secs(2));
+    assert!(!house.stands("sms-a").0);
+    let stands = |of: &str| other.account_views().into_iter().find(|a| a.name == of).unwrap();
+    assert!(stands("sms-a").up, "nothing is asked of the store for each send");
+    now(other.follow_board()).unwrap();
+    assert!(!stands("sms-a").up && stands("sms-a").why.contains("out of money"), "{}", stands("sms-a").why);
+    now(other.order_account("sms-b", "值班员", Wanted::Pin { until: None })).unwrap();
+    now(house.engine.follow_board()).unwrap();
+    let pinned = house.engine.account_views().into_iter().find(|a| a.name == "sms-b").unwrap();
+    assert_eq!(pinned.standing.pinned.map(|p| p.by), Some("值班员".to_string()));
+    assert_eq!(house.told("provider.down").len(), 1, "told once, whoever hears of it later");
 }
 
 #[test]

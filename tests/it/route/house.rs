@@ -214,6 +214,11 @@ impl House {
         self.engine = Self::engine(&self.memory, &self.spies, &self.policy, &self.weights, &self.canaries, self.gateway);
     }
 
+    /// Another gateway that shares the store.
+    pub fn another(&self) -> Arc<Engine> {
+        Self::engine(&self.memory, &self.spies, &self.policy, &self.weights, &self.canaries, 100)
+    }
+
     pub fn warn(&mut self, identifier: &str, level: Level, areas: &[&str]) -> WarningId {
         let issuer =
             Issuer { id: IssuerId("qixiang".into()), name: "气象台".into(), hazards: vec![], divisions: vec![], levels: vec![] };
