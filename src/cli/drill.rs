@@ -13,7 +13,7 @@ pub(super) struct Options {
     #[command(flatten)]
     remote: Remote,
     /// Where the gateway's address stands, without --url.
-    #[arg(long)]
+    #[arg(long, global = true)]
     config: Option<PathBuf>,
 }
 

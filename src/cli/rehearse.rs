@@ -16,11 +16,17 @@ use crate::{
         self, SourceFormat,
         adapt::{self, Came, Mapping},
     },
-    report::{rehearsal as report, table},
+    report::{
+        rehearsal::{self as report, Summary},
+        table::{self, Table},
+    },
 };
 use clap::Args;
 use serde_json::json;
-use std::{io::Read, path::PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -82,12 +88,10 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         summaries.push(s);
         last = Some(rehearsal);
     }
-    let lines = report::lines(&summaries);
     if let Some(path) = &o.xlsx {
-        let mut sheets = vec![lines.clone()];
+        let mut sheets = vec![report::lines(&summaries)];
         sheets.extend(last.iter().filter(|_| !many).map(report::persons));
-        let bytes = table::xlsx(&sheets).map_err(Failure::Failed)?;
-        std::fs::write(path, bytes).map_err(|e| Failure::Failed(format!("{}: {e}", path.display())))?;
+        write(path, &sheets)?;
     }
     match (o.json, many) {
         (true, true) => println!("{}", json!({"policy": r.policy.source(), "items": summaries, "cancels": cancels})),
@@ -99,11 +103,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
             }
             println!("{out}");
         }
-        (false, true) => {
-            println!("规则：{}", r.policy.source());
-            print!("{}", table::text(&lines));
-        }
-        (false, false) => print!("{}", report::text(&summaries[0])),
+        (false, _) => tell(&summaries),
     }
     if refused > 0 { Err(Failure::Failed(format!("{refused} 个文件不能识别"))) } else { Ok(()) }
 }
@@ -176,13 +176,39 @@ async fn remote(o: &Options, bodies: Vec<(String, Vec<u8>)>) -> Result<(), Failu
     if o.mapping.is_some() || o.from.policy.is_some() {
         return Err(Failure::Usage("--mapping and --policy are for a rehearsal here, without --url".into()));
     }
-    for (_, body) in bodies {
+    let mut summaries = Vec::new();
+    for (name, body) in bodies {
         let xml = body.iter().copied().find(|b| !b.is_ascii_whitespace()) == Some(b'<');
         let media = if xml { "application/cap+xml" } else { "application/json" };
         let mut query = vec![("persons", o.persons.to_string())];
         query.extend(o.at.clone().filter(|a| a != "now").map(|a| ("at", a)));
         let answer = o.remote.ask(None, "POST", "/api/v1/rehearsals", &query, Some((media, body))).await?.json()?;
-        println!("{answer}");
+        if o.json {
+            println!("{answer}");
+            continue;
+        }
+        summaries.push(serde_json::from_value(answer).map_err(|e| Failure::Failed(format!("{name}: the gateway's answer: {e}")))?);
     }
+    if let Some(path) = &o.xlsx {
+        write(path, &[report::lines(&summaries)])?;
+    }
+    tell(&summaries);
     Ok(())
+}
+
+fn write(path: &Path, sheets: &[Table]) -> Result<(), Failure> {
+    let bytes = table::xlsx(sheets).map_err(Failure::Failed)?;
+    std::fs::write(path, bytes).map_err(|e| Failure::Failed(format!("{}: {e}", path.display())))
+}
+
+/// For people: one warning at length, several a line each.
+fn tell(all: &[Summary]) {
+    match all {
+        [] => {}
+        [one] => print!("{}", report::text(one)),
+        [first, ..] => {
+            println!("规则：{}", first.policy);
+            print!("{}", table::text(&report::lines(all)));
+        }
+    }
 }

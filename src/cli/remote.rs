@@ -12,10 +12,10 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub(super) struct Remote {
     /// Address of a running gateway.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// A file with the token to use there. Default: the variable JIAOYING_TOKEN.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }
 

@@ -212,7 +212,12 @@ impl Engine {
             let Some(account) = self.accounts.named(name) else { continue };
             let standing = account.standing();
             metrics::provider_up(account.provider.channel().as_str(), name, account.works());
-            tracing::warn!(account = %name, up = standing.is_up(), step = standing.step, why = %standing.why, "an account changed");
+            let (up, step, why) = (standing.is_up(), standing.step, standing.why.as_str());
+            // Most turns of a healthy account are its clock's.
+            match turned.news.is_some() || !up || step > 0 {
+                true => tracing::warn!(account = %name, up, step, %why, "an account changed"),
+                false => tracing::debug!(account = %name, "an account's clock was set"),
+            }
             if turned.probe {
                 self.probes.0.lock().unwrap_or_else(PoisonError::into_inner).push(account.clone());
             }

@@ -10,16 +10,16 @@ use crate::core::{
     time::Time,
     warning::{Content, Finding},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Of one warning, everything but the persons.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     pub identifier: String,
     pub headline: String,
     pub hazard: String,
-    pub level: &'static str,
+    pub level: Level,
     /// When it is taken to be accepted.
     pub at: String,
     pub policy: String,
@@ -60,7 +60,7 @@ pub fn summary(content: &Content, policy: &str, plan: &PlanOutput, r: &Rehearsal
         identifier: content.identifier.clone(),
         headline: content.headline.clone(),
         hazard: content.hazard.0.clone(),
-        level: content.level.as_str(),
+        level: content.level,
         at: r.start.rfc3339(),
         policy: policy.to_string(),
         rules: plan.rules.clone(),
@@ -124,17 +124,13 @@ fn clock(text: Option<&String>) -> String {
     time.map_or_else(|| "—".into(), |t| t.beijing().strftime("%m-%d %H:%M:%S").to_string())
 }
 
-fn level_zh(level: &str) -> &'static str {
-    [Level::Red, Level::Orange, Level::Yellow, Level::Blue].into_iter().find(|l| l.as_str() == level).map_or("未定级", Level::name_zh)
-}
-
 /// A readable text of one warning.
 pub fn text(s: &Summary) -> String {
     let mut out = format!(
         "预演：{}（{}{}）\n受理时间 {}，规则：{}（{}）\n",
         s.headline,
         s.hazard,
-        level_zh(s.level),
+        s.level.name_zh(),
         s.at,
         s.rules.join("、"),
         s.policy
@@ -198,7 +194,7 @@ pub fn lines(all: &[Summary]) -> Table {
         .map(|s| {
             vec![
                 s.identifier.clone(),
-                format!("{}{}", s.hazard, level_zh(s.level)),
+                format!("{}{}", s.hazard, s.level.name_zh()),
                 s.at.clone(),
                 s.rules.join("、"),
                 s.expected.to_string(),

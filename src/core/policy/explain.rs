@@ -260,8 +260,8 @@ fn clock_told(r: &FeedbackRule) -> String {
     let every = r.every.map(|e| format!("，此后每 {} 一报直到解除", zh(e))).unwrap_or_default();
     let early = match &r.about {
         None => String::new(),
-        Some(about) if about.is_empty() => "；前半程的反馈不算".into(),
-        Some(about) => format!("；前半程须报{}才算", about.iter().map(|t| t.name_zh()).collect::<Vec<_>>().join("、")),
+        Some(about) if about.is_empty() => "；前三分之二时段的反馈不算".into(),
+        Some(about) => format!("；前三分之二时段须报{}才算", about.iter().map(|t| t.name_zh()).collect::<Vec<_>>().join("、")),
     };
     format!("{}：{} 内{every}；逾期即提醒，再过 {} 转人工{early}", r.ask.join("、"), zh(r.first), zh(r.task_after))
 }

@@ -124,7 +124,7 @@ impl PersonPlan {
 }
 
 /// Messages and calls of one rung over everybody.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RungTotals {
     /// Persons who come to this rung if nobody answers.
     pub persons: usize,
@@ -137,7 +137,7 @@ pub struct RungTotals {
 }
 
 /// A place that would not be answered for in time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlaceMiss {
     pub place: String,
     pub name: String,
@@ -152,7 +152,7 @@ pub struct PlaceMiss {
 }
 
 /// Cost in yuan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     pub sms_parts: f64,
     pub voice_minutes: f64,

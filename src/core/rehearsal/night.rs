@@ -41,10 +41,12 @@ pub(super) struct Played {
     pub gone: BTreeMap<u8, RungTotals>,
 }
 
-/// Callouts that have lived through the same so far; the first of them is played.
+/// Callouts that have lived through the same so far; one is played for all.
 #[derive(Clone)]
 struct Group {
     members: Vec<usize>,
+    /// The role whose plan the state speaks of. It stays when the group is split, whichever part that role goes with.
+    played: usize,
     state: Callout,
     taken: Vec<RungTaken>,
     /// The rung of each attempt; none once it was over.
@@ -242,7 +244,7 @@ impl<'r, 'a> Night<'r, 'a> {
                 let state = callout::open(r.ctx, CalloutId::new(WarningId(0), 0), self.start, self.start).state;
                 let own = BTreeMap::new();
                 let (taken, rung_of) = (Vec::new(), Vec::new());
-                self.groups.push(Group { members: Vec::new(), state, taken, rung_of, over: false, steps: 0, own });
+                self.groups.push(Group { members: Vec::new(), played: role, state, taken, rung_of, over: false, steps: 0, own });
                 self.group_due.push(None);
                 self.left += 1;
             }
@@ -314,7 +316,7 @@ impl<'r, 'a> Night<'r, 'a> {
 
     fn wait_for_group(&mut self, g: usize, now: Time) {
         let group = &self.groups[g];
-        let role = &self.cast[group.members[0]];
+        let role = &self.cast[group.played];
         let due = (group.steps < STEPS).then(|| group.state.due(&role.ctx)).flatten().map(|t| t.max(now));
         // Nothing comes any more, or nothing but what officers are reminded of.
         let quiet = group.state.contacts.iter().all(|k| k.calls.is_none());
@@ -413,7 +415,7 @@ impl<'r, 'a> Night<'r, 'a> {
     fn step(&mut self, g: usize, now: Time) {
         let after = now - self.start;
         let group = &mut self.groups[g];
-        let role = &self.cast[group.members[0]];
+        let role = &self.cast[group.played];
         group.steps += 1;
         let (mut at_last, mut again) = (at_last(role, &group.state), false);
         let stepped = callout::step_from(role.ctx, std::mem::replace(&mut group.state, fold::blank()), &Event::Tick, now);
@@ -463,16 +465,16 @@ impl<'r, 'a> Night<'r, 'a> {
         self.wait_for_group(g, if idle { now + Span::ms(1) } else { now });
     }
 
-    /// What the first of a group asks of his contact's number each of them asks of his own contact's.
+    /// What the one who is played asks of his contact's number each of the group asks of his own contact's.
     fn post(&mut self, g: usize, phone: &'_ Phone, ask: &LineAsk, now: Time) {
         let cast: &'r [Role<'a>] = self.cast;
         let group = &mut self.groups[g];
-        let first = &cast[group.members[0]];
-        let slot = group.state.contacts.get(usize::from(ask.contact)).and_then(|k| first.slots.iter().position(|s| *s == k.person));
+        let played = &cast[group.played];
+        let slot = group.state.contacts.get(usize::from(ask.contact)).and_then(|k| played.slots.iter().position(|s| *s == k.person));
         let Some(who) = slot else { return };
-        let Some(number) = first.person(who).and_then(|p| p.phones.iter().position(|n| n == phone)) else { return };
+        let Some(number) = played.person(who).and_then(|p| p.phones.iter().position(|n| n == phone)) else { return };
         let n = ask.attempt.n;
-        if self.ways[group.members[0]][who].get(number).copied().flatten().is_none() {
+        if self.ways[group.played][who].get(number).copied().flatten().is_none() {
             group.own.entry((who, number)).or_default().post(ask, ask.recipient, (0, n));
             return self.wait_for_number(Due::Own(g, (who, number)), now, now);
         }

@@ -174,3 +174,11 @@ async fn requests_of_robots_are_captured_for_the_judges() {
         assert_eq!(names.iter().filter(|n| n.ends_with(&format!("_{name}.json"))).count(), 2, "{names:?}");
     }
 }
+
+/// Whoever cannot be asked must not be asked whether it works: its silence would be taken for a broken account.
+#[test]
+fn a_robot_says_that_it_has_no_query() {
+    for kind in ROBOTS {
+        assert!(!robot(kind, "http://127.0.0.1:1").has_lookup(), "{kind}");
+    }
+}

@@ -101,6 +101,9 @@ impl Provider for FeishuRobot {
     async fn lookup(&self, _reference: &str, _to: &Address, _sent: Time) -> Lookup {
         Lookup::Unanswered("a group robot has no query for what was sent".into())
     }
+    fn has_lookup(&self) -> bool {
+        false
+    }
     fn read_callback(&self, _content_type: Option<&str>, _body: &[u8]) -> Result<Vec<CallbackItem>, String> {
         Err("no callbacks come for a group robot".into())
     }
