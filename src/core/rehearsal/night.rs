@@ -383,25 +383,22 @@ impl<'r, 'a> Night<'r, 'a> {
                     None => parts.push((mine.iter().map(|(.., n, h)| (*n, *h)).collect(), vec![role])),
                 }
             }
-            let whole = parts.split_off(1);
-            let split: Vec<_> = whole.into_iter().map(|(what, members)| (self.split(g, &members, now), what)).collect();
-            let first = parts.into_iter().map(|(what, members)| {
-                self.groups[g].members = members;
-                (g, what)
-            });
-            for (part, what) in first.collect::<Vec<_>>().into_iter().chain(split) {
+            // The group itself last: the others split off as it was before.
+            for (k, (what, members)) in parts.into_iter().enumerate().rev() {
+                let part = if k == 0 { g } else { self.split(g, now) };
+                members.iter().for_each(|m| self.group_of[*m] = part);
+                self.groups[part].members = members;
                 what.into_iter().for_each(|(n, what)| hear(&mut self.groups[part].state, n, what, now));
             }
         }
     }
 
-    /// A group of these, who have lived through the same as that one.
-    fn split(&mut self, group: usize, members: &[usize], now: Time) -> usize {
+    /// A group that has lived through the same as this one, still without members.
+    fn split(&mut self, group: usize, now: Time) -> usize {
         let part = self.groups.len();
-        self.groups.push(Group { members: members.to_vec(), ..self.groups[group].clone() });
+        self.groups.push(self.groups[group].clone());
         self.group_due.push(None);
         self.left += usize::from(!self.groups[part].over);
-        members.iter().for_each(|m| self.group_of[*m] = part);
         self.wait_for_group(part, now);
         let places: Vec<(usize, usize)> = self.groups[part].own.keys().copied().collect();
         for place in places {

@@ -116,7 +116,7 @@ fn gathered(n: &Night, people: &BTreeSet<Phone>, queued: &Queued) -> (usize, usi
         for row in now(n.w.store.inner.journal(&Key::Line(phone.clone()))).unwrap() {
             for e in serde_json::from_slice::<Vec<LineEntry>>(&row.entries).unwrap() {
                 if let LineEntry::Left { flight, .. } = e
-                    && queued.by_line.contains(&flight.lead)
+                    && flight.members.iter().any(|m| queued.by_line.contains(&m.attempt))
                 {
                     *(if flight.channel == Channel::Voice { &mut calls } else { &mut sms }) += 1;
                 }
