@@ -31,18 +31,17 @@ def main_job(stage):
     middle(stage)
 
 
-def kill(stage):
+def kills(stage, count, meanwhile=None):
     """Every few seconds a gateway is killed, and started again a moment later; now and then the second is not yet back."""
-    opening(stage)
-    for n in range(5):
+    for n in range(count):
         stage.until_sending()
         victim = stage.dice.choice([g for g in stage.gateways if g.process.poll() is None])
         died(stage, victim)
         victim.kill()
         stage.kills += 1
         stage.blow(f"kill {victim.base}")
-        if n == 1:
-            middle(stage)
+        if n == 1 and meanwhile:
+            meanwhile(stage)
         time.sleep(stage.dice.uniform(0.1, 1.5))
         victim.start()
     for g in stage.gateways:
@@ -54,32 +53,54 @@ def died(stage, gateway):
         raise SystemExit(f"the gateway had ended by itself; see {gateway.log_path}")
 
 
-def pause(stage):
-    """A gateway stops in the middle of its work, past its lease and past the time its requests count as under way."""
-    opening(stage)
+def sleep_past_the_lease(stage):
+    """Longer than a lease, and than a request counts as under way."""
+    time.sleep(max(LEASE, SENDING) + stage.dice.uniform(1, 4))
+
+
+def stopped(stage, meanwhile=None):
+    """A gateway stops in the middle of its work, and wakes when others have taken it over."""
     stage.until_sending()
     victim = stage.dice.choice(stage.gateways)
     victim.pause()
     stage.blow(f"pause {victim.base}")
-    middle(stage)
-    time.sleep(max(LEASE, SENDING) + stage.dice.uniform(1, 4))
+    if meanwhile:
+        meanwhile(stage)
+    sleep_past_the_lease(stage)
     victim.wake()
     stage.blow(f"wake {victim.base}")
     victim.until_ready()
 
 
-def master(stage):
+def primaries(stage, meanwhile=None):
     """The primary that all gateways need is killed; later another (in a Sentinel set-up: its successor)."""
-    opening(stage)
     stage.until_sending()
     replace(stage, stage.redis.control())
-    middle(stage)
+    if meanwhile:
+        meanwhile(stage)
     stage.until_sending()
     control = stage.redis.control()
     others = [s for s in stage.redis.masters() if s is not control]
     replace(stage, stage.dice.choice(others) if others else control)
     for g in stage.gateways:
         g.until_ready()
+
+
+def cut_off(stage, meanwhile=None):
+    """A gateway hears nothing from Redis for longer than its lease. Then what was held up arrives, or all is dropped."""
+    stage.until_sending()
+    n = stage.dice.randrange(len(stage.lines))
+    stage.lines[n].tell("cut")
+    stage.blow(f"cut {stage.gateways[n].base}")
+    if meanwhile:
+        meanwhile(stage)
+    sleep_past_the_lease(stage)
+    if stage.dice.random() < 0.5:
+        stage.lines[n].tell("drop")
+        stage.blow("its connections are dropped")
+    stage.lines[n].tell("mend")
+    stage.blow(f"mend {stage.gateways[n].base}")
+    stage.gateways[n].until_ready()
 
 
 def replace(stage, victim):
@@ -94,23 +115,41 @@ def replace(stage, victim):
     stage.blow("all servers are back")
 
 
-def cut(stage):
-    """A gateway hears nothing from Redis for longer than its lease. Then what was held up arrives, or all is dropped."""
+def kill(stage):
     opening(stage)
-    stage.until_sending()
-    n = stage.dice.randrange(len(stage.lines))
-    stage.lines[n].tell("cut")
-    stage.blow(f"cut {stage.gateways[n].base}")
-    middle(stage)
-    time.sleep(max(LEASE, SENDING) + stage.dice.uniform(1, 4))
-    if stage.dice.random() < 0.5:
-        stage.lines[n].tell("drop")
-        stage.blow("its connections are dropped")
-    stage.lines[n].tell("mend")
-    stage.blow(f"mend {stage.gateways[n].base}")
-    stage.gateways[n].until_ready()
+    kills(stage, 5, middle)
 
 
-SCENES = {"main": main_job, "kill": kill, "pause": pause, "master": master, "cut": cut}
+def pause(stage):
+    opening(stage)
+    stopped(stage, middle)
+
+
+def master(stage):
+    opening(stage)
+    primaries(stage, middle)
+
+
+def cut(stage):
+    opening(stage)
+    cut_off(stage, middle)
+
+
+def blows(stage):
+    """All that can be done to a Cluster, each at least twice, while the same callouts run."""
+    opening(stage)
+    kills(stage, 4)
+    stopped(stage, middle)
+    primaries(stage)
+    stopped(stage)
+
+
+def cuts(stage):
+    opening(stage)
+    cut_off(stage, middle)
+    cut_off(stage)
+
+
+SCENES = {"main": main_job, "kill": kill, "pause": pause, "master": master, "cut": cut, "blows": blows, "cuts": cuts}
 # Where errors in a gateway's log are no fault of its own.
-REDIS_GOES = ("master", "cut")
+REDIS_GOES = ("master", "cut", "blows", "cuts")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway import Gateway, MailSink, StandIn, die_with_us, free_port, run
 from people import Bureau, Crowd, Promises
-from setup import SECRETS, gateway_settings, standin_settings
+from setup import SECRETS, gateway_settings, policy, standin_settings
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -41,9 +41,9 @@ class Forwarder:
 
 
 class Stage:
-    def __init__(self, o, redis, seed, work, persons):
+    def __init__(self, o, scene, redis, seed, work, persons):
         self.o, self.redis, self.mode, self.seed, self.work = o, redis, redis.mode, seed, work
-        self.persons = persons
+        self.scene, self.persons = scene, persons
         self.dice = random.Random(seed)
         self.token = SECRETS["DUTY_ROOM_TOKEN"]
         self.promises = Promises()
@@ -76,7 +76,9 @@ class Stage:
         (work / "standin.toml").write_text(standin_settings(self.speed(), self.base, self.seed, o.keep and work / "requests", many=self.many()))
         self.standin = StandIn(o.binary, work / "standin.toml", work / "standin.log")
         self.ends.callback(self.standin.stop)
-        told = self.redis.settings()
+        # Twenty thousand reports would take longer than all the rest, so that of so many none is owed: a warning is over when all
+        # have answered. The rounds with fewer want everybody's.
+        told = {**self.redis.settings(), **policy(work, reports=not self.many())}
         self.lines = []
         if self.mode == "single":
             # A Sentinel or a Cluster tells gateways where the servers are, past any line of ours.
@@ -110,8 +112,9 @@ class Stage:
         return self.o.speed or (10.0 if self.many() else 25.0)
 
     def sms_per_second(self):
-        """Of the account, over all gateways: the fan-out takes some seconds, so that blows fall into it."""
-        return self.o.sms_per_second or max(600, self.persons // 7)
+        """Of the account, over all gateways: the fan-out takes some seconds, so that blows fall into it; where many blows fall in
+        one round, longer."""
+        return self.o.sms_per_second or max(600, self.persons // (30 if self.scene in ("blows", "cuts") else 7))
 
     def voice(self):
         """The documented 100 calls a second and 200 at once would make a night of twenty thousand calls."""

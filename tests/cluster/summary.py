@@ -8,7 +8,8 @@ NUMBERS = ("accepted", "callouts", "answered", "closed", "sends", "promised_answ
            "unknown", "resent", "hedges", "escalated", "unfit", "seconds")
 FAULTS = ("lost", "sent_twice", "escalated", "unfit")
 ZH = {"main": "nothing happens", "kill": "a gateway killed every few seconds", "pause": "a gateway stopped past its lease",
-      "master": "a primary killed, its replica takes over", "cut": "a gateway cut off from Redis"}
+      "master": "a primary killed, its replica takes over", "cut": "a gateway cut off from Redis",
+      "blows": "gateways killed and stopped, primaries killed", "cuts": "gateways cut off one after the other"}
 WHERE = {"cluster": "Cluster", "sentinel": "Sentinel", "single": "one server"}
 
 

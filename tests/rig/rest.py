@@ -11,9 +11,9 @@ from gateway import Session
 ENDED = ("answered", "reported", "closed")
 
 
-def to_rest(bases, token, promises, seconds=90):
+def to_rest(bases, token, promises, seconds=90, reports=True):
     """Officers reach everybody who is left, report for them and see to every task, until every warning has ended by itself and
-    nobody is rung about a task any more; whether it is so. `bases`: the gateways they do it through."""
+    nobody is rung about a task any more; whether it is so. `bases`: the gateways they do it through; `reports`: whether any are owed."""
     http = Session(bases[0], token)
 
     def entries():
@@ -22,7 +22,7 @@ def to_rest(bases, token, promises, seconds=90):
             for c in http.items(f"/api/v1/warnings/{w['id']}/callouts") or []:
                 if c["state"] not in ENDED:
                     yield ("manual", c["id"]), "POST", f"/api/v1/callouts/{c['id']}/acknowledge", {"method": "phone", "note": "逐一联系"}
-                elif c["state"] == "answered" and c["feedback"] is None:
+                elif reports and c["state"] == "answered" and c["feedback"] is None:
                     report = {"place": c["posts"][0]["place"], "on_post": True, "note": ""}
                     yield ("report", c["id"]), "POST", f"/api/v1/callouts/{c['id']}/feedback", report
 
