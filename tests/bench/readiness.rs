@@ -20,7 +20,7 @@ use std::hint::black_box;
 
 fn benches(c: &mut Criterion) {
     // So that about ten thousand of them are called.
-    let directory = sample::directory(13_000, 1);
+    let directory = sample::directory(12_100, 1);
     let lookup = Lookup::new(&directory);
     let policy = parse_policy(SHIPPED).unwrap_or_else(|f| panic!("{f:?}"));
     let channels = Channels { sms: true, voice: true, email: false };

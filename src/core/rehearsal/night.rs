@@ -163,12 +163,17 @@ impl Number {
     }
 }
 
+/// Which number: one that several ask, or a group's own by contact's place and number's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Which {
+    Shared(usize),
+    Own(usize, (usize, usize)),
+}
+
 /// What comes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    /// A number that several ask.
-    Shared(usize),
-    Own(usize, (usize, usize)),
+    Number(Which),
     Group(usize),
 }
 
@@ -270,7 +275,7 @@ impl<'r, 'a> Night<'r, 'a> {
                         self.group_due[g] = None;
                         groups.push(g);
                     }
-                    number => {
+                    Due::Number(number) => {
                         self.number(number).due = None;
                         numbers.push(number);
                     }
@@ -298,20 +303,19 @@ impl<'r, 'a> Night<'r, 'a> {
         }
     }
 
-    fn number(&mut self, due: Due) -> &mut Number {
-        match due {
-            Due::Own(g, place) => self.groups[g].own.entry(place).or_default(),
-            Due::Shared(i) => &mut self.shared[i],
-            Due::Group(_) => unreachable!("a group is no number"),
+    fn number(&mut self, which: Which) -> &mut Number {
+        match which {
+            Which::Own(g, place) => self.groups[g].own.entry(place).or_default(),
+            Which::Shared(i) => &mut self.shared[i],
         }
     }
 
     /// `line_from`: when its line is looked at again at the soonest.
-    fn wait_for_number(&mut self, number: Due, now: Time, line_from: Time) {
+    fn wait_for_number(&mut self, number: Which, now: Time, line_from: Time) {
         let n = self.number(number);
         let due = n.due(now, line_from);
         let before = std::mem::replace(&mut n.due, due);
-        self.wait(number, before, due);
+        self.wait(Due::Number(number), before, due);
     }
 
     fn wait_for_group(&mut self, g: usize, now: Time) {
@@ -346,10 +350,10 @@ impl<'r, 'a> Night<'r, 'a> {
     }
 
     /// A message or call left: it counts for the lowest rung of those who were on their first way up.
-    fn count(&mut self, number: Due, channel: Channel, who: &[Waits]) {
-        let group_of = |(role, _): &Waits| if let Due::Own(g, _) = number { g } else { self.group_of[*role] };
+    fn count(&mut self, number: Which, channel: Channel, who: &[Waits]) {
+        let group_of = |(role, _): &Waits| if let Which::Own(g, _) = number { g } else { self.group_of[*role] };
         let rung = who.iter().filter_map(|w| self.groups[group_of(w)].rung_of.get(usize::from(w.1)).copied().flatten()).min();
-        let times = if let Due::Own(g, _) = number { self.groups[g].members.len() } else { 1 };
+        let times = if let Which::Own(g, _) = number { self.groups[g].members.len() } else { 1 };
         let Some(rung) = rung else { return };
         let t = self.gone.entry(rung).or_default();
         match channel {
@@ -359,13 +363,13 @@ impl<'r, 'a> Night<'r, 'a> {
     }
 
     /// What numbers have to say. Groups some of whom hear something else than the others are split first.
-    fn tell(&mut self, news: Vec<(Due, News)>, now: Time) {
+    fn tell(&mut self, news: Vec<(Which, News)>, now: Time) {
         let mut heard: Vec<(usize, usize, u16, Heard)> = Vec::new();
         // Of its own numbers all of a group hear the same, so that goes first.
         for (from, ((role, n), what)) in news {
             match from {
-                Due::Own(g, _) => hear(&mut self.groups[g].state, n, what, now),
-                _ => heard.push((self.group_of[role], role, n, what)),
+                Which::Own(g, _) => hear(&mut self.groups[g].state, n, what, now),
+                Which::Shared(_) => heard.push((self.group_of[role], role, n, what)),
             }
         }
         // By group and role; what one hears stays in its order.
@@ -402,7 +406,7 @@ impl<'r, 'a> Night<'r, 'a> {
         self.wait_for_group(part, now);
         let places: Vec<(usize, usize)> = self.groups[part].own.keys().copied().collect();
         for place in places {
-            let number = Due::Own(part, place);
+            let number = Which::Own(part, place);
             self.number(number).due = None;
             self.wait_for_number(number, now, now);
         }
@@ -473,14 +477,14 @@ impl<'r, 'a> Night<'r, 'a> {
         let n = ask.attempt.n;
         if self.ways[group.played][who].get(number).copied().flatten().is_none() {
             group.own.entry((who, number)).or_default().post(ask, ask.recipient, (0, n));
-            return self.wait_for_number(Due::Own(g, (who, number)), now, now);
+            return self.wait_for_number(Which::Own(g, (who, number)), now, now);
         }
         let members = std::mem::take(&mut group.members);
         for role in &members {
             let (person, line) = (cast[*role].person(who), self.ways[*role][who].get(number).copied().flatten());
             let (Some(person), Some(line)) = (person, line) else { continue };
             self.shared[line].post(ask, person.id, (*role, n));
-            self.wait_for_number(Due::Shared(line), now, now);
+            self.wait_for_number(Which::Shared(line), now, now);
         }
         self.groups[g].members = members;
     }

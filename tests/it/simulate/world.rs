@@ -28,6 +28,9 @@ use jiaoying::{
 };
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
+/// How long a call rings that nobody answers, in a night that is written by hand.
+pub const RINGS_OUT: Span = Span::secs(20);
+
 pub struct World {
     pub clock: Arc<ManualClock>,
     pub store: Arc<Spy>,
@@ -170,8 +173,7 @@ fn engine(make: &Make, store: &Arc<Spy>, carrier: &Arc<Carrier>) -> Arc<Engine> 
             rows_per_turn: if make.roomy { 500 } else { 7 },
             key: [7; 32],
             drills: make.drills.clone(),
-            // As long as calls ring out in a night that is written by hand.
-            assumptions: Assumptions { hold: Span::secs(20), ..Assumptions::default() },
+            assumptions: Assumptions { hold: if make.roomy { RINGS_OUT } else { Assumptions::default().hold }, ..Assumptions::default() },
             ..Settings::default()
         },
     };

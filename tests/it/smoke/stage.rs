@@ -9,7 +9,7 @@ use crate::{
         rng::Rng,
         scenes::content,
         town::{Builder, COUNTY, TOWNS},
-        world::{BUREAU, Make, World, issuer, shipped_policy},
+        world::{BUREAU, Make, RINGS_OUT, World, issuer, shipped_policy},
     },
 };
 use jiaoying::{
@@ -182,7 +182,7 @@ impl Night {
                     expected: false,
                 });
                 if channel == Channel::Voice {
-                    self.ringing.insert((self.w.now() + Span::secs(20), reference.clone()), ());
+                    self.ringing.insert((self.w.now() + RINGS_OUT, reference.clone()), ());
                 }
                 let outcome = Outcome::Accepted { provider_message_id: reference };
                 drop(job.slot);
