@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::{
     app,
+    core::directory_diff::DirectoryDiff,
     engine::directory::Author,
     ingest::sheet::{self, ImportMode, ImportOptions},
     sample,
@@ -49,6 +50,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         allow_uncovered: o.allow_uncovered,
         allow_shrink: o.allow_shrink,
         roles: engine.policy().role_words(),
+        now: engine.now(),
     };
     let name = o.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let divisions = current.divisions.clone();
@@ -59,6 +61,9 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
     } else {
         for f in &result.faults {
             println!("{f}");
+        }
+        if o.dry_run {
+            lines(&result.diff).iter().for_each(|l| println!("{l}"));
         }
         println!("{}", result.diff.summary_zh());
     }
@@ -78,4 +83,28 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         Ok(false) => Err(Failure::Failed("名册刚被别人改动，请重新导入".into())),
         Err(e) => Err(Failure::Failed(e.to_string())),
     }
+}
+
+/// Changes of each kind that are shown; --json has all.
+const SHOWN: usize = 200;
+
+/// What would change, a line each: what an administrator looks through before he applies it.
+fn lines(diff: &DirectoryDiff) -> Vec<String> {
+    fn some(out: &mut Vec<String>, word: &str, all: impl ExactSizeIterator<Item = String>) {
+        let more = all.len().saturating_sub(SHOWN);
+        out.extend(all.take(SHOWN).map(|l| format!("{word} {l}")));
+        if more > 0 {
+            out.push(format!("{word} …… 另有 {more} 项，全部见 --json"));
+        }
+    }
+    let mut out = Vec::new();
+    for (word, people) in [("新增", &diff.added), ("变更", &diff.changed), ("移除", &diff.gone)] {
+        some(&mut out, word, people.iter().map(|p| format!("{}（{}）：{}", p.name, p.id, p.what.join("，"))));
+    }
+    for (word, points) in [("新增点位", &diff.points_added), ("变更点位", &diff.points_changed), ("移除点位", &diff.points_gone)]
+    {
+        some(&mut out, word, points.iter().cloned());
+    }
+    some(&mut out, "失去最后责任人", diff.uncovered.iter().map(|p| p.id()));
+    out
 }

@@ -4,6 +4,7 @@ use super::{
     directory::{Directory, Place, Post},
     ids::RecipientId,
     rota::{Seat, Shift},
+    time::Time,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,8 +96,8 @@ fn post_changes(old: &[&Post], new: &[&Post]) -> Vec<String> {
     what
 }
 
-/// Compares two directories person by person, point by point, place by place.
-pub fn diff(old: &Directory, new: &Directory) -> DirectoryDiff {
+/// Compares two directories person by person, point by point, place by place; who can be called there, as of `now`.
+pub fn diff(old: &Directory, new: &Directory, now: Time) -> DirectoryDiff {
     let (old_posts, new_posts) = (posts_of(old), posts_of(new));
     let none = Vec::new();
     let posts = |map: &PostsOf<'_>, id: &RecipientId| -> Vec<String> { map.get(id).unwrap_or(&none).iter().map(|p| label(p)).collect() };
@@ -138,7 +139,7 @@ pub fn diff(old: &Directory, new: &Directory) -> DirectoryDiff {
         }
     }
     out.points_gone = old.points.keys().filter(|c| !new.points.contains_key(*c)).cloned().collect();
-    out.uncovered = uncovered(old, new);
+    out.uncovered = uncovered(old, new, now);
     out.shifts = shifts(old, new);
     out.divisions_changed = new.divisions.iter().filter(|(c, d)| old.divisions.get(c) != Some(d)).count()
         + old.divisions.keys().filter(|c| !new.divisions.contains_key(c)).count();
@@ -156,10 +157,66 @@ fn shifts(old: &Directory, new: &Directory) -> Vec<SeatChange> {
     seats.into_iter().filter_map(change).collect()
 }
 
-/// Places that had at least one post in `old` and have none in `new`. A point that only moved to
-/// another division is the same place.
-fn uncovered(old: &Directory, new: &Directory) -> Vec<Place> {
-    let still: BTreeSet<String> = new.posts.iter().map(|p| p.place.id()).collect();
-    let lost: BTreeMap<String, &Place> = old.posts.iter().map(|p| (p.place.id(), &p.place)).filter(|(id, _)| !still.contains(id)).collect();
+/// Places that had somebody to call in `old` and have nobody in `new`. A point that only moved to another division is
+/// the same place.
+fn uncovered(old: &Directory, new: &Directory, now: Time) -> Vec<Place> {
+    let still: BTreeSet<String> = covering(new, now).map(|p| p.place.id()).collect();
+    let lost: BTreeMap<String, &Place> =
+        covering(old, now).map(|p| (p.place.id(), &p.place)).filter(|(id, _)| !still.contains(id)).collect();
     lost.into_values().cloned().collect()
+}
+
+/// Posts by which somebody can be called now: in office, and with a number or an address. One that has ended, or whose
+/// person has lost his last number, covers nothing.
+fn covering(d: &Directory, now: Time) -> impl Iterator<Item = &Post> {
+    let reachable = |id: &RecipientId| d.recipients.get(id).is_some_and(|r| !r.phones.is_empty() || r.email.is_some());
+    d.posts.iter().filter(move |p| p.valid_at(now) && reachable(&p.recipient))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{
+        directory::{Recipient, Role, Tier},
+        phone::Phone,
+    };
+
+    const NOW: Time = Time(1_000);
+
+    /// Two people of one village, the second without any number.
+    fn directory() -> Directory {
+        let person = |n: u32, phones: Vec<Phone>| Recipient { id: RecipientId(n), name: format!("甲{n}"), phones, email: None, im: None };
+        let people = [person(1, vec![Phone::parse("15400000001").unwrap()]), person(2, vec![])];
+        let place = Place { division: "140521101201".parse().unwrap(), point: None };
+        let post = |n: u32| Post::new(RecipientId(n), Role("flood_control".into()), Tier::Village, place.clone());
+        Directory { recipients: people.into_iter().map(|r| (r.id, r)).collect(), posts: vec![post(1), post(2)], ..Directory::default() }
+    }
+
+    #[test]
+    fn a_place_is_lost_with_the_last_person_who_is_in_office_and_can_be_called() {
+        let lost = |edit: fn(&mut Directory)| {
+            let (old, mut new) = (directory(), directory());
+            edit(&mut new);
+            diff(&old, &new, NOW).uncovered.len()
+        };
+        assert_eq!(lost(|_| ()), 0);
+        assert_eq!(lost(|d| d.posts.retain(|p| p.recipient != RecipientId(1))), 1, "the other has no number");
+        assert_eq!(lost(|d| d.posts[0].valid_to = Some(NOW)), 1, "ended");
+        assert_eq!(lost(|d| d.posts[0].valid_from = Some(Time(NOW.0 + 1))), 1, "not yet begun");
+        assert_eq!(lost(|d| d.posts[0].valid_to = Some(Time(NOW.0 + 1))), 0, "still in office");
+        assert_eq!(lost(|d| d.recipients.values_mut().for_each(|r| r.phones.clear())), 1);
+        let address = |d: &mut Directory| {
+            d.recipients.values_mut().for_each(|r| (r.phones, r.email) = (Vec::new(), Some("a@example.cn".into())));
+        };
+        assert_eq!(lost(address), 0, "an address is something to write to");
+        assert_eq!(lost(|d| d.posts.retain(|p| p.recipient != RecipientId(2))), 0);
+    }
+
+    #[test]
+    fn what_covered_nothing_before_is_not_lost() {
+        let (mut old, mut new) = (directory(), directory());
+        old.posts[0].valid_to = Some(Time(1));
+        new.posts.clear();
+        assert!(diff(&old, &new, NOW).uncovered.is_empty());
+    }
 }

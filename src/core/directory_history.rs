@@ -180,7 +180,10 @@ fn what(before: Option<&Version>, after: Option<&Version>) -> Vec<String> {
     match (before, after) {
         (None, _) => vec!["新增".into()],
         (_, None) => vec!["移除".into()],
-        (Some(b), Some(a)) => super::directory_diff::diff(&directory(b), &directory(a)).changed.into_iter().flat_map(|c| c.what).collect(),
+        // Which of them is in office makes no difference to what changed.
+        (Some(b), Some(a)) => {
+            super::directory_diff::diff(&directory(b), &directory(a), Time(0)).changed.into_iter().flat_map(|c| c.what).collect()
+        }
     }
 }
 

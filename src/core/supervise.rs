@@ -3,8 +3,9 @@
 
 use super::{
     division::Division,
+    hazard::{HazardClass, HazardCode},
     ids::WarningId,
-    policy::Supervise,
+    policy::{Supervise, rule::normal_stage},
     time::{Span, Time},
 };
 use serde::{Deserialize, Serialize};
@@ -77,4 +78,66 @@ pub fn watches(rule: &Supervise, counties: impl IntoIterator<Item = (Division, b
         }
     }
     out
+}
+
+/// Hazards that a flood-control response (防汛) answers besides its own class: typhoons, strong convection, and what else
+/// the shipped policy calls as rain.
+const RAIN: [&str; 7] = ["11B01", "11B03", "11B31", "11B38", "11B49", "11B63", "11B64"];
+/// A stage with one of these says that a response is over.
+const OVER: [&str; 2] = ["终止", "解除"];
+
+/// Whether another warning's stage says that a response to the watched hazard was started: one of `stages` stands in it
+/// with its whole grade (Ⅲ级响应 is no Ⅰ级响应), it is not the response's end, and the response is to such a hazard.
+pub fn is_response(stages: &[String], stage: Option<&str>, watched: &HazardCode, other: &HazardCode) -> bool {
+    let stage = stage.map(normal_stage).unwrap_or_default();
+    let rained = RAIN.contains(&watched.0.as_str()) && other.class() == HazardClass::Flood;
+    let answers = rained || other.class() == watched.class();
+    answers && !OVER.iter().any(|w| stage.contains(w)) && stages.iter().any(|s| has_whole(&stage, &normal_stage(s)))
+}
+
+/// Whether `wanted` stands in `stage` without another Roman numeral before it.
+fn has_whole(stage: &str, wanted: &str) -> bool {
+    let whole = |at: usize| !stage.get(..at).is_some_and(|before| before.ends_with(['I', 'V', 'X']));
+    !wanted.is_empty() && stage.match_indices(wanted).any(|(at, _)| whole(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn responds(stages: &[&str], stage: &str, watched: &str, other: &str) -> bool {
+        let stages: Vec<String> = stages.iter().map(|s| (*s).to_string()).collect();
+        is_response(&stages, Some(stage), &HazardCode(watched.into()), &HazardCode(other.into()))
+    }
+
+    #[test]
+    fn a_grade_is_compared_whole() {
+        let first = ["Ⅰ级响应", "一级响应"];
+        for yes in ["Ⅰ级响应", "防汛I级响应", "启动防汛 Ⅰ 级响应", "防汛一级响应", "Ⅲ级响应提升为Ⅰ级响应"]
+        {
+            assert!(responds(&first, yes, "11B03", "11B03"), "{yes}");
+        }
+        for no in ["Ⅲ级响应", "防汛II级响应", "Ⅱ级响应", "二级响应", "立即转移", ""] {
+            assert!(!responds(&first, no, "11B03", "11B03"), "{no}");
+        }
+        assert!(responds(&["V级响应"], "V级响应", "11B03", "11B03") && !responds(&["V级响应"], "Ⅳ级响应", "11B03", "11B03"));
+        assert!(!responds(&[""], "Ⅰ级响应", "11B03", "11B03"), "an empty stage is none");
+    }
+
+    #[test]
+    fn the_end_of_a_response_is_not_its_start() {
+        for over in ["终止防汛Ⅰ级响应", "解除Ⅰ级响应", "Ⅰ级响应终止"] {
+            assert!(!responds(&["Ⅰ级响应"], over, "11A01", "11A01"), "{over}");
+        }
+    }
+
+    #[test]
+    fn a_response_answers_its_own_class_and_flood_control_answers_rain() {
+        let to = |watched: &str, other: &str| responds(&["Ⅱ级响应"], "Ⅱ级响应", watched, other);
+        assert!(to("11B03", "11B03") && to("11A51", "11A01") && to("11A03", "11A01"));
+        assert!(to("11B03", "11A01") && to("11B31", "11A51"), "rain is answered by flood control");
+        assert!(!to("11B03", "11B41") && !to("11B41", "11A01"), "a forest fire's response answers no rain, nor the other way");
+        assert!(!to("11B09", "11A01"), "heat is no rain");
+        assert!(!to("11A01", "11C02"));
+    }
 }

@@ -18,6 +18,7 @@ use crate::{
             pace::Pace,
             standing::{Board, Happened, News, Order, PROBE_EVERY, Standing, Turned},
         },
+        send::Channel,
         time::Time,
     },
     store::{Claim, Commit, Committed, FeedItem, Head, Key, Lane, Record, StoreError, WriteLane},
@@ -82,6 +83,10 @@ impl Accounts {
             let standing = board.of(a.name());
             let mut s = a.state();
             if s.standing != standing {
+                if standing.is_up() && !s.standing.is_up() {
+                    // Failures of before it came back are none of its new life's.
+                    s.figures = s.figures.anew();
+                }
                 s.standing = standing;
             }
         }
@@ -281,7 +286,8 @@ impl Engine {
             Wanted::Disable => {
                 let channel = account.provider.channel();
                 let left = |a: &&Arc<Account>| a.provider.channel() == channel && a.name() != name && a.standing().disabled.is_none();
-                if !self.accounts.all().iter().any(|a| left(&a)) {
+                // Groups are not each other's substitutes.
+                if channel != Channel::Im && !self.accounts.all().iter().any(|a| left(&a)) {
                     return Err(ActError::Conflict(format!(
                         "{name} is the last account of {channel}: nobody would be called by it any more"
                     )));

@@ -86,6 +86,11 @@ impl Turns {
                 self.asked.drain(..).for_each(|a| a.forget(attempt));
                 Some(slot)
             }
+            // One that is tried has no right to keep those that work waiting.
+            Err(_) if c.trial => {
+                c.account.forget(attempt);
+                None
+            }
             Err(wait) => {
                 self.asked.push(c.account.clone());
                 self.waits = Some(self.waits.map_or((wait, c.rank), |(w, r)| (w.min(wait), r)));
@@ -221,6 +226,21 @@ impl Accounts {
     pub fn in_order(&self, channel: Channel, attempt: AttemptId, failed_by: &[String], now: Time) -> Vec<String> {
         let wish = Wish { channel, seed: attempt, failed_by, never: None, kind: MessageKind::Callout, drill: false };
         self.candidates(&wish, now).iter().map(|c| c.account.name().to_string()).collect()
+    }
+
+    /// Those that carry what is sent now: of each channel the pinned one, else those with a weight, else the spares.
+    pub fn carriers(&self, now: Time) -> Vec<&Arc<Account>> {
+        let working: Vec<&Arc<Account>> = self.all().iter().filter(|a| a.works()).collect();
+        let pinned = |a: &Account| a.standing().pinned(now);
+        let carries = |a: &&&Arc<Account>| {
+            let same = || working.iter().filter(|b| b.provider.channel() == a.provider.channel());
+            match (same().any(|b| pinned(b)), same().any(|b| b.weight > 0)) {
+                (true, _) => pinned(a),
+                (false, true) => a.weight > 0,
+                (false, false) => true,
+            }
+        };
+        working.iter().filter(carries).copied().collect()
     }
 
     /// What callouts see of the accounts now.

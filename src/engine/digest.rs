@@ -33,6 +33,8 @@ use std::{
 };
 
 /// The records' names: this and the account.
+/// Whether a group that was switched off is on again is looked at so often.
+const SWITCHED_OFF: Span = Span::secs(10);
 const NAME: &str = "digest/";
 /// Open tasks looked through for unclaimed ones.
 const TASKS: usize = 2000;
@@ -170,11 +172,14 @@ impl Engine {
             }
         }
         let lost = hand.digest.lost(&hand.pace, now);
-        let free = hand.digest.flight.is_none() && hand.digest.free_at(&hand.pace, now) <= now;
+        // An officer has switched it off: what there is to say waits, and is said when it is on again.
+        let disabled = account.standing().disabled.is_some();
+        let free = !disabled && hand.digest.flight.is_none() && hand.digest.free_at(&hand.pace, now) <= now;
         let ready = if free { self.compose(&mut hand.digest, robot, now).await? } else { None };
         let Some(ready) = ready else {
             if hand.digest == before && hand.consumed.is_empty() {
-                let until = hand.digest.due(&hand.pace, now).unwrap_or(now + Span::mins(10)).max(now + Span::ms(1));
+                let soonest = now + if disabled { SWITCHED_OFF } else { Span::ms(1) };
+                let until = hand.digest.due(&hand.pace, now).unwrap_or(now + Span::mins(10)).max(soonest);
                 return self.store.release(&[(claim.key, claim.nonce)], until).await;
             }
             hand.entry = serde_json::json!({"e": "looked", "lost": lost, "letters": hand.consumed, "at": now});

@@ -63,6 +63,8 @@ pub struct Done {
     pub outcome: Outcome,
     /// Seconds the request took, for the metric.
     pub seconds: f64,
+    /// It speaks for its request: of a batch only one does, or a lost reply would count as a hundred failures.
+    pub speaks: bool,
 }
 
 /// What is said of a request that did not leave in time.
@@ -142,7 +144,7 @@ impl Engine {
             return Ok(job);
         }
         let outcome = Outcome::Retryable { detail: HELD_UP.into() };
-        Err(Box::new(Done { whose: job.whose, account: job.account, outcome, seconds: 0.0 }))
+        Err(Box::new(Done { whose: job.whose, account: job.account, outcome, seconds: 0.0, speaks: true }))
     }
 
     /// Sends a job. The slot is given back when the answer is in.
@@ -158,7 +160,7 @@ impl Engine {
             metrics::sms_parts(job.account.name(), job.account.provider.sms_count(&job.request.message));
         }
         drop(job.slot);
-        Done { whose: job.whose, account: job.account, outcome, seconds }
+        Done { whose: job.whose, account: job.account, outcome, seconds, speaks: true }
     }
 
     /// Sends jobs that [`gather`] put together in one request, each keeping its own outcome.
@@ -181,12 +183,14 @@ impl Engine {
         let requests: Vec<SendRequest> = ready.iter().map(|j| j.request.clone()).collect();
         let mut outcomes = account.provider.send_batch(&requests).await.into_iter();
         let seconds = (self.store.now() - started).seconds_f64();
-        done.extend(ready.into_iter().map(|job| {
+        done.extend(ready.into_iter().enumerate().map(|(k, job)| {
             // A provider that tells too few outcomes proves nothing of the others.
             let outcome =
                 outcomes.next().unwrap_or_else(|| Outcome::Unknown { detail: "no outcome was told for this message of a batch".into() });
             drop(job.slot);
-            Done { whose: job.whose, account: job.account, outcome, seconds }
+            // An outcome of its own (a number, a text) is heard in any case.
+            let speaks = k == 0 || !matches!(outcome, Outcome::Retryable { .. } | Outcome::Unknown { .. });
+            Done { whose: job.whose, account: job.account, outcome, seconds, speaks }
         }));
         done
     }
@@ -203,7 +207,8 @@ impl Engine {
         for d in done {
             let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
             metrics::attempt(channel.as_str(), &provider, d.outcome.class(), Span::ms((d.seconds * 1000.0) as i64));
-            if !held_up(&d.outcome)
+            if d.speaks
+                && !held_up(&d.outcome)
                 && let Some(happened) = d.account.learn(&d.outcome, d.seconds, now)
             {
                 learned.push((provider, happened));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     core::{
         callout::state::Callout,
-        directory::{Directory, Tier},
+        directory::Directory,
         division::Division,
         drill::{
             self, DrillScope,
@@ -27,7 +27,7 @@ use crate::{
         planner::{self, Lookup, Only},
         policy::Policy,
         time::{Span, Time},
-        warning::{Area, Content, MessageType, Status},
+        warning::{Area, Content, MessageType, Shape, Status},
         warning_life::{Relations, WarningPhase, WarningState},
     },
     ingest,
@@ -124,12 +124,18 @@ pub(super) fn policy_for(policy: &Arc<Policy>, scope: &DrillScope) -> Arc<Policy
     Arc::new(p)
 }
 
-/// The people a drill is planned among: for a roll call just those whose turn it is.
-pub(super) fn people_for(people: (Arc<Directory>, Arc<Lookup>), scope: &DrillScope, now: Time) -> (Arc<Directory>, Arc<Lookup>) {
+/// The people a drill over these areas is planned among: for a roll call just those whose turn it is.
+pub(super) fn people_for(
+    people: (Arc<Directory>, Arc<Lookup>),
+    scope: &DrillScope,
+    areas: &[Area],
+    now: Time,
+) -> (Arc<Directory>, Arc<Lookup>) {
     if !scope.roll_call {
         return people;
     }
-    let directory = drill::roll_call_directory(&people.0, &scope.recipients, now);
+    let within: Vec<Division> = areas.iter().filter_map(|a| if let Shape::Division(d) = a.shape { Some(d) } else { None }).collect();
+    let directory = drill::roll_call_directory(&people.0, scope, &within, now);
     let lookup = Lookup::new(&directory).with_numbers(people.1.dead_numbers());
     (Arc::new(directory), Arc::new(lookup))
 }
@@ -225,7 +231,7 @@ impl Engine {
         };
         let mut due: Vec<Due> = Vec::new();
         for within in within {
-            let roll = self.roll_of(within, &order.scope.tiers, now).await?;
+            let roll = self.roll_of(within, &order.scope, now).await?;
             let chosen = match order.share {
                 Share::Quarter => roll.this_week(now),
                 Share::OneIn(share) => roll.share(share),
@@ -242,13 +248,13 @@ impl Engine {
 
     /// How the quarter's roll call stands.
     pub async fn roll(&self, within: Option<Division>, now: Time) -> Result<Roll, StoreError> {
-        self.roll_of(within, &[], now).await
+        self.roll_of(within, &DrillScope::default(), now).await
     }
 
-    async fn roll_of(&self, within: Option<Division>, tiers: &[Tier], now: Time) -> Result<Roll, StoreError> {
+    async fn roll_of(&self, within: Option<Division>, scope: &DrillScope, now: Time) -> Result<Roll, StoreError> {
         let (directory, _) = self.people_now().await?;
         let proofs = self.proofs().await?;
-        Ok(Roll::of(&directory, self.channels, &proofs, now, within, tiers))
+        Ok(Roll::of(&directory, scope.narrowed(self.channels), &proofs, now, within, &scope.tiers))
     }
 
     /// What drills have shown of numbers.

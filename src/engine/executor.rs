@@ -434,11 +434,21 @@ impl Engine {
                         let m = member_of(&hand.stepped.state, ready.n, &a, hand.around.entry().level, hand.around.warning.drill);
                         let carried = hand.stepped.state.carried_from;
                         let event = LineEvent::DirectSms { member: m, carried, provider: ready.account.name().to_string() };
-                        let s = self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await?;
+                        // What was committed before leaves all the same; this one is found to be of unknown fate.
+                        let s = match self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await {
+                            Ok(s) => s,
+                            Err(error) => {
+                                tracing::error!(callout = %hand.id, n = ready.n, %error, "a number's record cannot be written; the message does not leave");
+                                continue;
+                            }
+                        };
                         if s.digit != a.digit && a.digit.is_some() {
                             // Another digit than the text says: it must not leave; asked again shortly.
                             let outcome = crate::core::send::Outcome::Retryable { detail: "line changed".into() };
-                            self.apply_callout(hand.id, &Event::Outcome { n: ready.n, outcome }, crate::store::WriteLane::Urgent).await?;
+                            let event = Event::Outcome { n: ready.n, outcome };
+                            if let Err(error) = self.apply_callout(hand.id, &event, crate::store::WriteLane::Urgent).await {
+                                tracing::error!(callout = %hand.id, n = ready.n, %error, "what did not leave cannot be put back");
+                            }
                             continue;
                         }
                     }

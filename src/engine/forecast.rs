@@ -142,7 +142,7 @@ impl Engine {
     /// for red is not for others.
     pub fn capacity(&self, level: Level) -> Capacity {
         let mut c = Capacity::default();
-        for a in self.accounts.all().iter().filter(|a| a.works()) {
+        for a in self.accounts.carriers(self.now()) {
             let l = a.provider.limits();
             match a.provider.channel() {
                 Channel::Sms => c.sms_per_second = c.sms_per_second.saturating_add(l.per_second),

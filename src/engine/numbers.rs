@@ -50,7 +50,9 @@ impl Engine {
         };
         for entry in &s.entries {
             match entry {
-                Entry::NumberDead { contact, number, why } => {
+                // What a provider refuses is no proof that the number is dead.
+                Entry::NumberDead { only: Some(_), .. } => {}
+                Entry::NumberDead { contact, number, why, .. } => {
                     let Some(phone) = phone(&s.state, *contact, *number) else { continue };
                     let of_number =
                         |a: &&(u16, &Attempt)| a.1.contact == *contact && a.1.number == *number && a.1.channel != Channel::Email;

@@ -35,7 +35,7 @@ use std::{
 impl Engine {
     pub(super) async fn plan(&self, w: &mut WarningState, change: &mut WarningChange, now: Time) -> Result<(), StoreError> {
         let scope = w.drill_scope.as_deref().cloned().unwrap_or_default();
-        let (directory, lookup) = drills::people_for(self.people_now().await?, &scope, now);
+        let (directory, lookup) = drills::people_for(self.people_now().await?, &scope, &w.content.areas, now);
         let issuer = self.issuers.iter().find(|i| i.id == w.issuer);
         let rights = issuer.map(|i| i.divisions.clone()).unwrap_or_default();
         let policy = drills::policy_for(&self.policy(), &scope);

@@ -19,7 +19,8 @@ use crate::{
         ids::{AttemptId, CalloutId},
         line::{AskFacts, Line, LineEvent, Member, ReplyMeaning, reply_meaning},
         phone::Phone,
-        route::canary::CanaryBook,
+        route::{canary::CanaryBook, standing::Happened},
+        send::Channel,
         time::{Span, Time},
         warning_life::{WarningPhase, WarningState},
     },
@@ -175,6 +176,23 @@ impl Engine {
         self.write_learned(learned).await
     }
 
+    /// The same of a single one. That somebody did not lift the receiver says nothing of an account of calls; `config`: what is
+    /// said where its signature, port or template is at fault, so that what it takes does not arrive.
+    async fn learn_from(&self, account: &str, arrived: bool, number_dead: bool, config: Option<&str>) -> Result<(), StoreError> {
+        let Some(account) = self.accounts.named(account) else { return Ok(()) };
+        let name = account.name().to_string();
+        if let Some(said) = config {
+            tracing::error!(account = %name, %said, "a receipt says that the account is not set up rightly");
+            // By one carrier's account of it: the share goes down step by step, and why is shown.
+            return self.write_learned(vec![(name, Happened::Worse { why: format!("回执：{said}（签名、端口或模板未报备）") })]).await;
+        }
+        if account.provider.channel() != Channel::Sms || number_dead {
+            return Ok(());
+        }
+        let learned = account.learn_receipt(arrived, self.store.now());
+        self.write_learned(learned.map(|h| (name, h)).into_iter().collect()).await
+    }
+
     /// The event of a receipt for a message that no line made.
     async fn plain_receipt(&self, item: &CallbackItem) -> Result<Option<(CalloutId, Event)>, StoreError> {
         let CallbackItem::Receipt { reference: Some(reference), result, .. } = item else { return Ok(None) };
@@ -247,9 +265,7 @@ impl Engine {
                 (heard, format!("{code} {detail}").trim().to_string(), number_dead, config)
             }
         };
-        if config {
-            tracing::error!(account = %parked.account, %outcome, "a receipt says that the account is not set up rightly");
-        }
+        self.learn_from(&parked.account, ok, number_dead, config.then_some(outcome.as_str())).await?;
         if let Some((phone, true)) = self.phone_of_attempt(attempt).await? {
             if let Some(keys) = keys.filter(|k| !k.is_empty()) {
                 let at = at.unwrap_or(parked.at).min(parked.at);

@@ -217,9 +217,8 @@ async fn tend_accounts(engine: Arc<Engine>, stop: CancellationToken) {
         if let Err(e) = engine.follow_canaries().await {
             tracing::warn!(error = %e, "the canaries' book could not be read");
         }
-        if engine.store().shared()
-            && let Err(e) = engine.follow_board().await
-        {
+        // Alone, too: what could not be written down is taken back here.
+        if let Err(e) = engine.follow_board().await {
             tracing::warn!(error = %e, "how the accounts stand could not be read");
         }
     }

@@ -13,8 +13,7 @@ use crate::{
         division::{Division, DivisionLevel},
         ids::{RecipientId, WarningId},
         plan::PlanPerson,
-        policy::rule::normal_stage,
-        supervise::{Watch, WatchFor},
+        supervise::{Watch, WatchFor, is_response},
         time::{Span, Time},
         warning_life::{WarningEnd, WarningState},
     },
@@ -93,7 +92,6 @@ impl Engine {
     /// A warning that says this county has started its response.
     async fn response_of(&self, w: &WarningState, county: Division) -> Result<Option<WarningId>, StoreError> {
         let stages = w.policy.supervise.as_ref().and_then(|s| s.response.as_ref()).map(|r| r.stages.as_slice()).unwrap_or_default();
-        let stages: Vec<String> = stages.iter().map(|s| normal_stage(s)).collect();
         let mut before = None;
         loop {
             let batch = self.reports.warnings(before, 200).await?;
@@ -103,9 +101,9 @@ impl Engine {
                 if other.accepted_at + BEFORE < w.accepted_at {
                     return Ok(None);
                 }
-                let stage = other.content.stage.as_deref().map(normal_stage).unwrap_or_default();
                 let cancelled = other.closed_reason == Some(WarningEnd::Cancelled);
-                if other.id == w.id || other.drill != w.drill || cancelled || !stages.iter().any(|s| stage.contains(s.as_str())) {
+                let response = is_response(stages, other.content.stage.as_deref(), &w.content.hazard, &other.content.hazard);
+                if other.id == w.id || other.drill != w.drill || cancelled || !response {
                     continue;
                 }
                 if self.reports.faces(other.id).await?.iter().any(|(_, f)| county.contains(f.division)) {

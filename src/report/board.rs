@@ -3,7 +3,8 @@
 //! move by the difference. Every figure can be traced: a place names the callout whose report counts there.
 //!
 //! Figures are running totals. The newest report of a place counts, whoever gave it: a deputy's and a holder's
-//! are one, and so are those of several people who answer for the place.
+//! are one, and so are those of several people who answer for the place. A report without any figure ("on post, all
+//! is well") takes the place of its own callout's figures only: what others reported still counts.
 
 use crate::core::{
     callout::state::{Callout, CalloutState, Report},
@@ -16,7 +17,7 @@ use crate::core::{
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is summed. Figures count places by their newest report; persons are counted each once.
+/// What is summed. Figures count places by the report that counts there; persons are counted each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sums {
     /// Places somebody has reported for.
@@ -84,8 +85,18 @@ struct Person {
     on_post: bool,
 }
 
-/// The reports of one place, by when and whose they are.
+/// The reports of one place, by when and whose they are: the last of each callout.
 type Reports = BTreeMap<(Time, CalloutId), Newest>;
+
+/// The report that counts: the newest that has a figure, else the newest.
+fn counting(all: &Reports) -> Option<&Newest> {
+    all.values().rev().find(|n| has_figures(&n.report)).or_else(|| all.values().next_back())
+}
+
+fn has_figures(r: &Report) -> bool {
+    let people = r.to_move > 0 || r.moved > 0 || r.refused > 0 || r.returned > 0;
+    people || r.danger.present || !r.closures.is_empty() || !r.outage.is_empty()
+}
 
 /// See the module's head.
 #[derive(Clone, Debug, Default)]
@@ -124,8 +135,7 @@ impl Board {
     }
 
     fn count_place(&mut self, place: &str, into: bool) {
-        let Some((division, report)) = self.places.get(place).and_then(|(d, all)| Some((*d, all.last_key_value()?.1.report.clone())))
-        else {
+        let Some((division, report)) = self.places.get(place).and_then(|(d, all)| Some((*d, counting(all)?.report.clone()))) else {
             return;
         };
         for d in up(division) {
@@ -164,12 +174,12 @@ impl Board {
     /// The report that counts at each place inside a division.
     pub fn newest(&self, inside: Division) -> impl Iterator<Item = (&str, Division, &Newest)> {
         let here = self.places.iter().filter(move |(_, (d, _))| inside.contains(*d));
-        here.filter_map(|(p, (d, all))| Some((p.as_str(), *d, all.last_key_value()?.1)))
+        here.filter_map(|(p, (d, all))| Some((p.as_str(), *d, counting(all)?)))
     }
 
     /// The same over all of the warning.
     pub fn everywhere(&self) -> impl Iterator<Item = (&str, Division, &Newest)> {
-        self.places.iter().filter_map(|(p, (d, all))| Some((p.as_str(), *d, all.last_key_value()?.1)))
+        self.places.iter().filter_map(|(p, (d, all))| Some((p.as_str(), *d, counting(all)?)))
     }
 
     /// Reports that are owed, the one that is due first first.

@@ -122,10 +122,14 @@ pub enum Entry {
     Recalled {
         n: u16,
     },
+    /// The number proved dead, or (`only`) a provider refuses to send there on this channel: a blocklist, a number it cannot
+    /// reach. That is no proof, and the other channel goes on.
     NumberDead {
         contact: u8,
         number: u8,
         why: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        only: Option<Channel>,
     },
     /// "Hand to deputy" or "not me".
     Declined {

@@ -33,6 +33,9 @@ pub enum LineNews {
         ok: bool,
         outcome: String,
         number_dead: bool,
+        /// No account would send to the number; see [`super::entry::Entry::NumberDead`].
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        refused: bool,
     },
     /// Nothing more will be heard of it: it stays of unknown fate.
     GivenUp {

@@ -2,7 +2,7 @@
 //! `fold(journal) == row` holds because the row was made by the same function.
 
 use super::{entry::Entry, state::*};
-use crate::core::time::Time;
+use crate::core::{send::Channel, time::Time};
 
 /// The state before anything happened; the first entry (`Opened`) fills it.
 pub fn blank() -> Callout {
@@ -187,9 +187,14 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
                 a.recalling = false;
             }
         }
-        Entry::NumberDead { contact, number, .. } => {
+        Entry::NumberDead { contact, number, only, .. } => {
             if let Some(k) = c.contacts.get_mut(usize::from(*contact)) {
-                k.dead |= 1u8.checked_shl(u32::from(*number)).unwrap_or(0);
+                let lost = match only {
+                    Some(Channel::Sms) => &mut k.no_sms,
+                    Some(Channel::Voice) => &mut k.no_voice,
+                    _ => &mut k.dead,
+                };
+                *lost |= 1u8.checked_shl(u32::from(*number)).unwrap_or(0);
             }
         }
         Entry::Declined { contact, not_me, .. } => {
@@ -374,7 +379,7 @@ pub(in crate::core) fn note_failure(failed_by: &mut Vec<String>, account: Option
 }
 
 fn contact(relation: Relation, person: u16, id: crate::core::ids::RecipientId, since: Time) -> Contact {
-    Contact { relation, person, id, since, dead: 0, handed: false, calls: None }
+    Contact { relation, person, id, since, dead: 0, no_sms: 0, no_voice: 0, handed: false, calls: None }
 }
 fn attempt_mut(c: &mut Callout, n: u16) -> Option<&mut Attempt> {
     c.attempts.get_mut(usize::from(n).checked_sub(1)?)

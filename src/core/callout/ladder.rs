@@ -253,7 +253,7 @@ impl Work<'_> {
             .iter()
             .take(8)
             .enumerate()
-            .filter(|(i, n)| k.dead & (1 << i) == 0 && (channel != Channel::Sms || n.is_mobile()))
+            .filter(|(i, n)| k.lost(channel) & (1 << i) == 0 && (channel != Channel::Sms || n.is_mobile()))
             .map(|(i, _)| i as u8)
             .collect();
         live.get(usize::from(turn).checked_rem(live.len())?).copied()

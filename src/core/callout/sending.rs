@@ -39,6 +39,11 @@ impl Work<'_> {
         } else {
             self.fail(n, why);
         }
+        self.next_rung_now(why);
+    }
+
+    /// What cannot leave before the next rung makes it come now, where there is one.
+    fn next_rung_now(&mut self, why: &str) {
         let next = self.state.rung.map_or(0, |r| usize::from(r) + 1);
         if next < self.ctx.ladder.rungs.len() && self.state.next_rung.is_some_and(|t| t > self.now) {
             self.hasten(why);
@@ -83,6 +88,7 @@ impl Work<'_> {
                 let until = self.again_at(&a, after.unwrap_or(self.backoff(&a)));
                 if self.state.next_rung.is_some_and(|t| until > t) && a.kind.asks() {
                     self.fail(n, &format!("throttled: {detail}"));
+                    self.next_rung_now(&format!("throttled: {detail}"));
                 } else {
                     self.did(Entry::Deferred { n, until, why: format!("throttled: {detail}") });
                 }
@@ -93,9 +99,13 @@ impl Work<'_> {
             }
             Outcome::Throttled { detail, .. } => self.fail(n, &format!("throttled: {detail}")),
             Outcome::Retryable { detail } => self.fail(n, &format!("retryable: {detail}")),
+            // A blocklist of one provider is none of another's.
+            Outcome::PermanentNumber { detail } if goes_again && self.another(&a) => {
+                self.did(Entry::Deferred { n, until: self.now, why: format!("permanent_number: {detail}") });
+            }
             Outcome::PermanentNumber { detail } => {
                 self.fail(n, &format!("permanent_number: {detail}"));
-                self.number_dead(&a, detail);
+                self.number_lost(&a, detail, Some(a.channel));
             }
             Outcome::PermanentContent { detail } => self.fail(n, &format!("permanent_content: {detail}")),
             // The account is stopped: the next one takes it at once, or this one when it is mended.
@@ -120,10 +130,15 @@ impl Work<'_> {
 
     /// When what surely was not sent goes again: at once where another account works that has not failed it yet.
     fn again_at(&self, a: &Attempt, wait: Span) -> Time {
+        if self.another(a) { self.now } else { self.now + wait }
+    }
+
+    /// Whether an account works that has not failed it yet.
+    fn another(&self, a: &Attempt) -> bool {
         let mut failed: Vec<&str> = a.failed_by.iter().map(String::as_str).collect();
         failed.extend(a.provider.as_deref());
         failed.extend(self.state.never_by(a));
-        if self.ctx.routes.another(a.channel, &failed) { self.now } else { self.now + wait }
+        self.ctx.routes.another(a.channel, &failed)
     }
 
     /// 2 s, 4 s, 8 s … up to a minute, spread by a hash so that a crowd does not come back at once.
@@ -159,14 +174,20 @@ impl Work<'_> {
     /// The number is empty, suspended or invalid: never used again here; with none left the holder
     /// is unreachable and the deputy's rung comes at once.
     fn number_dead(&mut self, a: &Attempt, why: &str) {
+        self.number_lost(a, why, None);
+    }
+
+    /// `only`: for this channel, where nothing proves that the number is dead.
+    fn number_lost(&mut self, a: &Attempt, why: &str, only: Option<Channel>) {
         if a.channel == Channel::Email {
             return;
         }
-        let known = self.state.contacts.get(usize::from(a.contact)).is_none_or(|k| k.dead & (1 << a.number.min(7)) != 0);
-        if known {
+        let bit = 1 << a.number.min(7);
+        let known = |k: &Contact| if only.is_some() { k.lost(a.channel) & bit != 0 } else { k.dead & bit != 0 };
+        if self.state.contacts.get(usize::from(a.contact)).is_none_or(known) {
             return;
         }
-        self.did(Entry::NumberDead { contact: a.contact, number: a.number, why: why.to_string() });
+        self.did(Entry::NumberDead { contact: a.contact, number: a.number, why: why.to_string(), only });
         if !self.wanted(a) {
             return;
         }
@@ -241,12 +262,14 @@ impl Work<'_> {
                     self.did(Entry::Recalled { n });
                 }
             }
-            LineNews::Finished { ok, outcome, number_dead } => {
+            LineNews::Finished { ok, outcome, number_dead, refused } => {
                 if matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown) {
                     let state = if *ok { AttemptState::Delivered } else { AttemptState::Failed };
                     self.did(Entry::AttemptIs { n, state, outcome: Some(outcome.clone()), provider_id: None });
                     if *number_dead {
                         self.number_dead(&a, outcome);
+                    } else if *refused {
+                        self.number_lost(&a, outcome, Some(a.channel));
                     } else if !*ok {
                         self.ring_end_again(&a);
                     }
@@ -286,7 +309,7 @@ impl Work<'_> {
             _ if matches!(a.state, AttemptState::Queued | AttemptState::Sending | AttemptState::Unknown) => {
                 self.fail(n, outcome.class());
                 if matches!(outcome, Outcome::PermanentNumber { .. }) {
-                    self.number_dead(a, outcome.class());
+                    self.number_lost(a, outcome.class(), Some(a.channel));
                 }
             }
             _ => {}

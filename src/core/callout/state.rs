@@ -199,11 +199,27 @@ pub struct Contact {
     /// Bit k: number k was found dead, or disowned ("not me").
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dead: u8,
+    /// The same for SMS or calls alone: no account of that channel sends there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub no_sms: u8,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub no_voice: u8,
     /// Said that the deputy should answer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub handed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<Calls>,
+}
+impl Contact {
+    /// Bit k: number k is of no use for this channel.
+    pub fn lost(&self, channel: Channel) -> u8 {
+        self.dead
+            | match channel {
+                Channel::Sms => self.no_sms,
+                Channel::Voice => self.no_voice,
+                Channel::Email | Channel::Im => 0,
+            }
+    }
 }
 
 /// One message or call, numbered by its place in [`Callout::attempts`] from 1.

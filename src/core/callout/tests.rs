@@ -190,7 +190,7 @@ impl Night1 {
             let n = i as u16 + 1;
             self.event(Event::Line { n, news: LineNews::Sending { provider: "line".into(), digit: Some(1), at: None } });
             let news = match self.state.attempts[i].channel {
-                Channel::Voice => LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false },
+                Channel::Voice => LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false },
                 _ => LineNews::Outcome { outcome: Outcome::Accepted { provider_message_id: format!("b{n}") } },
             };
             self.event(Event::Line { n, news });
@@ -249,7 +249,7 @@ fn delivery_a_lifted_receiver_and_another_key_are_no_answer() {
         let at = n.now;
         n.event(Event::Line { n: call, news: LineNews::Keys { keys: keys.into(), at } }).is(CalloutState::Calling);
     }
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false } });
+    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false } });
     n.is(CalloutState::Calling);
 }
 
@@ -259,7 +259,10 @@ fn the_asked_key_answers_even_after_the_call_was_given_up() {
     n.after(Span::secs(31));
     let call = n.last_call(0);
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: false, outcome: "no report".into(), number_dead: false } });
+    n.event(Event::Line {
+        n: call,
+        news: LineNews::Finished { ok: false, outcome: "no report".into(), number_dead: false, refused: false },
+    });
     let at = n.now;
     n.event(Event::Line { n: call, news: LineNews::Keys { keys: "1".into(), at } }).is(CalloutState::Answered);
 }
@@ -379,7 +382,7 @@ fn silence_goes_redial_second_number_deputy_township_task_county_and_round_again
     let call = n.last_call(0);
     assert_eq!(n.state.attempt(call).unwrap().number, 0);
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "v".into(), digit: None, at: None } });
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false } });
+    n.event(Event::Line { n: call, news: LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false } });
     n.after(Span::secs(91));
     let second = n.last_call(0);
     assert!(second != call && n.state.attempt(second).unwrap().number == 1, "from the second call the second number");
@@ -428,6 +431,19 @@ fn a_dead_number_is_replaced_by_the_second_and_two_dead_ones_call_the_deputy() {
     n.event(Event::Receipt { n: second as u16 + 1, delivered: false, outcome: "停机".into(), number_dead: true });
     n.is(CalloutState::Unreachable);
     n.contact(Relation::Deputy);
+}
+
+#[test]
+fn a_number_that_a_provider_refuses_sms_to_is_rung_all_the_same() {
+    let mut n = Night1::new();
+    n.event(Event::Submit { n: 1, provider: "sms".into(), digit: Some(1) });
+    n.event(Event::Outcome { n: 1, outcome: Outcome::PermanentNumber { detail: "isv.BLACK_KEY_CONTROL_LIMIT".into() } });
+    let second = n.state.attempts.iter().rposition(|a| a.channel == Channel::Sms).unwrap();
+    assert_eq!(n.state.attempts[second].number, 1, "the text goes to his other number");
+    n.after(Span::secs(31));
+    let call = n.state.attempts.iter().find(|a| a.channel == Channel::Voice).unwrap();
+    assert_eq!(call.number, 0, "a blocklist of one provider proves nothing of the number");
+    n.is(CalloutState::Calling);
 }
 
 // ── Tasks ────────────────────────────────────────────────────────────────────────────────────────
@@ -720,7 +736,7 @@ fn what_was_taken_back_but_left_all_the_same_counts_and_the_end_waits_for_it() {
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Sending);
     assert_eq!(n.sent(AskKind::End), 0, "it rings");
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false } });
+    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false } });
     assert_eq!(n.sent(AskKind::End), 1);
 }
 

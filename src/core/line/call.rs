@@ -207,8 +207,13 @@ impl Work {
 
     /// When what surely was not sent goes again: at once where another account works that has not failed it yet.
     fn again_at(&self, f: &Flight, others: &[String], wait: Span) -> Time {
+        if self.another(f, others) { self.now } else { self.now + wait }
+    }
+
+    /// Whether an account works that has not failed it yet.
+    fn another(&self, f: &Flight, others: &[String]) -> bool {
         let failed = self.state.waiting.iter().find(|w| w.ask.attempt == f.lead).map(|w| w.failed_by.as_slice()).unwrap_or_default();
-        if others.iter().any(|o| *o != f.provider && !failed.contains(o)) { self.now } else { self.now + wait }
+        others.iter().any(|o| *o != f.provider && !failed.contains(o))
     }
 
     pub(super) fn outcome(&mut self, lead: AttemptId, outcome: &Outcome, others: &[String]) {
@@ -229,12 +234,17 @@ impl Work {
                 let until = self.again_at(&f, others, Span((2_000i64 << u32::from(tries.min(5))).min(60_000)));
                 self.back(&f, until, &format!("{}: {detail}", outcome.class()));
             }
+            // A blocklist of one provider is none of another's.
+            Outcome::PermanentNumber { detail } if tries < MAX_TRIES && self.another(&f, others) => {
+                self.back(&f, self.now, &format!("permanent_number: {detail}"));
+            }
             _ => {
                 self.did(LineEntry::Over { lead, outcome: outcome.class().to_string() });
                 let finished = LineNews::Finished {
                     ok: false,
                     outcome: outcome.class().to_string(),
-                    number_dead: matches!(outcome, Outcome::PermanentNumber { .. }),
+                    number_dead: false,
+                    refused: matches!(outcome, Outcome::PermanentNumber { .. }),
                 };
                 self.tell(&f.members, &finished);
             }
@@ -261,7 +271,7 @@ impl Work {
     pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool) {
         let Some(f) = self.state.flights.iter().find(|f| f.lead == lead).cloned() else { return };
         self.did(LineEntry::Over { lead, outcome: outcome.to_string() });
-        self.tell(&f.members, &LineNews::Finished { ok, outcome: outcome.to_string(), number_dead });
+        self.tell(&f.members, &LineNews::Finished { ok, outcome: outcome.to_string(), number_dead, refused: false });
     }
 
     /// Keys reach every callout the call spoke of, even when they come after the call was given up.

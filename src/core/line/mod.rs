@@ -470,6 +470,11 @@ impl Line {
             LineEntry::Back { lead, until, .. } => {
                 let Some(i) = self.flights.iter().position(|f| f.lead == *lead) else { return };
                 let flight = self.flights.remove(i);
+                // It never left: the number's limits and the pause after a gathered call are of those that did.
+                if let Some(i) = self.log.iter().rposition(|s| s.at == flight.at && s.provider == flight.provider) {
+                    self.log.remove(i);
+                }
+                self.gathered.retain(|(_, c, t)| !(*c == flight.channel && *t == flight.at));
                 for w in self.waiting.iter_mut().filter(|w| flight.members.iter().any(|m| m.attempt == w.ask.attempt)) {
                     w.not_before = Some(*until);
                     note_failure(&mut w.failed_by, Some(&flight.provider));

@@ -287,6 +287,34 @@ fn what_did_not_leave_goes_again_later_and_its_callout_hears_of_it() {
 }
 
 #[test]
+fn what_never_left_counts_against_no_limit_and_holds_no_later_rise_back() {
+    let rules = [CalleeRule { count: 1, window: Span::hours(1), hours: None }];
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Superior, Channel::Voice));
+    n.after(Span::secs(2));
+    let d = n.departs();
+    assert!(n.line.quota("a", &rules, Level::Red, false, n.now).is_err(), "one an hour");
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: Outcome::Balance { detail: "empty".into() }, others: vec!["b".into()] });
+    assert_eq!(n.line.quota("a", &rules, Level::Red, false, n.now), Ok(()));
+    assert_eq!(n.leaving().len(), 1, "by the next account, now");
+}
+
+#[test]
+fn a_number_that_one_account_refuses_is_tried_by_the_others_and_then_given_up_as_refused() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    let refused = || Outcome::PermanentNumber { detail: "blocklist".into() };
+    let d = n.departs();
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: refused(), others: vec!["b".into()] });
+    assert_eq!(n.leaving().len(), 1);
+    let d = n.leaving().remove(0);
+    n.event(LineEvent::Depart { lead: d.lead, provider: "b".into() });
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: refused(), others: vec!["a".into()] });
+    assert!(matches!(n.hears(d.lead), Some(LineNews::Finished { refused: true, number_dead: false, .. })), "{:?}", n.news);
+    assert!(n.leaving().is_empty());
+}
+
+#[test]
 fn doubled_letters_and_receipts_change_nothing() {
     let mut n = Number::new();
     n.asks(ask(1, Relation::Holder, Channel::Voice));

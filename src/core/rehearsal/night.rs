@@ -87,6 +87,8 @@ enum Heard {
     Over { ok: bool },
 }
 type News = (Waits, Heard);
+/// What one role hears at a moment, by the number of the attempt.
+type Told = Vec<(u16, Heard)>;
 
 impl Number {
     fn post(&mut self, ask: &LineAsk, recipient: RecipientId, from: Waits) {
@@ -116,6 +118,8 @@ impl Number {
             let heard = match what {
                 LineNews::Sending { .. } => Heard::Left,
                 LineNews::Finished { ok, .. } => Heard::Over { ok },
+                // It rings longer than the policy awaits a call's end.
+                LineNews::GivenUp { .. } => Heard::Over { ok: false },
                 _ => continue,
             };
             news.extend(self.who(attempt).iter().map(|w| (*w, heard)));
@@ -377,7 +381,7 @@ impl<'r, 'a> Night<'r, 'a> {
         for of_group in heard.chunk_by(|a, b| a.0 == b.0) {
             let g = of_group[0].0;
             let mut by_role = of_group.chunk_by(|a, b| a.1 == b.1).peekable();
-            let mut parts: Vec<(Vec<(u16, Heard)>, Vec<usize>)> = Vec::new();
+            let mut parts: Vec<(Told, Vec<usize>)> = Vec::new();
             // Members stand in order, too.
             for role in std::mem::take(&mut self.groups[g].members) {
                 let mine = by_role.next_if(|all| all[0].1 == role).unwrap_or_default();

@@ -197,6 +197,11 @@ impl Standing {
                 // What left before is no trial.
                 Breaker::HalfOpen { cause: Cause::Stopped, .. } if *left >= self.since => self.open(Cause::Stopped, why, now),
                 Breaker::HalfOpen { .. } if *left >= self.since => self.open(Cause::Sends, why, now),
+                // Used as a last resort, and in vain: now a query proves nothing any more.
+                Breaker::Open { cause: Cause::Query, until, round } if *left >= self.since => {
+                    self.breaker = Breaker::Open { cause: Cause::Sends, until: *until, round: *round };
+                    CHANGED
+                }
                 _ => Turned::default(),
             },
             Happened::Took { left } if !self.is_up() && *left >= self.since => self.close(now),

@@ -201,6 +201,23 @@ fn an_idle_one_that_fell_silent_is_back_when_its_query_is_answered() {
 }
 
 #[test]
+fn one_that_fails_as_a_last_resort_is_not_back_because_its_query_is_answered() {
+    let mut a = Account::default();
+    let clock = Happened::Clock { by: "g".into(), can_probe: true, traffic: false };
+    a.happened(&clock, at(0));
+    while a.standing.is_up() {
+        let due = a.standing.due().unwrap();
+        a.happened(&clock, due);
+        a.happened(&Happened::Probed { ok: false, why: why() }, due);
+    }
+    let due = a.standing.due().unwrap();
+    a.happened(&Happened::Failed { why: why(), left: due }, due);
+    a.happened(&clock, due);
+    a.happened(&Happened::Probed { ok: true, why: String::new() }, due);
+    assert!(!a.standing.is_up());
+}
+
+#[test]
 fn an_empty_balance_is_not_thought_mended_because_a_query_works() {
     let mut a = Account::default();
     a.happened(&Happened::Stopped { why: why() }, at(0));

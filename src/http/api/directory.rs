@@ -210,6 +210,7 @@ pub async fn import(
         allow_uncovered: q.allow_uncovered == Some(true),
         allow_shrink: q.allow_shrink == Some(true),
         roles: app.engine.policy().role_words(),
+        now: app.engine.now(),
     };
     app.engine.follow_directory().await?;
     let current = app.engine.directory();

@@ -3,9 +3,12 @@
 
 use super::{at, callout::channel_zh, callout::relation_zh};
 use crate::{
-    core::callout::{
-        entry::{Entry, HedgeWay},
-        state::{AskKind, AttemptState},
+    core::{
+        callout::{
+            entry::{Entry, HedgeWay},
+            state::{AskKind, AttemptState},
+        },
+        send::Channel,
     },
     engine::CalloutParts,
     store::JournalRow,
@@ -127,8 +130,13 @@ fn tell(parts: &CalloutParts, entry: &Entry) -> Option<(String, Option<String>)>
             let outcome = outcome.as_deref().map(|o| format!("：{o}")).unwrap_or_default();
             plain(format!("{}{}{outcome}", attempt(*n), state_zh(*state)))
         }
-        Entry::NumberDead { contact, number, why } => {
-            plain(format!("{}的号码{}不可用：{why}", name_of(parts, *contact), u16::from(*number) + 1))
+        Entry::NumberDead { contact, number, why, only } => {
+            let way = match only {
+                Some(Channel::Sms) => "收不到短信",
+                Some(Channel::Voice) => "打不了电话",
+                _ => "不可用",
+            };
+            plain(format!("{}的号码{}{way}：{why}", name_of(parts, *contact), u16::from(*number) + 1))
         }
         Entry::Declined { contact, not_me, via } => {
             let what = if *not_me { "回答不是本人" } else { "请由代理人接办" };

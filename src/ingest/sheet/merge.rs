@@ -22,6 +22,7 @@ use crate::core::{
     ids::RecipientId,
     phone::Phone,
     role::RoleWords,
+    time::Time,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -42,12 +43,14 @@ pub struct ImportOptions {
     /// The area the file is for: rows outside are refused, `Replace` ends posts inside only.
     /// `None`: everywhere.
     pub within: Option<Division>,
-    /// `Replace` may leave places without anybody to call.
+    /// It may leave places that had somebody to call without anybody.
     pub allow_uncovered: bool,
     /// `Replace` may remove more than [`MOST_GONE`] percent of the area's people.
     pub allow_shrink: bool,
     /// What sheets call the roles.
     pub roles: RoleWords,
+    /// Who is in office now decides whether a place still has somebody to call.
+    pub now: Time,
 }
 
 /// A replacing sheet that removes more people than this, in percent of those in its area (and more than [`FEW`]), is more
@@ -134,13 +137,11 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
     }
     unused_duty_phones(&rows, &new, &mut faults);
 
-    let changes = diff(current, &new);
+    let changes = diff(current, &new, options.now);
     if !changes.is_empty() {
         new.version = current.version.saturating_add(1);
     }
-    if options.mode == ImportMode::Replace
-        && let Some(message) = too_much(current, &changes, options)
-    {
+    if let Some(message) = too_much(current, &changes, options) {
         let file = rows.sheets.first().map(|s| s.name.clone()).unwrap_or_default();
         faults.push(SheetFault::file(&file, message));
         return ImportResult { directory: None, diff: changes, faults: in_order(&rows, faults) };
@@ -148,16 +149,20 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
     ImportResult { directory: Some(new), diff: changes, faults: in_order(&rows, faults) }
 }
 
-/// What a replacing import would take away without having been told to.
+/// What an import would take away without having been told to: an updating one ends a post by its last day, or takes
+/// a number; only a replacing one removes people.
 fn too_much(current: &Directory, changes: &DirectoryDiff, options: &ImportOptions) -> Option<String> {
     if !options.allow_uncovered && !changes.uncovered.is_empty() {
         let some: Vec<String> = changes.uncovered.iter().take(10).map(|p| format!("{}（{p}）", current.place_name(p))).collect();
         return Some(format!(
-            "替换后有 {} 处地点将没有任何责任人：{}{}；请补上这些地点的责任人，或确认允许（allow_uncovered）后重新导入",
+            "导入后有 {} 处地点将没有任何在任且可联系的责任人：{}{}；请补上这些地点的责任人，或确认允许（allow_uncovered）后重新导入",
             changes.uncovered.len(),
             some.join("、"),
             if changes.uncovered.len() > some.len() { " 等" } else { "" }
         ));
+    }
+    if options.mode != ImportMode::Replace {
+        return None;
     }
     let inside = |p: &&Post| options.within.is_none_or(|area| area.contains(p.place.division));
     let before: BTreeSet<RecipientId> = current.posts.iter().filter(inside).map(|p| p.recipient).collect();

@@ -92,6 +92,25 @@ fn the_newest_report_of_a_place_counts_whoever_gave_it() {
 }
 
 #[test]
+fn a_bare_on_post_report_of_a_second_person_leaves_the_figures_of_the_first() {
+    let mut board = Board::default();
+    let bare = Report { on_post: true, ..Report::default() };
+    let on = |n, at, report: &Report| callout(n, &[(A, at, "甲", report.clone())]);
+    board.put(&on(1, 5, &bare), &entry(&[A]), "网格员", &policy());
+    board.put(&on(0, 10, &moved(50, 20)), &entry(&[A]), "支书", &policy());
+    board.put(&on(1, 20, &bare), &entry(&[A]), "网格员", &policy());
+    let total = board.total();
+    assert_eq!((total.to_move, total.moved, total.places_reported, total.on_post), (50, 20, 1, 2), "{total:?}");
+    assert_eq!(board.everywhere().map(|(_, _, n)| n.callout.ordinal).collect::<Vec<_>>(), [0]);
+    // The first lowers his own figures, then takes them back: both count.
+    board.put(&on(0, 30, &moved(40, 10)), &entry(&[A]), "支书", &policy());
+    assert_eq!((board.total().to_move, board.total().moved), (40, 10));
+    board.put(&on(0, 40, &bare), &entry(&[A]), "支书", &policy());
+    let total = board.total();
+    assert_eq!((total.to_move, total.moved, total.places_reported, total.on_post), (0, 0, 1, 2), "{total:?}");
+}
+
+#[test]
 fn townships_and_counties_are_the_sums_of_what_lies_in_them() {
     let mut board = Board::default();
     let report = |n| Report {

@@ -92,6 +92,9 @@ impl Provider for Robot {
     async fn lookup(&self, _: &str, _: &Address, _: Time) -> Lookup {
         panic!("a robot has no query")
     }
+    fn has_lookup(&self) -> bool {
+        false
+    }
     fn read_callback(&self, _: Option<&str>, _: &[u8]) -> Result<Vec<CallbackItem>, String> {
         Err("none".into())
     }

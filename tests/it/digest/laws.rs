@@ -4,6 +4,7 @@ use super::kit::Groups;
 use futures_util::FutureExt;
 use jiaoying::{
     core::{digest::Group, hazard::Level, send::Outcome, time::Span},
+    engine::board::Wanted,
     store::{Reports, Store},
 };
 
@@ -95,4 +96,18 @@ async fn nothing_that_waits_is_without_a_clock_and_calls_go_on_whatever_robots_s
     assert!(due.is_some_and(|t| t > g.now()));
     let faces = g.store.faces(jiaoying::core::ids::WarningId(1)).await.unwrap();
     assert!(faces.iter().any(|(_, f)| f.state == jiaoying::core::callout::state::CalloutState::HandedOver), "the ladders ran on");
+}
+
+#[tokio::test]
+async fn a_group_that_an_officer_switched_off_is_told_nothing_until_it_is_on_again() {
+    let g = Groups::new(1, vec![Group::default(); 2]).await;
+    let engine = &g.gateways[0];
+    engine.order_account("robot-0", "值班员", Wanted::Disable).await.unwrap();
+    g.post(&g.content("a", Level::Red)).await;
+    g.after(Span::secs(60)).await;
+    assert_eq!((g.titles(0).len(), g.titles(1).len()), (0, 1));
+    engine.order_account("robot-1", "值班员", Wanted::Disable).await.unwrap();
+    engine.order_account("robot-0", "值班员", Wanted::Enable).await.unwrap();
+    g.after(Span::secs(60)).await;
+    assert_eq!(g.titles(0), ["暴雨红色预警：开始叫应"], "what was to be said waited");
 }

@@ -178,7 +178,7 @@ impl Stage {
                 }
                 let outcome = Outcome::Accepted { provider_message_id: reference };
                 drop(job.slot);
-                done.push(Done { whose: job.whose, account: job.account, outcome, seconds: 0.0 });
+                done.push(Done { whose: job.whose, account: job.account, outcome, seconds: 0.0, speaks: true });
             }
             if !done.is_empty() {
                 now(self.w.engine.record(done)).unwrap();

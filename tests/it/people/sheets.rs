@@ -387,6 +387,22 @@ fn a_replacing_import_does_not_leave_a_place_without_its_last_person_unless_told
 }
 
 #[test]
+fn an_updating_import_does_not_end_the_last_post_of_a_place_unless_told() {
+    let old = first_import();
+    let sheet = |last: &str| format!("行政区划代码,姓名,责任类别,责任层级,手机1,失效日期\n140521100002,丁,防汛,村,15400000004,{last}\n");
+    let now = Time::parse_rfc3339("2026-06-10T08:00:00+08:00").unwrap();
+    let go = |last: &str, allow_uncovered| {
+        let options = ImportOptions { now, allow_uncovered, ..ImportOptions::default() };
+        import("x.csv", sheet(last).as_bytes(), &old, &DIVISIONS, &options)
+    };
+    let refused = go("2026-05-31", false);
+    assert!(refused.directory.is_none() && refused.faults.iter().any(|f| f.fatal && f.message.contains("宣化社区")));
+    assert_eq!(refused.diff.uncovered.len(), 1);
+    applied(&go("2026-05-31", true));
+    applied(&go("2026-12-31", false));
+}
+
+#[test]
 fn namesakes_are_told_apart_or_said_to_be_unclear() {
     let sheet = format!(
         "{HEADER}140521100200,张伟,主任,防汛,村,15400000001,,,,\n\

@@ -260,7 +260,7 @@ impl House {
         self.left.push((time, spy.name, job.request.clone()));
         let said = spy.hears(&job.request);
         let Job { whose, account, slot, .. } = job;
-        let done = Done { whose, account, outcome: said.outcome, seconds: said.after.seconds_f64() };
+        let done = Done { whose, account, outcome: said.outcome, seconds: said.after.seconds_f64(), speaks: true };
         self.going.insert((time + said.after, self.left.len()), (done, Some(slot)));
     }
 

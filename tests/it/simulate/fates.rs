@@ -46,7 +46,7 @@ impl Play {
             (_, o) => o,
         };
         let Job { whose, account, slot, .. } = job;
-        let done = Done { whose, account, outcome, seconds: 0.0 };
+        let done = Done { whose, account, outcome, seconds: 0.0, speaks: true };
         let epoch = self.w.epoch;
         self.after(Span(wait), Act::Outcome { epoch, reference, done, slot: Some(slot) });
     }

@@ -186,7 +186,8 @@ impl Night {
                 }
                 let outcome = Outcome::Accepted { provider_message_id: reference };
                 drop(job.slot);
-                now(self.w.engine.record(vec![Done { whose: job.whose, account: job.account, outcome, seconds: 0.0 }])).unwrap();
+                now(self.w.engine.record(vec![Done { whose: job.whose, account: job.account, outcome, seconds: 0.0, speaks: true }]))
+                    .unwrap();
             }
             if idle {
                 return;
