@@ -18,6 +18,18 @@ pub(super) struct Again {
     pub hedges: Option<u16>,
 }
 
+impl Contact {
+    /// Bit k: number k is of no use for this channel.
+    pub(super) fn lost(&self, channel: Channel) -> u8 {
+        self.dead
+            | match channel {
+                Channel::Sms => self.no_sms,
+                Channel::Voice => self.no_voice,
+                Channel::Email | Channel::Im => 0,
+            }
+    }
+}
+
 impl Work<'_> {
     pub(super) fn open(&mut self, id: CalloutId, start: Time) {
         let entry = self.ctx.entry;

@@ -210,17 +210,6 @@ pub struct Contact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<Calls>,
 }
-impl Contact {
-    /// Bit k: number k is of no use for this channel.
-    pub fn lost(&self, channel: Channel) -> u8 {
-        self.dead
-            | match channel {
-                Channel::Sms => self.no_sms,
-                Channel::Voice => self.no_voice,
-                Channel::Email | Channel::Im => 0,
-            }
-    }
-}
 
 /// One message or call, numbered by its place in [`Callout::attempts`] from 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -82,10 +82,14 @@ impl Play {
     /// The outcome reaches the gateway.
     pub fn outcome_known(&mut self, reference: &str, done: &Done) {
         if let Some(s) = self.laws.sends.all.get_mut(reference) {
-            // A refusal for config or balance took nothing either: the next account takes it up.
+            // A refusal for config, balance or the number took nothing either: the next account takes it up.
             let back = matches!(
                 done.outcome,
-                Outcome::Throttled { .. } | Outcome::Retryable { .. } | Outcome::Config { .. } | Outcome::Balance { .. }
+                Outcome::Throttled { .. }
+                    | Outcome::Retryable { .. }
+                    | Outcome::Config { .. }
+                    | Outcome::Balance { .. }
+                    | Outcome::PermanentNumber { .. }
             );
             s.fate = if back { Fate::Back } else { Fate::Gone };
         }
