@@ -193,6 +193,9 @@ impl Work<'_> {
         }
         if a.channel == Channel::Sms && self.number(a.contact, Channel::Sms, 0).is_some() {
             self.queue_sms(a.contact, a.kind);
+        } else if a.channel == Channel::Sms && only.is_some() && a.kind.tells_end() {
+            // Whoever was reached hears of the end by the door that is left; asks have their calls.
+            self.tell(a.contact, a.kind);
         }
         let holder = a.contact == 0;
         let no_phone = self.number(0, Channel::Voice, 0).is_none();

@@ -76,7 +76,7 @@ pub struct Night {
 
 /// No night needs more.
 const STEPS: u64 = 60_000;
-const CALM_LASTS: Span = Span::hours(8);
+const CALM_LASTS: Span = Span::hours(10);
 
 pub fn play(seed: u64, bug: Option<(Bug, Law)>) -> Night {
     let mut rng = Rng::new(seed);

@@ -113,15 +113,25 @@ impl Laws {
                 self.demand(Law::Order, !going, || {
                     format!("{lead}: the end overtakes an ask on its way to contact {} of {}", who.1, who.0)
                 });
-                // One whose fate stayed unknown goes again by the rule, perhaps gathered with others' first.
+                // One whose fate stayed unknown goes again by the rule, perhaps gathered with others' first; and one of which the
+                // gateway was told that it did not arrive, whatever it was told.
                 let repeated = |a: &jiaoying::core::callout::state::Attempt| {
-                    a.contact == who.1 && a.kind == jiaoying::core::callout::state::AskKind::End && a.repeats.is_some()
+                    a.contact == who.1
+                        && a.kind == jiaoying::core::callout::state::AskKind::End
+                        && (a.repeats.is_some() || a.state == AttemptState::Failed)
                 };
                 let repeats = w.callout(who.0).is_some_and(|c| c.attempts.iter().any(repeated));
                 // One that came back or failed was not told.
                 let told = |s: &Sent| s.kind == MessageKind::End && (s.heard || s.fate == Fate::Going) && s.members.contains(who);
                 let again = !repeats && self.sends.all.values().any(told);
-                self.demand(Law::Order, !again, || format!("contact {} of {} is told the end again by {lead}", who.1, who.0));
+                self.demand(Law::Order, !again, || {
+                    format!(
+                        "contact {} of {} is told the end again by {lead}: {}",
+                        who.1,
+                        who.0,
+                        w.callout(who.0).as_ref().map(super::brief).unwrap_or_default()
+                    )
+                });
                 self.sends.ends.insert(*who);
             } else if asks(kind) {
                 let ended = self.sends.ends.contains(who);
@@ -144,7 +154,11 @@ impl Laws {
                     s.heard && s.kind != MessageKind::End && s.kind != MessageKind::Ended && s.members.iter().any(|m| family.contains(m))
                 };
                 let reached = self.sends.all.values().any(asked);
-                let mobile = plan.phones(contact.id).iter().enumerate().any(|(i, p)| p.is_mobile() && contact.dead & (1 << i.min(7)) == 0);
+                let mobile = plan
+                    .phones(contact.id)
+                    .iter()
+                    .enumerate()
+                    .any(|(i, p)| p.is_mobile() && (contact.dead | contact.no_sms) & (1 << i.min(7)) == 0);
                 // One of unknown fate was as good as sent; one that failed was tried.
                 let tried = |a: &jiaoying::core::callout::state::Attempt| {
                     usize::from(a.contact) == k

@@ -8,7 +8,7 @@ use jiaoying::{
         callout::{
             entry::Entry,
             fold,
-            state::{AttemptState, Callout, CalloutState},
+            state::{Attempt, AttemptState, Callout, CalloutState},
         },
         duty_call::DutyCall,
         ids::{AttemptId, CalloutId, RecipientId},
@@ -161,8 +161,7 @@ impl Laws {
         self.demand(Law::Clock, !c.state.is_open() || c.told_only || record.due.is_some(), || {
             format!("{id} is {:?} without a clock", c.state)
         });
-        let leaving =
-            |a: &jiaoying::core::callout::state::Attempt| !a.by_line && matches!(a.state, AttemptState::Queued | AttemptState::Sending);
+        let leaving = |a: &Attempt| !a.by_line && matches!(a.state, AttemptState::Queued | AttemptState::Sending);
         self.demand(Law::Clock, !c.attempts.iter().any(leaving) || record.due.is_some(), || {
             format!("{id}: an attempt waits without a clock")
         });
