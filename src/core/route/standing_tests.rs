@@ -184,8 +184,8 @@ fn a_trial_that_nobody_made_use_of_leaves_the_query_to_say_whether_it_works() {
     }
 }
 
-#[test]
-fn an_idle_one_that_fell_silent_is_back_when_its_query_is_answered() {
+/// An idle account whose query was not answered until it broke, and the clock that asks it.
+fn fallen_silent() -> (Account, Happened) {
     let mut a = Account::default();
     let clock = Happened::Clock { by: "g".into(), can_probe: true, traffic: false };
     a.happened(&clock, at(0));
@@ -194,6 +194,12 @@ fn an_idle_one_that_fell_silent_is_back_when_its_query_is_answered() {
         a.happened(&clock, due);
         a.happened(&Happened::Probed { ok: false, why: why() }, due);
     }
+    (a, clock)
+}
+
+#[test]
+fn an_idle_one_that_fell_silent_is_back_when_its_query_is_answered() {
+    let (mut a, clock) = fallen_silent();
     let due = a.standing.due().unwrap();
     assert!(a.happened(&clock, due).probe);
     a.happened(&Happened::Probed { ok: true, why: String::new() }, due);
@@ -202,14 +208,7 @@ fn an_idle_one_that_fell_silent_is_back_when_its_query_is_answered() {
 
 #[test]
 fn one_that_fails_as_a_last_resort_is_not_back_because_its_query_is_answered() {
-    let mut a = Account::default();
-    let clock = Happened::Clock { by: "g".into(), can_probe: true, traffic: false };
-    a.happened(&clock, at(0));
-    while a.standing.is_up() {
-        let due = a.standing.due().unwrap();
-        a.happened(&clock, due);
-        a.happened(&Happened::Probed { ok: false, why: why() }, due);
-    }
+    let (mut a, clock) = fallen_silent();
     let due = a.standing.due().unwrap();
     a.happened(&Happened::Failed { why: why(), left: due }, due);
     a.happened(&clock, due);
