@@ -2,8 +2,12 @@
 //! approved ones no file makes.
 
 use crate::{
-    channel::{MessageKind, Provider},
+    channel::{Message, MessageKind, Provider},
     config::Config,
+    core::{
+        message::{capacity, units},
+        send::Channel,
+    },
     render::Renderer,
 };
 
@@ -14,6 +18,7 @@ pub(super) fn faults(config: &Config, renderer: &Renderer, p: &dyn Provider) -> 
     let refused = renderer.check_against(p.channel(), &known, &|m| p.check_message(m));
     let mut all: Vec<String> = refused.into_iter().map(|f| config.fault(&key, f.to_string()).to_string()).collect();
     all.extend(strange_variants(config, renderer, p));
+    all.extend(longer_signature(config, p));
     if let Some(robot) = p.robot() {
         let key = format!("provider.{}", p.account());
         let mut refused = renderer.check_digests(robot.longest, &|m| p.check_message(m));
@@ -22,6 +27,32 @@ pub(super) fn faults(config: &Config, renderer: &Renderer, p: &dyn Provider) -> 
         all.extend(refused.into_iter().map(|f| config.fault(&key, f.to_string()).to_string()));
     }
     all
+}
+
+/// Messages are cut to `messages.segments` SMS by `messages.signature`; one that this account signs at greater length
+/// would be an SMS more than was meant, or be refused at night.
+fn longer_signature(config: &Config, p: &dyn Provider) -> Option<String> {
+    if p.channel() != Channel::Sms {
+        return None;
+    }
+    let signed = units(&format!("【{}】", config.messages.signature));
+    let most = usize::from(config.messages.segments);
+    let full = Message {
+        kind: MessageKind::Callout,
+        variant: String::new(),
+        drill: false,
+        variables: Vec::new(),
+        text: "雨".repeat(capacity(most).saturating_sub(signed)),
+        subject: None,
+        html: None,
+    };
+    let count = p.sms_count(&full);
+    let what = format!(
+        "is longer than messages.signature (【{}】), by which texts are cut to {most} SMS: one that fills them would be {count}; \
+         write this account's signature there too, or the longest of all accounts'",
+        config.messages.signature
+    );
+    (count > most).then(|| config.fault(&format!("provider.{}.sign_name", p.account()), what).to_string())
 }
 
 /// Approved wordings that no template file makes: misspelt, or a file that is gone.

@@ -40,6 +40,8 @@ pub enum Fate {
     Cut,
     /// Taken, and never answered.
     Silent,
+    /// Taken, and this is the state in its receipt.
+    Stat(&'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -271,7 +273,7 @@ fn submit(
     }
     // A session that ended hears no receipts.
     if u8::from(m.registered_delivery) & 3 == 1 {
-        let _ = tell.send(Pdu::DeliverSm(receipt(s, &phone, &id)));
+        let _ = tell.send(Pdu::DeliverSm(receipt(s, &phone, &id, fate)));
     }
     if let Some(reply) = &s.settings.reply {
         let units: Vec<u8> = reply.encode_utf16().flat_map(u16::to_be_bytes).collect();
@@ -287,7 +289,7 @@ fn from(phone: &str, class: EsmClass) -> rusmpp::pdus::builders::DeliverSmBuilde
     DeliverSm::builder().source_addr(address(phone)).destination_addr(address("10690000001")).esm_class(class)
 }
 
-fn receipt(s: &Shared, phone: &str, id: &str) -> DeliverSm {
+fn receipt(s: &Shared, phone: &str, id: &str, fate: Option<Fate>) -> DeliverSm {
     let class = EsmClass::from(4);
     if s.settings.by_tlv {
         return from(phone, class)
@@ -295,6 +297,7 @@ fn receipt(s: &Shared, phone: &str, id: &str) -> DeliverSm {
             .push_tlv(MessageDeliveryRequestTlvValue::MessageState(MessageState::from(2)))
             .build();
     }
-    let body = format!("id:{id} sub:001 dlvrd:001 submit date:2607210610 done date:2607210611 stat:DELIVRD err:000 text:");
+    let stat = if let Some(Fate::Stat(stat)) = fate { stat } else { "DELIVRD" };
+    let body = format!("id:{id} sub:001 dlvrd:001 submit date:2607210610 done date:2607210611 stat:{stat} err:000 text:");
     from(phone, class).short_message(OctetString::from_string(body).unwrap_or_default()).build()
 }

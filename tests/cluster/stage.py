@@ -140,6 +140,12 @@ class Stage:
     def blow(self, what):
         self.blows.append(f"{time.strftime('%H:%M:%S')} {what}")
 
+    def fell(self):
+        """How often each kind of blow fell."""
+        said = [b.split(" ", 1)[1] for b in self.blows]
+        kinds = {"primaries killed": "kill the primary", "gateways killed": "kill http", "gateways stopped": "pause ", "gateways cut off": "cut "}
+        return {kind: n for kind, start in kinds.items() if (n := sum(b.startswith(start) for b in said))}
+
     def stop_gateways(self):
         """All at once; what was not a clean end."""
         with ThreadPoolExecutor(GATEWAYS) as pool:

@@ -7,15 +7,15 @@ from collections import Counter
 NUMBERS = ("accepted", "callouts", "answered", "closed", "sends", "promised_answers", "promised_reports", "lost", "sent_twice",
            "unknown", "resent", "hedges", "escalated", "unfit", "seconds")
 FAULTS = ("lost", "sent_twice", "escalated", "unfit")
-ZH = {"main": "nothing happens", "kill": "a gateway killed every few seconds", "pause": "a gateway stopped past its lease",
-      "master": "a primary killed, its replica takes over", "cut": "a gateway cut off from Redis",
-      "blows": "gateways killed and stopped, primaries killed", "cuts": "gateways cut off one after the other"}
+NAMES = {"main": "nothing happens", "kill": "a gateway killed every few seconds", "pause": "a gateway stopped past its lease",
+         "master": "primaries killed, their replicas take over", "cut": "a gateway cut off from Redis",
+         "blows": "all that a Cluster can suffer", "cuts": "gateways cut off one after the other"}
 WHERE = {"cluster": "Cluster", "sentinel": "Sentinel", "single": "one server"}
 
 
 def short(r):
     """A round's numbers, for the file and for sums."""
-    return {k: len(r[k]) if isinstance(r[k], list) else r[k] for k in NUMBERS}
+    return {k: len(r[k]) if isinstance(r[k], list) else r[k] for k in NUMBERS} | {"fell": r["fell"]}
 
 
 class Summary:
@@ -60,12 +60,12 @@ class Summary:
 
     def table(self):
         """As the README shows it."""
-        head = ("scene", "rounds", "callouts", "sends", "lost", "sent twice", "unknown (sent again by the rule)", "hedges",
+        head = ("scene", "rounds", "blows", "callouts", "sends", "lost", "sent twice", "unknown (sent again by the rule)", "hedges",
                 "called after an answer", "seconds a round")
         rows = [head, ["---"] * len(head)]
         for (scene, mode), rounds in self.scenes().items():
             n = sums(rounds)
-            rows.append((f"{ZH[scene]}, {WHERE[mode]}", len(rounds), f"{n['callouts']:,}", f"{n['sends']:,}", n["lost"], n["sent_twice"],
+            rows.append((f"{NAMES[scene]}, {WHERE[mode]}", len(rounds), fell(rounds), f"{n['callouts']:,}", f"{n['sends']:,}", n["lost"], n["sent_twice"],
                          f"{n['unknown']} ({n['resent']})", n["hedges"], n["escalated"], round(n["seconds"] / len(rounds))))
         return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 
@@ -77,10 +77,18 @@ def sums(rounds):
     return {k: round(n[k]) for k in NUMBERS}
 
 
+def fell(rounds):
+    """How often which blow fell in them."""
+    n = Counter()
+    for r in rounds:
+        n.update(r["fell"])
+    return ", ".join(f"{kind} {count}" for kind, count in n.items())
+
+
 def said(name, rounds):
     """One line for rounds that were played."""
     n = sums(rounds)
     return (f"{name}: {len(rounds)} rounds, accepted {n['accepted']} warnings, {n['callouts']} callouts, {n['sends']} sends; answered "
             f"{n['answered']}, closed {n['closed']}; {n['promised_answers']} answers and {n['promised_reports']} reports promised; "
             f"lost {n['lost']}; sent twice {n['sent_twice']}; unknown {n['unknown']} (resent {n['resent']}); hedges {n['hedges']}; "
-            f"escalated after answer {n['escalated']}; unfit {n['unfit']}; {n['seconds']} s")
+            f"escalated after answer {n['escalated']}; unfit {n['unfit']}; {fell(rounds) or 'no blow'}; {n['seconds']} s")

@@ -23,5 +23,6 @@ mod robots_codes;
 mod routes;
 mod signatures;
 mod smpp;
+mod smpp_codes;
 mod smtp;
 mod smtp_real;

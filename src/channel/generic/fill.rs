@@ -146,7 +146,7 @@ impl Template {
 }
 
 fn known(name: &str) -> bool {
-    const PLAIN: [&str; 22] = [
+    const PLAIN: [&str; 23] = [
         "phone",
         "phone.86",
         "phone.e164",
@@ -157,6 +157,7 @@ fn known(name: &str) -> bool {
         "reference",
         "nonce",
         "callback_url",
+        "sign_name",
         "now.ms",
         "now.s",
         "now.compact",

@@ -15,7 +15,8 @@ use crate::channel::{
     WallClock,
     e164::{e164, is_mainland_mobile},
     exchange::{detail_of, exchange},
-    filing, long_sms,
+    filing,
+    long_sms::{self, LongSms},
     sign::hex,
     template,
 };
@@ -120,6 +121,7 @@ impl Values for Said<'_> {
             "reference" => self.reference.to_string(),
             "nonce" => self.nonce.clone(),
             "callback_url" => self.of.callback_url.clone(),
+            "sign_name" => self.of.settings.sign_name.clone()?,
             "now.ms" => self.ms.to_string(),
             "now.s" => self.ms.div_euclid(1000).to_string(),
             "now.compact" => beijing("%Y%m%d%H%M%S"),
@@ -257,8 +259,11 @@ impl Provider for Generic {
     }
 
     fn sms_count(&self, message: &Message) -> usize {
-        // What the provider puts before a text it does not say; the text alone is counted.
-        if self.plan.channel == Channel::Sms { long_sms::cost(None, &message.text).count } else { 0 }
+        let sign = self.settings.sign_name.as_deref();
+        if self.plan.channel == Channel::Sms { long_sms::cost(sign, &message.text).count } else { 0 }
+    }
+    fn refuses_long_sms(&self) -> bool {
+        self.settings.long_sms == LongSms::Refuse
     }
     fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
         match &self.settings.templates {
@@ -272,10 +277,14 @@ impl Provider for Generic {
     }
 
     fn check_message(&self, message: &Message) -> Result<(), String> {
+        if self.plan.channel == Channel::Sms {
+            long_sms::check(self.settings.sign_name.as_deref(), &message.text, self.settings.long_sms)?;
+        }
         if let Some(chosen) = self.template(message)? {
             return template::check(chosen, message);
         }
-        let length = message.text.chars().count();
+        let sign = self.settings.sign_name.as_ref().map_or(0, |s| s.chars().count() + 2);
+        let length = message.text.chars().count() + sign;
         if message.text.trim().is_empty() {
             return Err("the message is empty".into());
         }

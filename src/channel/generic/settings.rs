@@ -3,6 +3,7 @@
 use super::{parse, plan::Plan};
 use crate::channel::{
     AccountLimits, Secret, limits,
+    long_sms::LongSms,
     template::{self, TemplateSet},
 };
 use crate::core::send::Channel;
@@ -26,6 +27,13 @@ pub struct Settings {
     /// What `{{secret.NAME}}` stands for.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
+    /// SMS: what stands before every text as 【…】, for what a text costs. Put there by the file as `{{sign_name}}`, or by the
+    /// provider.
+    #[serde(default)]
+    pub sign_name: Option<String>,
+    /// SMS: whether a text of more than one SMS may go.
+    #[serde(default)]
+    pub long_sms: LongSms,
     /// Approved templates by kind of message, where the file sends `{{template}}` and values.
     #[serde(default)]
     pub templates: Option<TemplateSet>,
@@ -75,11 +83,21 @@ impl Settings {
                         faults.extend(missing(&format!("secrets.{key}"), self.secrets.get(key).is_some_and(|v| !v.is_empty())));
                     }
                 }
+                if plan.names().contains("sign_name") && self.sign_name.as_ref().is_none_or(|s| s.is_empty()) {
+                    faults.push(format!("sign_name: {} wants {{{{sign_name}}}}", self.file));
+                }
                 if plan.templated() && self.templates.as_ref().is_none_or(|t| t.0.is_empty()) {
                     faults.push(format!("templates: {} sends approved templates; say which", self.file));
                 }
                 faults.extend(limits::faults(&plan.limits));
             }
+        }
+        if self.sign_name.as_ref().is_some_and(|s| s.contains(['【', '】'])) {
+            faults.push("sign_name: write it without 【】".into());
+        }
+        if channel != Channel::Sms {
+            let set = [("sign_name", self.sign_name.is_some()), ("long_sms", self.long_sms != LongSms::default())];
+            faults.extend(set.into_iter().filter(|s| s.1).map(|s| format!("{}: is for SMS; a call has none", s.0)));
         }
         faults.extend(self.callback_secret.fault_as_path_secret().map(|f| format!("callback_secret: {f}")));
         faults.extend(self.templates.iter().flat_map(|t| template::faults("templates", t)));

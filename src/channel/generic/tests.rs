@@ -3,7 +3,8 @@
 use super::{Generic, Settings, parse};
 use crate::{
     channel::{
-        Address, CallbackItem, CallbackRequest, Message, MessageKind, Provider, ReceiptResult, exchange::Reply, settings::ProviderSettings,
+        Address, CallbackItem, CallbackRequest, Message, MessageKind, Provider, ReceiptResult, exchange::Reply, long_sms::LongSms,
+        settings::ProviderSettings,
     },
     core::send::{Channel, Outcome},
 };
@@ -85,7 +86,7 @@ fn every_fault_of_a_file_is_told_with_its_line() {
 
 fn settings(name: &str) -> Settings {
     let text = SHIPPED.iter().find(|(n, _)| *n == name).unwrap().1;
-    let variables = ["endpoint", "app_id", "user", "sign_name", "caller"]
+    let variables = ["endpoint", "app_id", "user", "caller"]
         .map(|k| (k.to_string(), if k == "endpoint" { "http://127.0.0.1:9".to_string() } else { format!("the-{k}") }));
     Settings {
         account: "ours".into(),
@@ -96,6 +97,8 @@ fn settings(name: &str) -> Settings {
             ("key".to_string(), crate::channel::Secret::new("k")),
             ("password".to_string(), crate::channel::Secret::new("p")),
         ]),
+        sign_name: text.contains("{{sign_name}}").then(|| "某某应急".to_string()),
+        long_sms: LongSms::Split,
         templates: None,
         drill_templates: None,
         public_url: "https://warning.example.org".into(),
@@ -114,8 +117,12 @@ fn an_account_lacking_what_its_file_asks_for_is_told_by_key() {
     s.secrets.clear();
     s.variables.remove("app_id");
     let faults = s.faults(Channel::Voice).join("\n");
-    for expected in ["secrets.key", "variables.app_id", "is for sms"] {
+    for expected in ["secrets.key", "variables.app_id", "is for sms", "sign_name: is for SMS"] {
         assert!(faults.contains(expected), "{faults}");
+    }
+    for (sign, expected) in [(None, "wants {{sign_name}}"), (Some("【某某应急】"), "without 【】")] {
+        let unsigned = Settings { sign_name: sign.map(str::to_string), ..settings("carrier-json.toml") };
+        assert!(unsigned.faults(Channel::Sms).join("\n").contains(expected), "{expected}");
     }
     assert!(settings("carrier-voice.toml").faults(Channel::Voice).join(" ").contains("templates"));
     let shown = format!("{:?}", settings("carrier-xml.toml"));

@@ -112,7 +112,7 @@ pub(super) fn named(o: &Outcome) -> String {
         other => other.class().to_string(),
     }
 }
-fn named_receipt(r: &ReceiptResult) -> String {
+pub(super) fn named_receipt(r: &ReceiptResult) -> String {
     let flags = |dead: bool, config: bool| match (dead, config) {
         (true, _) => ", number dead",
         (_, true) => ", set up wrongly",
@@ -129,7 +129,7 @@ fn named_receipt(r: &ReceiptResult) -> String {
 }
 
 /// The same said in other words makes no difference: what follows is found out once for each meaning.
-async fn following(channel: Channel, name: &str, said: Said) -> String {
+pub(super) async fn following(channel: Channel, name: &str, said: Said) -> String {
     type Once = Arc<OnceCell<String>>;
     static KNOWN: Mutex<BTreeMap<String, Once>> = Mutex::new(BTreeMap::new());
     let cell = KNOWN.lock().unwrap().entry(format!("{channel} {name}")).or_default().clone();

@@ -5,7 +5,9 @@ use super::{
     others_kit::{account_of, table},
 };
 use jiaoying::{
+    app,
     channel::{Day, MessageKind, Provider},
+    config::{Config, Environment},
     core::time::Time,
 };
 use std::sync::Arc;
@@ -96,6 +98,25 @@ fn every_filing_is_shown_and_what_needs_somebody_is_told() {
         let shown: Vec<String> = filings.iter().map(|f| format!("{} {}", f.what, f.standing())).collect();
         assert!(shown.contains(&"模板 callout（T1） 已通过，有效期至 2027-06-30".to_string()), "{kind}: {shown:?}");
     }
+}
+
+#[test]
+fn an_account_that_signs_at_greater_length_than_texts_are_measured_by_is_a_fault() {
+    let told = |signature: &str, messages: &str, kind: &str| {
+        let account = table(kind, "http://127.0.0.1:1").replace("[templates", &format!("[provider.{kind}.templates"));
+        let text = format!("[messages]\nsignature = '{signature}'\n{messages}\n[provider.{kind}]\n{account}");
+        let config = Config::from_text("jiaoying.toml", &text, &Environment::default()).unwrap();
+        app::faults(&config).into_iter().find(|f| f.contains("is longer than messages.signature"))
+    };
+    for kind in ["aliyun_sms", "tencent_sms", "huawei_sms"] {
+        for messages in ["", "segments = 2"] {
+            let fault = told("应急", messages, kind).unwrap_or_else(|| panic!("{kind} {messages}"));
+            assert!(fault.starts_with("jiaoying.toml:") && fault.contains(&format!("provider.{kind}.sign_name")), "{fault}");
+            assert_eq!(told("某某应急", messages, kind), None, "{kind} {messages}");
+            assert_eq!(told("某某应急管理局", messages, kind), None, "{kind} {messages}: shorter costs nothing");
+        }
+    }
+    assert_eq!(told("应急", "", "aliyun_voice"), None, "a call bears no signature");
 }
 
 #[tokio::test]

@@ -34,13 +34,15 @@ use tokio::sync::mpsc;
 const KINDS: [&str; 3] = ["carrier-json", "carrier-xml", "carrier-voice"];
 
 /// Through the configuration, as `serve` and `check` read it.
-fn config(name: &str, endpoint: &str, key: &str, public_url: &str) -> Result<Config, String> {
+fn config(name: &str, endpoint: &str, key: &str, public_url: &str, more: &str) -> Result<Config, String> {
     let kind = if name == "carrier-voice" { "generic_voice" } else { "generic_sms" };
+    let sign = if kind == "generic_sms" { "sign_name = '某某应急'" } else { "" };
     let file = format!("{}/config/providers/{name}.toml", env!("CARGO_MANIFEST_DIR"));
     let text = format!(
         "[server]\npublic_url = '{public_url}'\n[provider.{name}]\nkind = '{kind}'\nfile = '{file}'\ncallback_secret = '{SECRET}'\n\
-         variables = {{ endpoint = '{endpoint}', app_id = 'testid', user = 'testid', sign_name = '某某应急', caller = '03562000001' }}\n\
+         variables = {{ endpoint = '{endpoint}', app_id = 'testid', user = 'testid', caller = '03562000001' }}\n\
          secrets = {{ key = {{ env = 'KEY' }}, password = {{ env = 'KEY' }} }}\n\
+         {sign}\n{more}\n\
          [provider.{name}.templates.callout]\ncode = 'T1'\nvariables = {{ level = {{ max = 10 }}, digit = {{ kind = 'number', max = 1 }} }}\n"
     );
     let env = Environment::new([("KEY".to_string(), key.to_string())]);
@@ -48,7 +50,9 @@ fn config(name: &str, endpoint: &str, key: &str, public_url: &str) -> Result<Con
 }
 
 fn account_with(name: &str, endpoint: &str, key: &str, public_url: &str) -> Arc<dyn Provider> {
-    let config = config(name, endpoint, key, public_url).unwrap();
+    made(name, &config(name, endpoint, key, public_url, "").unwrap(), public_url)
+}
+fn made(name: &str, config: &Config, public_url: &str) -> Arc<dyn Provider> {
     let client = http::client(&ClientSettings::default()).unwrap();
     let settings = ProviderSettings::from_table(name, config.providers[name].0.clone()).unwrap_or_else(|e| panic!("{name}: {e:#?}"));
     settings.reached_by(public_url).provider(client, clock()).unwrap()
@@ -121,6 +125,30 @@ async fn text_that_would_break_its_place_arrives_as_it_was_written() {
     r.message.text = "暴雨😀".into();
     let refused = account("carrier-xml", &s.url()).send(&r).await;
     assert!(matches!(&refused, Outcome::PermanentContent { detail } if detail.contains("1F600")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_seventy_first_character_is_refused_or_counted_as_a_second_sms_as_configured() {
+    let s = standin(StandinSettings::default()).await;
+    let mut sent = s.subscribe();
+    for name in ["carrier-json", "carrier-xml"] {
+        let with = |more: &str| made(name, &config(name, &s.url(), "testsecret", "https://warning.example.org", more).unwrap(), "https://warning.example.org");
+        let (split, refuse) = (with(""), with("long_sms = 'refuse'"));
+        assert!(refuse.refuses_long_sms() && !split.refuses_long_sms(), "{name}");
+        // 【某某应急】 has six.
+        for (n, parts) in [(70, 1), (71, 2), (134, 2), (135, 3)] {
+            let mut r = ask(phone(9), &format!("ref{n}"));
+            r.message.text = "雨".repeat(n - 6);
+            assert_eq!((split.sms_count(&r.message), split.check_message(&r.message)), (parts, Ok(())), "{name} {n}");
+            let refused = refuse.check_message(&r.message);
+            assert_eq!(refused.is_err(), parts > 1, "{name} {n}");
+            if n == 71 {
+                assert!(refused.unwrap_err().contains("71 characters"), "{name}");
+                assert_eq!(split.send(&r).await.class(), "accepted", "{name}");
+                assert_eq!(soon(sent.recv()).await.unwrap().text, Some(format!("【某某应急】{}", r.message.text)), "{name}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -254,7 +282,7 @@ async fn faults_of_the_wire_are_what_they_prove_and_a_look_up_tells_what_became_
 #[tokio::test]
 async fn what_a_person_wrote_in_gbk_reaches_the_engine_and_answers() {
     let mut g = Gateway::of(Behaviour::default(), |url| {
-        let c = config("carrier-xml", url, "testsecret", "https://warning.example.org").unwrap();
+        let c = config("carrier-xml", url, "testsecret", "https://warning.example.org", "").unwrap();
         let mut table = c.providers["carrier-xml"].0.clone();
         table.remove("templates");
         vec![("carrier-xml".into(), table.to_string())]
@@ -276,6 +304,6 @@ async fn what_a_person_wrote_in_gbk_reaches_the_engine_and_answers() {
 
 #[test]
 fn a_file_that_is_not_there_is_told_by_its_key() {
-    let fault = config("no-such", "http://127.0.0.1:9", "k", "https://warning.example.org").unwrap_err();
+    let fault = config("no-such", "http://127.0.0.1:9", "k", "https://warning.example.org", "").unwrap_err();
     assert!(fault.contains("provider.no-such.file") && fault.contains("jiaoying.toml:"), "{fault}");
 }

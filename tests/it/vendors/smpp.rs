@@ -11,7 +11,7 @@ use jiaoying::{
         callout::state::{AttemptState, Callout},
         time::Span,
     },
-    engine::{inbox::Lines, limits::Accounts},
+    engine::inbox::Lines,
     standin::{
         Behaviour,
         smpp::{self, Fate, SmppHandle, SmppSettings},
@@ -30,7 +30,7 @@ fn table(endpoint: &str, extra: &str) -> String {
          request_timeout = '1s'\nenquire_every = '1s'\nreconnect = ['100ms']\n{extra}"
     )
 }
-fn account(endpoint: &str, extra: &str) -> Arc<dyn Provider> {
+pub(super) fn account(endpoint: &str, extra: &str) -> Arc<dyn Provider> {
     let settings = ProviderSettings::from_table("line", table(endpoint, extra).parse().unwrap()).unwrap();
     settings.provider(http::client(&Default::default()).unwrap(), Arc::new(|| NOW.0)).unwrap()
 }
@@ -38,7 +38,7 @@ fn account(endpoint: &str, extra: &str) -> Arc<dyn Provider> {
 /// The number that the SMSC of every test refuses: asked until the line is bound, it leaves nothing behind.
 const NOBODY: u32 = 99_999_999;
 
-async fn smsc(settings: SmppSettings) -> SmppHandle {
+pub(super) async fn smsc(settings: SmppSettings) -> SmppHandle {
     let mut settings = settings;
     settings.fates.insert(format!("86154{NOBODY:08}"), Fate::Status(0x0B));
     smpp::serve(settings, loopback().await).await.unwrap()
@@ -62,7 +62,7 @@ impl Inbox for Shelf {
 }
 
 /// The line, held until the test ends.
-fn held(p: &Arc<dyn Provider>, willing: bool) -> mpsc::UnboundedReceiver<Vec<u8>> {
+pub(super) fn held(p: &Arc<dyn Provider>, willing: bool) -> mpsc::UnboundedReceiver<Vec<u8>> {
     let (kept, came) = mpsc::unbounded_channel();
     let (p, shelf) = (p.clone(), Arc::new(Shelf { willing: AtomicBool::new(willing), kept }));
     #[expect(clippy::disallowed_methods, reason = "ends with the test")]
@@ -71,7 +71,7 @@ fn held(p: &Arc<dyn Provider>, willing: bool) -> mpsc::UnboundedReceiver<Vec<u8>
 }
 
 /// Until the line answers.
-async fn bound(p: &Arc<dyn Provider>) {
+pub(super) async fn bound(p: &Arc<dyn Provider>) {
     let mut said = None;
     let answers = async {
         loop {
@@ -147,31 +147,23 @@ async fn receipts_and_replies_are_kept_before_they_are_thanked_for_and_find_thei
     assert_eq!(s.counts().2, 0);
 }
 
-/// command_status → class → whether the line stops and the next account takes over. (All statuses: the unit test.)
 #[tokio::test]
-async fn a_refused_submit_is_classed_by_its_status() {
-    let table = [
-        (0x58, "throttled"),
-        (0x14, "throttled"),
-        (0x0B, "permanent_number"),
-        (0x01, "permanent_content"),
-        (0x0A, "config"),
-        (0x45, "retryable"),
-        (0x08, "retryable"),
-        (0x4A1, "unknown"),
-    ];
-    let fates = (1..).zip(table).map(|(n, (code, _))| (format!("86154{n:08}"), Fate::Status(code))).collect();
-    let s = smsc(SmppSettings { fates, ..SmppSettings::default() }).await;
-    let p = account(&s.addr().to_string(), "");
-    let _came = held(&p, true);
-    bound(&p).await;
-    for (n, (code, class)) in (1..).zip(table) {
-        let outcome = p.send(&ask(phone(n), "r")).await;
-        assert_eq!(outcome.class(), class, "0x{code:X}");
-        let accounts = Accounts::new(vec![p.clone()], Arc::new(|| NOW));
-        assert_eq!(accounts.named("line").unwrap().learn(&outcome, 0.0, NOW).is_some(), class == "config", "0x{code:X}");
+async fn the_seventy_first_character_is_refused_or_makes_two_parts_as_configured() {
+    let s = smsc(SmppSettings::default()).await;
+    let (split, refuse) = (account(&s.addr().to_string(), ""), account(&s.addr().to_string(), "segments_max = 1"));
+    assert!(refuse.refuses_long_sms() && !split.refuses_long_sms());
+    let _came = held(&split, true);
+    bound(&split).await;
+    // 【某某应急】 has six.
+    for (n, parts) in [(70, 1), (71, 2), (134, 2), (135, 3)] {
+        let mut r = ask(phone(1), "r");
+        r.message.text = "雨".repeat(n - 6);
+        assert_eq!((split.sms_count(&r.message), split.check_message(&r.message)), (parts, Ok(())), "{n}");
+        assert_eq!(refuse.check_message(&r.message).is_err(), parts > 1, "{n}");
+        assert_eq!(split.send(&r).await.class(), "accepted", "{n}");
+        let taken = s.taken().pop().unwrap();
+        assert_eq!((taken.parts, taken.text), (parts, format!("【某某应急】{}", r.message.text)), "{n}");
     }
-    assert!(s.taken().is_empty());
 }
 
 #[tokio::test]

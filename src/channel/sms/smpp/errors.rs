@@ -89,8 +89,7 @@ pub fn state_word(state: u8) -> &'static str {
 mod tests {
     use super::*;
 
-    /// Every submit_sm status of the standard → its class, hence what the engine does: throttled and retryable go
-    /// again, config and balance stop the line, permanent goes elsewhere, unknown waits for its receipt.
+    /// Every submit_sm status of the standard → its class. What the engine does then is drawn up by tests/it/vendors/smpp_codes.rs.
     #[test]
     fn every_status_has_its_class() {
         let table: &[(&str, &[u32])] = &[
