@@ -100,6 +100,9 @@ impl Turns {
     }
     /// Its templates do not fit; the next one is asked.
     pub fn unfit(&mut self, c: &Candidate, attempt: AttemptId, why: String) {
+        if c.trial {
+            c.account.gives_trial_back();
+        }
         tracing::warn!(%attempt, account = c.account.name(), %why, "an account cannot send this message; another is asked");
         self.unfit = Some(why);
     }
@@ -160,6 +163,11 @@ impl Account {
         let mut s = self.state();
         let since = s.standing.since;
         s.tried.replace(since) != Some(since)
+    }
+
+    /// Nothing left: another attempt may try it.
+    fn gives_trial_back(&self) {
+        self.state().tried = None;
     }
 
     /// Learns from a request's outcome; what it answers is to be written down.
@@ -256,3 +264,6 @@ impl Accounts {
         self.all().iter().filter(other).map(|a| a.name().to_string()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

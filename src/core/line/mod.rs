@@ -139,7 +139,8 @@ pub enum LineEvent {
         lead: AttemptId,
         found: Option<String>,
     },
-    /// A direct SMS of a callout leaves: it takes a digit and counts against the limits.
+    /// A direct SMS of a callout leaves: it takes a digit and counts against the limits. One that its provider then refuses
+    /// counts with this provider all the same: the number goes by another account rather than too often by this one.
     DirectSms {
         member: Member,
         /// The callout this one continues: its ask is the same ask.

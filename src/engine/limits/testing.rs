@@ -11,17 +11,17 @@ use crate::{
     },
 };
 
-struct Plain(AccountLimits, Channel);
+struct Plain(&'static str, AccountLimits, Channel);
 #[async_trait::async_trait]
 impl Provider for Plain {
     fn account(&self) -> &str {
-        "plain"
+        self.0
     }
     fn channel(&self) -> Channel {
-        self.1
+        self.2
     }
     fn limits(&self) -> &AccountLimits {
-        &self.0
+        &self.1
     }
     async fn send(&self, _: &SendRequest) -> Outcome {
         Outcome::Unknown { detail: String::new() }
@@ -42,7 +42,14 @@ impl Provider for Plain {
 
 pub fn with(channel: Channel, per_second: u32, concurrent_calls: u32, now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
     let limits = AccountLimits { per_second, in_flight: 1000, concurrent_calls, per_callee: Vec::new() };
-    Accounts::new(vec![Arc::new(Plain(limits, channel))], now)
+    Accounts::new(vec![Arc::new(Plain("plain", limits, channel))], now)
+}
+/// SMS accounts by name and weight, at 10 a second each, as the gateway `me` sees them.
+pub fn named(me: &str, weights: &[(&'static str, u32)], now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
+    let limits = || AccountLimits { per_second: 10, in_flight: 1000, concurrent_calls: 1, per_callee: Vec::new() };
+    let plain = |(name, _): &(&'static str, u32)| Arc::new(Plain(name, limits(), Channel::Sms)) as Arc<dyn Provider>;
+    let weights_of = weights.iter().map(|(name, weight)| (name.to_string(), *weight)).collect();
+    Accounts::configured(weights.iter().map(plain).collect(), &weights_of, me, 1.0, now)
 }
 pub fn attempt(n: u16) -> AttemptId {
     AttemptId { callout: CalloutId::new(WarningId(1), 0), n }
