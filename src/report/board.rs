@@ -5,12 +5,15 @@
 //! Figures are running totals. The newest report of a place counts, whoever gave it: a deputy's and a holder's
 //! are one, and so are those of several people who answer for the place. A report without any figure ("on post, all
 //! is well") takes the place of its own callout's figures only: what others reported still counts.
+//!
+//! A township that reports for itself speaks of all its villages, a village of its points: what it says and what they say
+//! is the same water seen twice. Of each figure the greater counts, its own or the sum of those within it.
 
 use crate::core::{
     callout::state::{Callout, CalloutState, Report},
     division::{Division, DivisionLevel},
     ids::CalloutId,
-    plan::PlanEntry,
+    plan::{PlanEntry, PlanPost},
     policy::RunningPolicy,
     time::Time,
 };
@@ -72,9 +75,16 @@ pub struct Owed {
 /// What one callout says.
 #[derive(Clone, Debug, Default)]
 struct Said {
-    places: Vec<(String, Division, Newest)>,
+    places: Vec<(String, At, Newest)>,
     person: Option<Person>,
     owed: Vec<Owed>,
+}
+
+/// Where a place is: a division as a whole, or a point in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct At {
+    division: Division,
+    whole: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,8 +113,20 @@ fn has_figures(r: &Report) -> bool {
 pub struct Board {
     said: BTreeMap<CalloutId, Said>,
     /// Everybody's report of a place, newest last.
-    places: BTreeMap<String, (Division, Reports)>,
-    sums: BTreeMap<Division, Sums>,
+    places: BTreeMap<String, (At, Reports)>,
+    sums: BTreeMap<Division, Node>,
+}
+
+/// The sums of one division: what is reported for it as a whole, and what lies in it (its points, its parts' totals).
+#[derive(Clone, Debug, Default)]
+struct Node {
+    whole: Sums,
+    within: Sums,
+}
+impl Node {
+    fn total(&self) -> Sums {
+        self.within.or_more(&self.whole)
+    }
 }
 
 impl Board {
@@ -122,8 +144,8 @@ impl Board {
                 all.remove(&(n.at, n.callout));
             }
         }
-        for (place, division, n) in &said.places {
-            let (_, all) = self.places.entry(place.clone()).or_insert_with(|| (*division, BTreeMap::new()));
+        for (place, at, n) in &said.places {
+            let (_, all) = self.places.entry(place.clone()).or_insert_with(|| (*at, BTreeMap::new()));
             all.insert((n.at, n.callout), n.clone());
         }
         touched.iter().for_each(|p| self.count_place(p, true));
@@ -135,51 +157,58 @@ impl Board {
     }
 
     fn count_place(&mut self, place: &str, into: bool) {
-        let Some((division, report)) = self.places.get(place).and_then(|(d, all)| Some((*d, counting(all)?.report.clone()))) else {
-            return;
-        };
-        for d in up(division) {
-            let s = self.sums.entry(d).or_default();
-            s.add(&report, into);
+        if let Some((at, report)) = self.places.get(place).and_then(|(at, all)| Some((*at, &counting(all)?.report))) {
+            self.count(at, &Sums::of(report), into);
         }
     }
 
     fn count_person(&mut self, p: Person, into: bool) {
-        for d in up(p.division) {
-            let s = self.sums.entry(d).or_default();
-            step(&mut s.persons_owing, u64::from(p.owing), into);
-            step(&mut s.persons_reported, u64::from(p.reported), into);
-            step(&mut s.on_post, u64::from(p.on_post), into);
+        let (persons_owing, persons_reported, on_post) = (p.owing.into(), p.reported.into(), p.on_post.into());
+        self.count(At { division: p.division, whole: false }, &Sums { persons_owing, persons_reported, on_post, ..Sums::default() }, into);
+    }
+
+    /// Counted where it is, and the difference it makes in all divisions above.
+    fn count(&mut self, at: At, what: &Sums, into: bool) {
+        let node = self.sums.entry(at.division).or_default();
+        let mut before = node.total();
+        (if at.whole { &mut node.whole } else { &mut node.within }).shift(what, into);
+        let mut after = node.total();
+        for d in up(at.division).skip(1) {
+            let node = self.sums.entry(d).or_default();
+            let total = node.total();
+            node.within.shift(&before, false);
+            node.within.shift(&after, true);
+            (before, after) = (total, node.total());
         }
     }
 
     /// The sums of everything inside a division.
     pub fn inside(&self, division: Division) -> Sums {
-        self.sums.get(&division).cloned().unwrap_or_default()
+        self.sums.get(&division).map(Node::total).unwrap_or_default()
     }
 
     /// The sums of all.
     pub fn total(&self) -> Sums {
         let tops = self.sums.iter().filter(|(d, _)| d.parent().is_none_or(|p| !self.sums.contains_key(&p)));
         let mut all = Sums::default();
-        tops.for_each(|(_, s)| all.merge(s));
+        tops.for_each(|(_, node)| all.shift(&node.total(), true));
         all
     }
 
     /// The sums of each division of this depth.
     pub fn by(&self, level: DivisionLevel) -> BTreeMap<Division, Sums> {
-        self.sums.iter().filter(|(d, _)| d.level() == level).map(|(d, s)| (*d, s.clone())).collect()
+        self.sums.iter().filter(|(d, _)| d.level() == level).map(|(d, node)| (*d, node.total())).collect()
     }
 
     /// The report that counts at each place inside a division.
     pub fn newest(&self, inside: Division) -> impl Iterator<Item = (&str, Division, &Newest)> {
-        let here = self.places.iter().filter(move |(_, (d, _))| inside.contains(*d));
-        here.filter_map(|(p, (d, all))| Some((p.as_str(), *d, counting(all)?)))
+        let here = self.places.iter().filter(move |(_, (at, _))| inside.contains(at.division));
+        here.filter_map(|(p, (at, all))| Some((p.as_str(), at.division, counting(all)?)))
     }
 
     /// The same over all of the warning.
     pub fn everywhere(&self) -> impl Iterator<Item = (&str, Division, &Newest)> {
-        self.places.iter().filter_map(|(p, (d, all))| Some((p.as_str(), *d, counting(all)?)))
+        self.places.iter().filter_map(|(p, (at, all))| Some((p.as_str(), at.division, counting(all)?)))
     }
 
     /// Reports that are owed, the one that is due first first.
@@ -200,44 +229,69 @@ fn step(n: &mut u64, by: u64, into: bool) {
 }
 
 impl Sums {
-    fn add(&mut self, r: &Report, into: bool) {
-        step(&mut self.places_reported, 1, into);
-        step(&mut self.to_move, r.to_move.into(), into);
-        step(&mut self.moved, r.moved.into(), into);
-        step(&mut self.refused, r.refused.into(), into);
-        step(&mut self.returned, r.returned.into(), into);
-        step(&mut self.danger, r.danger.present.into(), into);
+    /// What one report says.
+    fn of(r: &Report) -> Sums {
+        let mut closures: BTreeMap<String, ClosureSum> = BTreeMap::new();
         for c in &r.closures {
-            let sum = self.closures.entry(c.what.clone()).or_default();
-            step(&mut sum.due, c.due.into(), into);
-            step(&mut sum.done, c.done.into(), into);
+            let sum = closures.entry(c.what.clone()).or_default();
+            sum.due += u64::from(c.due);
+            sum.done += u64::from(c.done);
         }
-        for o in BTreeSet::from_iter(&r.outage) {
-            step(self.outage.entry(o.clone()).or_default(), 1, into);
+        Sums {
+            places_reported: 1,
+            to_move: r.to_move.into(),
+            moved: r.moved.into(),
+            refused: r.refused.into(),
+            returned: r.returned.into(),
+            closures,
+            danger: r.danger.present.into(),
+            outage: r.outage.iter().map(|o| (o.clone(), 1)).collect(),
+            ..Sums::default()
+        }
+    }
+
+    fn shift(&mut self, s: &Sums, into: bool) {
+        step(&mut self.places_reported, s.places_reported, into);
+        step(&mut self.to_move, s.to_move, into);
+        step(&mut self.moved, s.moved, into);
+        step(&mut self.refused, s.refused, into);
+        step(&mut self.returned, s.returned, into);
+        step(&mut self.danger, s.danger, into);
+        step(&mut self.persons_owing, s.persons_owing, into);
+        step(&mut self.persons_reported, s.persons_reported, into);
+        step(&mut self.on_post, s.on_post, into);
+        for (what, c) in &s.closures {
+            let sum = self.closures.entry(what.clone()).or_default();
+            step(&mut sum.due, c.due, into);
+            step(&mut sum.done, c.done, into);
+        }
+        for (what, n) in &s.outage {
+            step(self.outage.entry(what.clone()).or_default(), *n, into);
         }
         // What nobody speaks of any more has no line, so that sums that were kept and sums made anew are equal.
         self.closures.retain(|_, c| c.due > 0 || c.done > 0);
         self.outage.retain(|_, n| *n > 0);
     }
 
-    fn merge(&mut self, s: &Sums) {
-        self.places_reported += s.places_reported;
-        self.to_move += s.to_move;
-        self.moved += s.moved;
-        self.refused += s.refused;
-        self.returned += s.returned;
-        self.danger += s.danger;
-        self.persons_owing += s.persons_owing;
-        self.persons_reported += s.persons_reported;
-        self.on_post += s.on_post;
-        for (what, c) in &s.closures {
-            let sum = self.closures.entry(what.clone()).or_default();
-            sum.due += c.due;
-            sum.done += c.done;
+    /// Two views of the same division: of each figure the greater. Places and persons are counted in both.
+    fn or_more(&self, whole: &Sums) -> Sums {
+        let mut all = self.clone();
+        all.places_reported += whole.places_reported;
+        all.to_move = all.to_move.max(whole.to_move);
+        all.moved = all.moved.max(whole.moved);
+        all.refused = all.refused.max(whole.refused);
+        all.returned = all.returned.max(whole.returned);
+        all.danger = all.danger.max(whole.danger);
+        for (what, c) in &whole.closures {
+            let sum = all.closures.entry(what.clone()).or_default();
+            sum.due = sum.due.max(c.due);
+            sum.done = sum.done.max(c.done);
         }
-        for (what, n) in &s.outage {
-            *self.outage.entry(what.clone()).or_default() += n;
+        for (what, n) in &whole.outage {
+            let sum = all.outage.entry(what.clone()).or_default();
+            *sum = (*sum).max(*n);
         }
+        all
     }
 }
 
@@ -246,10 +300,11 @@ fn say(c: &Callout, entry: &PlanEntry, name: &str, policy: &RunningPolicy) -> Sa
     if c.told_only || c.successor.is_some_and(|s| s.inherits) {
         return Said::default();
     }
-    let division_of = |place: &str| entry.posts.iter().find(|p| p.place.id() == place).map(|p| p.place.division);
+    let at = |p: &PlanPost| At { division: p.place.division, whole: p.place.point.is_none() };
+    let place_of = |place: &str| entry.posts.iter().find(|p| p.place.id() == place).map(at);
     let reported = c.reports.iter().filter_map(|(place, r)| {
         let newest = Newest { callout: c.id, at: r.at, by: r.by.name.clone(), relation: r.by.relation.clone(), report: r.report.clone() };
-        Some((place.clone(), division_of(place)?, newest))
+        Some((place.clone(), place_of(place)?, newest))
     });
     let schedule = entry.feedback.and_then(|f| policy.feedback.get(usize::from(f)));
     let first = entry.posts.first();

@@ -68,7 +68,7 @@ pub struct Ask {
     /// It waits at the number's line and is gathered there with others; else it leaves by itself.
     by_line: bool,
     /// The contact's place among the people of the entry.
-    who: u8,
+    who: u16,
 }
 
 /// A rung that is taken because nobody has answered.

@@ -440,7 +440,7 @@ impl<'r, 'a> Night<'r, 'a> {
                     let mut rung = None;
                     if let (Some(k), Some(who), Some(taken), false) = (k, who, group.taken.last_mut(), group.over || again) {
                         let (relation, channel, number, by_line) = (k.relation, *channel, *number, *by_line);
-                        taken.asks.push(Ask { after, relation, channel, number, by_line, who: who as u8 });
+                        taken.asks.push(Ask { after, relation, channel, number, by_line, who: who as u16 });
                         rung = Some(taken.rung);
                     }
                     // Attempts are counted from 1.

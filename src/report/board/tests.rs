@@ -136,6 +136,33 @@ fn townships_and_counties_are_the_sums_of_what_lies_in_them() {
 }
 
 #[test]
+fn a_township_that_speaks_for_its_villages_and_a_village_for_its_points_are_not_counted_twice() {
+    let mut board = Board::default();
+    let town = "140521101000";
+    let say = |n, place, moved_now| callout(n, &[(place, i64::from(n), "甲", moved(100, moved_now))]);
+    board.put(&say(1, A, 20), &entry(&[A]), "甲", &policy());
+    board.put(&say(2, B, 30), &entry(&[B]), "甲", &policy());
+    board.put(&say(3, C, 7), &entry(&[C]), "甲", &policy());
+    let inside = |board: &Board, d: &str| board.inside(d.parse().unwrap()).moved;
+    // The township knows of fewer, then of more: of each figure the greater counts, here and in the county.
+    board.put(&say(4, town, 40), &entry(&[town]), "镇长", &policy());
+    assert_eq!((inside(&board, "140521101"), inside(&board, "140521")), (50, 57));
+    board.put(&say(4, town, 80), &entry(&[town]), "镇长", &policy());
+    assert_eq!((inside(&board, "140521101"), inside(&board, "140521"), board.total().moved), (80, 87, 87));
+    assert_eq!((board.total().to_move, board.total().places_reported, board.total().on_post), (300, 4, 4));
+    board.put(&say(2, B, 90), &entry(&[B]), "甲", &policy());
+    assert_eq!((inside(&board, "140521101"), board.total().moved), (110, 117));
+    // A hazard point of village A, told of by its monitor.
+    let mut point = entry(&[A]);
+    point.posts[0].place.point = Some("140521-d-1".into());
+    let monitor = |moved_now| callout(5, &[("140521-d-1", 5, "监测员", moved(25, moved_now))]);
+    board.put(&monitor(15), &point, "监测员", &policy());
+    assert_eq!((inside(&board, A), board.total().moved), (20, 117));
+    board.put(&monitor(25), &point, "监测员", &policy());
+    assert_eq!((inside(&board, A), board.total().moved), (25, 122));
+}
+
+#[test]
 fn what_is_owed_stands_in_the_order_of_being_overdue_and_ends_with_the_warning() {
     let mut board = Board::default();
     let owing = |n, due, since: Option<i64>| {
@@ -157,8 +184,8 @@ fn what_is_owed_stands_in_the_order_of_being_overdue_and_ends_with_the_warning()
 proptest! {
     /// Whatever is put in, in whatever order, however often: the kept sums are those counted anew.
     #[test]
-    fn kept_sums_are_the_sums_counted_anew(puts in prop::collection::vec((0u32..4, 0usize..3, 0i64..50, 0u32..20, any::<bool>()), 1..60)) {
-        let places = [A, B, C];
+    fn kept_sums_are_the_sums_counted_anew(puts in prop::collection::vec((0u32..4, 0usize..5, 0i64..50, 0u32..20, any::<bool>()), 1..60)) {
+        let places = [A, B, C, "140521101000", "140521000000"];
         let mut kept = Board::default();
         let mut rows: BTreeMap<u32, BTreeMap<String, (i64, Report)>> = BTreeMap::new();
         let all = entry(&places);

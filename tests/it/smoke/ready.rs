@@ -1,7 +1,7 @@
 //! What makes ready: numbers that receipts prove dead, drills narrowed and scheduled, the roll call.
 
-use super::stage::{CHIEF, COUNTY_DESK, DEPUTY, LEADER, Night, On, TOWN_DESK, red};
-use crate::simulate::{people::call_ended, poll::now};
+use super::stage::{CHIEF, COUNTY_DESK, DEPUTY, LEADER, Night, On, TOWN_DESK, red, village};
+use crate::simulate::{people::call_ended, poll::now, town::TOWNS};
 use jiaoying::{
     channel::{
         CallbackItem,
@@ -210,6 +210,27 @@ pub fn a_roll_call_begins_with_who_was_tried_longest_ago(on: On) {
     n.expect_nothing(COUNTY_DESK, Info);
     n.expect_nothing(TOWN_DESK, Info);
     n.expect_nothing(LEADER, Info);
+}
+
+pub fn a_landline_is_rung_in_the_roll_call_and_proved_by_being_lifted(on: On) {
+    let mut b = village();
+    let keeper = b.person("值守员", &["15400000091", "03562111111"]);
+    b.post(keeper, "duty", Tier::DutyDesk, TOWNS[0]);
+    let mut n = Night::with(on, b.done());
+    let landline = Phone::parse("03562111111").unwrap();
+    let first = call_roll(&mut n, "r1", Share::OneIn(1)).unwrap();
+    assert!(deliver(&mut n, &[]).contains(&"15400000091".to_string()), "his mobile first");
+    n.cancel(first);
+    n.after(Span::mins(3)).clear();
+    let roll = now(n.w.engine.roll(None, n.w.now())).unwrap();
+    assert!(roll.untried.iter().any(|u| u.phone == landline), "{roll:?}");
+    call_roll(&mut n, "r2", Share::OneIn(1)).unwrap();
+    n.after(Span::mins(11));
+    assert!(n.out.iter().filter(|o| o.name == "值守员").all(|o| o.channel == Voice), "nobody writes to a landline");
+    n.expect("值守员", Voice, Callout).to("03562111111").then_press("1");
+    n.settle();
+    let proof = now(n.w.engine.proofs()).unwrap().remove(&landline).unwrap();
+    assert!(proof.proved.is_some(), "{proof:?}");
 }
 
 fn daily(name: &str, at: &str) -> DrillSchedule {

@@ -10,8 +10,12 @@ use crate::simulate::{
 use jiaoying::{
     channel::MessageKind::{Callout, Decide, End, Feedback, Return},
     core::{
-        callout::state::{CalloutState::Queued, Report},
+        callout::state::{
+            CalloutState::{Answered, Calling, Queued},
+            Report,
+        },
         directory::{Directory, Tier},
+        policy::{AnswerRule, Call},
         send::Channel::{Sms, Voice},
         time::Span,
         warning::Content,
@@ -95,6 +99,56 @@ pub fn each_clock_of_a_row_reminds_of_what_it_asks(on: On) {
     report(&mut n, w, CHIEF, Report { on_post: true, to_move: 30, moved: 12, ..Report::default() });
     n.after(Span::mins(20)).expect_nothing(CHIEF, Feedback);
     n.after(Span::mins(11)).expect(CHIEF, Sms, Feedback).says("数字");
+}
+
+const BUREAU: &str = "水利局长";
+
+/// 双叫应: the government's line and the departments' at the same moment; who stands in both has one callout and counts in both.
+pub fn two_lines_are_called_side_by_side_and_counted_apart(on: On) {
+    let mut b = village();
+    let mayor = b.person(MAYOR, &["15400000051"]);
+    let head = b.person(HEAD, &["15400000061"]);
+    let bureau = b.person(BUREAU, &["15400000081"]);
+    b.post(mayor, "party_government", Tier::County, COUNTY);
+    b.post(head, "party_government", Tier::Township, TOWNS[0]);
+    b.post(bureau, "department", Tier::County, COUNTY);
+    b.post(bureau, "party_government", Tier::Township, TOWNS[0]);
+    let mut policy = shipped_policy();
+    let rule = policy.rules.iter_mut().find(|r| r.name == "暴雨红色").unwrap();
+    let line = |name: &str, who: &[&str], answer| Call {
+        who: who.iter().map(|g| g.to_string()).collect(),
+        line: Some(name.into()),
+        answer,
+        ..rule.calls[0].clone()
+    };
+    rule.calls = vec![line("部门线", &["T2"], AnswerRule::Any), line("政府线", &["T0", "T1", "T3", "T4"], AnswerRule::Each)];
+    let mut n = Night::by(on, b.done(), policy);
+    let w = n.post(&red("a"));
+    n.after(Span::secs(5)).expect(MAYOR, Sms, Callout);
+    n.expect(BUREAU, Sms, Callout);
+    n.expect(CHIEF, Sms, Callout);
+
+    let lines = now(n.w.engine.lines_of(w)).unwrap();
+    let names = n.w.warning(w).policy.lines.clone();
+    let callouts = n.w.callouts(w);
+    let of = |n: &Night, line: &str| {
+        let ordinals = &lines[&(names.iter().position(|l| l == line).unwrap() as u8)];
+        let mine = n.w.callouts(w).into_iter().filter(|c| ordinals.contains(&c.id.ordinal));
+        let (all, answered): (Vec<_>, Vec<_>) = mine.map(|c| (c.id, c.state == Answered)).unzip();
+        (all, answered.into_iter().filter(|a| *a).count())
+    };
+    let (departments, government) = (of(&n, "部门线").0, of(&n, "政府线").0);
+    let bureau = n.callout(w, BUREAU).id;
+    assert_eq!(departments, [bureau]);
+    assert!(government.contains(&bureau), "his township's post is the government's");
+    assert_eq!(government.len(), callouts.len(), "everybody else, and he, once each");
+
+    let mayor = n.callout(w, MAYOR).id;
+    n.press_button(mayor, 0, TokenAction::Answer);
+    assert_eq!((of(&n, "部门线").1, of(&n, "政府线").1), (0, 1), "the mayor answers for no department");
+    n.is(w, BUREAU, Calling);
+    n.press_button(bureau, 0, TokenAction::Answer);
+    assert_eq!((of(&n, "部门线").1, of(&n, "政府线").1), (1, 2));
 }
 
 pub fn the_city_presses_where_a_county_is_silent_and_has_started_no_response(on: On) {
