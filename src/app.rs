@@ -23,7 +23,7 @@ use crate::{
     store::{
         Doc, Reports, Store, StoreError,
         archive::{Archived, Live},
-        clock::{Clock, SystemClock},
+        clock::{Clock, SystemClock, wall},
         journal::Limits,
         memory::MemoryStore,
         redis::{self, RedisImport, RedisStore},
@@ -119,9 +119,8 @@ pub fn providers(config: &Config) -> Result<Vec<Arc<dyn Provider>>, Vec<String>>
         Ok(c) => c,
         Err(e) => return Err(vec![e]),
     };
-    // Wall-clock time goes only into what providers check: signatures, dates of mails.
-    let clock = Arc::new(SystemClock::new());
-    let wall: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(move || clock.now().0);
+    // Read anew each time: who mends the machine's clock mends the signatures.
+    let wall: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(wall);
     for (account, table) in &config.providers {
         let made = ProviderSettings::from_table(account, table.0.clone())
             .and_then(|s| s.reached_by(&config.server.public_url).provider(http.clone(), wall.clone()).map_err(|e| vec![e]));

@@ -336,6 +336,11 @@ pub trait Provider: Send + Sync {
     fn answer_callback(&self, ok: bool, _callback: &CallbackRequest<'_>) -> CallbackReply {
         self.callback_reply(ok)
     }
+    /// Whether its look-up goes by number and time, so that it may find another message to the same number. What it
+    /// finds is ours only if it is not known as another's.
+    fn lookup_guesses(&self) -> bool {
+        false
+    }
     /// Whether receipts name our reference. Where they do not, the engine finds the attempt by the
     /// `provider_message_id` of its acceptance.
     fn echoes_reference(&self) -> bool {

@@ -202,12 +202,14 @@ impl Engine {
         c.send.extend(self.number_news(around, s, now));
         for n in &s.effects.tasks {
             if let Some(task) = s.state.tasks.get(usize::from(*n).wrapping_sub(1)) {
-                let row = rows::callout_task(&s.state, entry, &around.chunk, task);
+                let row = rows::callout_task(&s.state, entry, &around.chunk, task, around.warning.drill);
                 c.feed.push(rows::task_feed(&row, now));
                 c.tasks.push(row);
             }
         }
-        c.feed.extend(s.effects.announce.iter().map(|kind| rows::callout_feed(kind, &s.state, entry, &around.chunk, now)));
+        c.feed.extend(
+            s.effects.announce.iter().map(|kind| rows::callout_feed(kind, &s.state, entry, &around.chunk, around.warning.drill, now)),
+        );
         name_empty(&mut c);
         c
     }

@@ -51,6 +51,8 @@ pub struct Candidate {
     /// See [`route::order`].
     rank: u8,
     trial: bool,
+    /// It is stopped while others work: asked only where none of those can send this.
+    pub last: bool,
 }
 
 /// Why nothing leaves now.
@@ -76,6 +78,9 @@ impl Turns {
     /// Room for this attempt at this account. Where it has room soon, the others are not asked: the weights stand.
     pub fn slot(&mut self, c: &Candidate, attempt: AttemptId, priority: Priority, now: Time) -> Option<InFlight> {
         if self.waits.is_some_and(|(wait, rank)| wait < SPILL || c.rank != rank) {
+            return None;
+        }
+        if c.last && self.unfit.is_none() {
             return None;
         }
         match c.account.slot(attempt, priority, now) {
@@ -207,7 +212,7 @@ impl Account {
 
 impl Accounts {
     /// The accounts that may carry it, the best first: those that have a template for it where any has, the stopped ones
-    /// only where nothing else is left.
+    /// last.
     pub(super) fn candidates(&self, wish: &Wish<'_>, now: Time) -> Vec<Candidate> {
         let may = |a: &&Arc<Account>| a.provider.channel() == wish.channel && wish.never != Some(a.name());
         let of_channel: Vec<&Arc<Account>> = self.all().iter().filter(may).collect();
@@ -221,10 +226,9 @@ impl Accounts {
         let any_works = order.first().is_some_and(|(_, rank)| *rank < LAST_RESORT);
         let mut out = Vec::with_capacity(order.len());
         for (i, rank) in order {
-            if let (Some(account), Some((used, _))) = (able.get(i), used.get(i))
-                && (rank < LAST_RESORT || !any_works)
-            {
-                out.push(Candidate { account: (*account).clone(), rank, trial: *used == Use::Trial });
+            if let (Some(account), Some((used, _))) = (able.get(i), used.get(i)) {
+                let last = any_works && rank >= LAST_RESORT;
+                out.push(Candidate { account: (*account).clone(), rank, trial: *used == Use::Trial, last });
             }
         }
         out
@@ -233,7 +237,7 @@ impl Accounts {
     /// The accounts' names in order of choice for an attempt, as [`Accounts::candidates`] has them.
     pub fn in_order(&self, channel: Channel, attempt: AttemptId, failed_by: &[String], now: Time) -> Vec<String> {
         let wish = Wish { channel, seed: attempt, failed_by, never: None, kind: MessageKind::Callout, drill: false };
-        self.candidates(&wish, now).iter().map(|c| c.account.name().to_string()).collect()
+        self.candidates(&wish, now).iter().filter(|c| !c.last).map(|c| c.account.name().to_string()).collect()
     }
 
     /// Those that carry what is sent now: of each channel the pinned one, else those with a weight, else the spares.

@@ -305,8 +305,11 @@ impl Engine {
         let Some(account) = self.accounts.named(&job.provider) else { return Ok(()) };
         let attempt = job.whose.attempt();
         let (found, receipt) = match account.provider.lookup(&self.references.attempt(attempt), &job.to, job.sent).await {
+            Lookup::Found { provider_message_id, .. } if !self.keep_found_id(account, provider_message_id.as_deref(), attempt).await? => {
+                tracing::info!(%attempt, "a look-up found another message to the same number");
+                (None, None)
+            }
             Lookup::Found { provider_message_id, result } => {
-                self.keep_found_id(account, provider_message_id.as_deref(), attempt).await?;
                 let receipt = match result {
                     ReceiptResult::Delivered => Some((true, "delivered".to_string(), false)),
                     ReceiptResult::Failed { code, number_dead, .. } => Some((false, code, number_dead)),

@@ -328,7 +328,9 @@ impl Engine {
             None => Ok(()),
         };
         let quotas: Vec<Result<(), Time>> = candidates.iter().map(|c| quota(&c.account)).collect();
-        let first = match by_quota(quotas.iter().copied(), state.patience(a.kind, now)) {
+        // Those that are asked last stand at the end.
+        let usual = candidates.iter().zip(&quotas).filter(|(c, _)| !c.last).map(|(_, quota)| *quota);
+        let first = match by_quota(usual, state.patience(a.kind, now)) {
             Some(ByQuota::Go(first)) => first,
             Some(ByQuota::Wait(until)) => return Err(NotNow::Quota(until)),
             Some(ByQuota::Outlasts(until)) => return Err(NotNow::Outlasted(until)),

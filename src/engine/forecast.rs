@@ -1,6 +1,6 @@
 //! The forecast while a warning runs: from what is really queued, over all warnings, and from the accounts as they stand.
 
-use super::{Engine, apply::from_json, limits::reserved_lines};
+use super::{Engine, apply::from_json, limits::lines_for};
 use crate::{
     core::{
         callout::state::Callout,
@@ -139,16 +139,15 @@ impl Engine {
     }
 
     /// What the accounts that work grant to calls and messages of this level, to all gateways together: what is kept
-    /// for red is not for others.
-    pub fn capacity(&self, level: Level) -> Capacity {
+    /// for red is not for others, and a drill has half the lines.
+    pub fn capacity(&self, level: Level, drill: bool) -> Capacity {
         let mut c = Capacity::default();
         for a in self.accounts.carriers(self.now()) {
             let l = a.provider.limits();
             match a.provider.channel() {
                 Channel::Sms => c.sms_per_second = c.sms_per_second.saturating_add(l.per_second),
                 Channel::Voice => {
-                    let kept = if level == Level::Red { 0 } else { reserved_lines(l.concurrent_calls) };
-                    c.lines = c.lines.saturating_add(l.concurrent_calls - kept);
+                    c.lines = c.lines.saturating_add(lines_for(l.concurrent_calls, level == Level::Red, drill));
                     c.calls_per_second = c.calls_per_second.saturating_add(l.per_second);
                 }
                 Channel::Email | Channel::Im => {}
@@ -216,7 +215,7 @@ impl Engine {
                 }
             }
         }
-        let capacity = self.capacity(if w.drill { Level::Blue } else { w.content.level });
+        let capacity = self.capacity(w.content.level, w.drill);
         let assumptions = self.settings.assumptions;
         let night = w.policy.night;
         let made = forecast(Input { now, night, ladders: &ladders, subjects: &subjects, others: &others, capacity, assumptions });

@@ -276,16 +276,9 @@ impl Account {
         }
     }
 
-    /// The lines that calls of this priority may hold: a tenth is kept for red, a drill has half.
+    /// The lines that calls of this priority may hold.
     fn lines_for(&self, priority: Priority) -> u32 {
-        let lines = self.share(self.provider.limits().concurrent_calls);
-        if priority.is_red() {
-            lines
-        } else if priority.is_drill() {
-            (lines / 2).max(lines.min(1))
-        } else {
-            lines - reserved_lines(lines)
-        }
+        lines_for(self.share(self.provider.limits().concurrent_calls), priority.is_red(), priority.is_drill())
     }
 
     fn part(&self) -> Part {
@@ -325,9 +318,14 @@ impl Account {
     }
 }
 
-/// How many of so many lines are kept for red.
-pub fn reserved_lines(lines: u32) -> u32 {
-    if lines >= 4 { (lines / 10).max(1) } else { 0 }
+/// Of so many lines those that such calls may hold: a tenth is kept for real red ones, a drill has half.
+pub fn lines_for(lines: u32, red: bool, drill: bool) -> u32 {
+    match (drill, red) {
+        (true, _) => (lines / 2).max(lines.min(1)),
+        (false, true) => lines,
+        (false, false) if lines >= 4 => lines - (lines / 10).max(1),
+        (false, false) => lines,
+    }
 }
 
 impl Gate {

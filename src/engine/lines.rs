@@ -130,7 +130,7 @@ impl Engine {
         let candidates = self.accounts.candidates(&wish, now);
         let level = d.members.iter().map(|m| m.level).max_by_key(|l| l.rank()).unwrap_or(crate::core::hazard::Level::Blue);
         let quota = |c: &Candidate| line.quota(c.account.name(), &c.account.callee_rules, level, drill, now);
-        let first = match by_quota(candidates.iter().map(quota), d.patience) {
+        let first = match by_quota(candidates.iter().filter(|c| !c.last).map(quota), d.patience) {
             Some(ByQuota::Go(first)) => first,
             Some(ByQuota::Wait(until)) => return Ok(Err(NotNow::Quota(until))),
             Some(ByQuota::Outlasts(until)) => return Ok(Err(NotNow::Outlasted(until))),

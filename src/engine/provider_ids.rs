@@ -1,4 +1,5 @@
-//! Receipts that name a message only by the provider's own id (Tencent): which attempt it was.
+//! Receipts that name a message only by the provider's own id (Tencent): which attempt it was. And look-ups that find
+//! whatever went to a number: whose it is.
 //!
 //! The id comes with the acceptance and is kept under `sent/ACCOUNT/ID` before the outcome is recorded. A
 //! callback may be faster than its acceptance, or come from before a crash: then it waits and is read again a
@@ -25,11 +26,16 @@ fn key(account: &str, id: &str) -> Key {
     Key::Named(format!("{PASSING}{account}/{id}"))
 }
 
+/// Whether ids must be kept: receipts have nothing else, or a look-up may find what is another's.
+fn needs_ids(account: &Account) -> bool {
+    !account.provider.echoes_reference() || account.provider.lookup_guesses()
+}
+
 impl Engine {
-    /// Keeps the ids of what was accepted by accounts that do not echo our reference.
+    /// Keeps the ids of what was accepted, by accounts that need them.
     pub(super) async fn keep_provider_ids(&self, done: &[Done]) -> Result<(), StoreError> {
         let ids = done.iter().filter_map(|d| match &d.outcome {
-            Outcome::Accepted { provider_message_id } if !d.account.provider.echoes_reference() => {
+            Outcome::Accepted { provider_message_id } if needs_ids(&d.account) => {
                 Some((d.account.name(), provider_message_id.as_str(), d.whose.attempt()))
             }
             _ => None,
@@ -37,10 +43,14 @@ impl Engine {
         self.keep_ids(ids).await
     }
 
-    /// The same for an id that a look-up found.
-    pub(super) async fn keep_found_id(&self, account: &Account, id: Option<&str>, attempt: AttemptId) -> Result<(), StoreError> {
-        let ids = id.filter(|_| !account.provider.echoes_reference()).map(|id| (account.name(), id, attempt));
-        self.keep_ids(ids.into_iter()).await
+    /// The same for an id that a look-up found. False: it is another message's, so that this one was not found.
+    pub(super) async fn keep_found_id(&self, account: &Account, id: Option<&str>, attempt: AttemptId) -> Result<bool, StoreError> {
+        let Some(id) = id.filter(|_| needs_ids(account)) else { return Ok(true) };
+        if let Some(known) = self.store.load(&[key(account.name(), id)]).await?.pop().flatten() {
+            return Ok(serde_json::from_slice::<String>(&known.body).is_ok_and(|r| r == self.references.attempt(attempt)));
+        }
+        self.keep_ids(std::iter::once((account.name(), id, attempt))).await?;
+        Ok(true)
     }
 
     async fn keep_ids<'a>(&self, ids: impl Iterator<Item = (&'a str, &'a str, AttemptId)> + Send) -> Result<(), StoreError> {

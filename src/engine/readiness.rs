@@ -121,7 +121,7 @@ impl Engine {
             filing: self.settings.filing,
             filings: self.filings_of_divisions().await?,
             now: self.now(),
-            capacity: self.capacity(Level::Red),
+            capacity: self.capacity(Level::Red, false),
             assumptions: self.settings.assumptions,
             prices: self.settings.prices,
             sending_timeout: self.settings.sending_timeout,

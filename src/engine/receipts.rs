@@ -17,7 +17,7 @@ use crate::{
         },
         duty_call::DutyCall,
         ids::{AttemptId, CalloutId},
-        line::{AskFacts, Line, LineEvent, Member, ReplyMeaning, reply_meaning},
+        line::{AskFacts, Line, LineEvent, Member, ReplyMeaning, names_digit, reply_meaning},
         phone::Phone,
         route::{canary::CanaryBook, standing::Happened},
         send::Channel,
@@ -230,7 +230,7 @@ impl Engine {
                 Ok(())
             }
             CallbackItem::Reply { phone, text, at, .. } => match Phone::parse(&phone) {
-                Some(phone) => self.reply(&phone, &text, at.unwrap_or(parked.at).min(parked.at)).await,
+                Some(phone) => self.reply(&phone, &text, at.unwrap_or(parked.at).min(parked.at), parked.at).await,
                 None => Ok(()),
             },
         }
@@ -289,8 +289,11 @@ impl Engine {
         Ok(c)
     }
 
-    /// An SMS reply: what it means depends on the asks that stand open on this number.
-    async fn reply(&self, phone: &Phone, text: &str, at: Time) -> Result<(), StoreError> {
+    /// An SMS reply: what it means depends on the asks that stand open on this number. `written`: when, by the provider's
+    /// clock. A digit names its ask, and rests a day before it names another: there the provider's clock, which may be
+    /// behind ours, has no say.
+    async fn reply(&self, phone: &Phone, text: &str, written: Time, arrived: Time) -> Result<(), StoreError> {
+        let at = if names_digit(text) { arrived } else { written };
         let (line, _) = self.load_line(phone).await?;
         let mut asks = line.asks.clone();
         asks.sort_by_key(|a| a.at);
@@ -313,8 +316,9 @@ impl Engine {
         let members = |digit: u8| distinct(counted.iter().filter(move |(d, _)| *d == digit).map(|(_, m)| m)).into_iter();
         match reply_meaning(text, &facts) {
             ReplyMeaning::Answers(digit) => {
+                let asked = asks.iter().find(|a| a.digit == digit).map_or(written, |a| a.at);
                 for m in members(digit) {
-                    let event = Event::Answer { contact: m.contact, via: Via::Reply, at };
+                    let event = Event::Answer { contact: m.contact, via: Via::Reply, at: written.max(asked).min(arrived) };
                     self.apply_callout(m.attempt.callout, &event, WriteLane::Urgent).await?;
                 }
             }

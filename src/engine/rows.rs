@@ -54,13 +54,18 @@ pub fn read_task_id(text: &str) -> Option<TaskOwner> {
     owner.parse::<WarningId>().ok().map(|w| TaskOwner::Warning(w, n))
 }
 
-pub fn callout_task(c: &Callout, entry: &PlanEntry, chunk: &PlanChunk, t: &Task) -> TaskRow {
+/// Nobody is sent to a door by a drill that looks like the real thing.
+fn marked(drill: bool, title: String) -> String {
+    if drill { format!("【演练】{title}") } else { title }
+}
+
+pub fn callout_task(c: &Callout, entry: &PlanEntry, chunk: &PlanChunk, t: &Task, drill: bool) -> TaskRow {
     let name = chunk.people.get(usize::from(entry.person)).map(|p| p.name.as_str()).unwrap_or("");
     let place = entry.posts.first().map(|p| p.place_name.as_str()).unwrap_or("");
     TaskRow {
         id: task_id(&c.id.to_string(), t.n),
         kind: t.kind.as_str().into(),
-        title: format!("{place} {name}：{}", t.title),
+        title: marked(drill, format!("{place} {name}：{}", t.title)),
         warning: Some(c.id.warning),
         callout: Some(c.id),
         division: entry.posts.first().map(|p| p.place.division),
@@ -77,7 +82,7 @@ pub fn warning_task(w: &WarningState, t: &Task) -> TaskRow {
     TaskRow {
         id: task_id(&w.id.to_string(), t.n),
         kind: t.kind.as_str().into(),
-        title: t.title.clone(),
+        title: marked(w.drill, t.title.clone()),
         warning: Some(w.id),
         callout: None,
         division: t.division,
@@ -90,7 +95,7 @@ pub fn warning_task(w: &WarningState, t: &Task) -> TaskRow {
     }
 }
 
-pub fn callout_feed(kind: &str, c: &Callout, entry: &PlanEntry, chunk: &PlanChunk, at: Time) -> FeedItem {
+pub fn callout_feed(kind: &str, c: &Callout, entry: &PlanEntry, chunk: &PlanChunk, drill: bool, at: Time) -> FeedItem {
     let name = chunk.people.get(usize::from(entry.person)).map(|p| p.name.as_str()).unwrap_or("");
     let first = entry.posts.first();
     let ack = c.acknowledgement.as_ref();
@@ -100,7 +105,7 @@ pub fn callout_feed(kind: &str, c: &Callout, entry: &PlanEntry, chunk: &PlanChun
         callout: Some(c.id),
         at,
         data: json!({
-            "id": c.id, "warning_id": c.id.warning, "state": c.state, "name": name,
+            "id": c.id, "warning_id": c.id.warning, "drill": drill, "state": c.state, "name": name,
             "place": first.map(|p| p.place_name.as_str()), "division": first.map(|p| p.place.division),
             "tier": first.map(|p| p.tier), "rung": c.rung,
             "via": ack.map(|a| a.via), "by": ack.map(|a| a.by.relation.as_str()), "late": ack.map(|a| a.late),

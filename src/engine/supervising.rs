@@ -15,6 +15,7 @@ use crate::{
         plan::PlanPerson,
         supervise::{Watch, WatchFor, is_response},
         time::{Span, Time},
+        warning::{Content, Shape},
         warning_life::{WarningEnd, WarningState},
     },
     store::{Face, StoreError},
@@ -106,7 +107,7 @@ impl Engine {
                 if other.id == w.id || other.drill != w.drill || cancelled || !response {
                     continue;
                 }
-                if self.reports.faces(other.id).await?.iter().any(|(_, f)| county.contains(f.division)) {
+                if is_response_of(&other.content, county) || self.is_all_within(&other, county).await? {
                     return Ok(Some(other.id));
                 }
             }
@@ -115,6 +116,20 @@ impl Engine {
             }
         }
     }
+
+    /// Drawn as an outline, it calls people of this county and of no other.
+    async fn is_all_within(&self, other: &WarningState, county: Division) -> Result<bool, StoreError> {
+        if other.content.areas.iter().any(|a| matches!(a.shape, Shape::Division(_))) {
+            return Ok(false);
+        }
+        let faces = self.reports.faces(other.id).await?;
+        Ok(!faces.is_empty() && faces.iter().all(|(_, f)| county.contains(f.division) || f.division.contains(county)))
+    }
+}
+
+/// It names the county itself: neither the city's response, which asks the county for its own, nor one township's.
+fn is_response_of(content: &Content, county: Division) -> bool {
+    content.areas.iter().any(|a| matches!(a.shape, Shape::Division(d) if d == county))
 }
 
 /// Leaders, departments and the desk of the county itself.

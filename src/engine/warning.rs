@@ -225,7 +225,7 @@ impl Engine {
                 who: "expiry".into(),
                 note: String::new(),
                 cursor: 0,
-                spare_serious: true,
+                spare_serious: !w.drill,
                 within: Vec::new(),
             });
             change.entry = serde_json::json!({"e": "expired"});

@@ -81,10 +81,13 @@ pub async fn feedback(State(app): State<App>, Path(token): Path<String>, headers
     }
 }
 
-/// The last figures of the place again, where there are any.
+/// The last report of the place again, where there is one: a danger that was told of is still there.
 fn unchanged(c: &Callout, report: Report) -> Report {
     match c.reports.get(&report.place).map(|r| &r.report) {
-        Some(last) => Report { note: String::new(), next_report_at: None, danger: report.danger, on_post: true, ..last.clone() },
+        Some(last) => {
+            let danger = if report.danger.present { report.danger } else { last.danger.clone() };
+            Report { note: String::new(), next_report_at: None, danger, on_post: true, ..last.clone() }
+        }
         None => report,
     }
 }

@@ -3,8 +3,8 @@
 //! move by the difference. Every figure can be traced: a place names the callout whose report counts there.
 //!
 //! Figures are running totals. The newest report of a place counts, whoever gave it: a deputy's and a holder's
-//! are one, and so are those of several people who answer for the place. A report without any figure ("on post, all
-//! is well") takes the place of its own callout's figures only: what others reported still counts.
+//! are one, and so are those of several people who answer for the place. A report of being
+//! on post and nothing else takes the place of its own callout's figures only: what others reported still counts.
 //!
 //! A township that reports for itself speaks of all its villages, a village of its points: what it says and what they say
 //! is the same water seen twice. Of each figure the greater counts, its own or the sum of those within it.
@@ -98,14 +98,16 @@ struct Person {
 /// The reports of one place, by when and whose they are: the last of each callout.
 type Reports = BTreeMap<(Time, CalloutId), Newest>;
 
-/// The report that counts: the newest that has a figure, else the newest.
+/// The report that counts: the newest that is more than "on post", else the newest.
 fn counting(all: &Reports) -> Option<&Newest> {
-    all.values().rev().find(|n| has_figures(&n.report)).or_else(|| all.values().next_back())
+    all.values().rev().find(|n| !is_bare(&n.report)).or_else(|| all.values().next_back())
 }
 
-fn has_figures(r: &Report) -> bool {
+/// "On post" and nothing else. A report that says nothing is wrong there, by its words or by a form without that tick, is
+/// no such one: it takes figures back.
+fn is_bare(r: &Report) -> bool {
     let people = r.to_move > 0 || r.moved > 0 || r.refused > 0 || r.returned > 0;
-    people || r.danger.present || !r.closures.is_empty() || !r.outage.is_empty()
+    r.on_post && !people && !r.danger.present && r.closures.is_empty() && r.outage.is_empty() && r.note.is_empty()
 }
 
 /// See the module's head.

@@ -29,8 +29,7 @@ impl SystemClock {
     #[allow(clippy::disallowed_methods, reason = "the one reader of the machine's clock; everybody else asks the store")]
     pub fn new() -> SystemClock {
         // A clock before 1970 is read as 1970; the store's own floor corrects it.
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        SystemClock { started_at: Time(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)), started: Instant::now() }
+        SystemClock { started_at: Time(wall()), started: Instant::now() }
     }
 }
 impl Default for SystemClock {
@@ -42,6 +41,14 @@ impl Clock for SystemClock {
     fn now(&self) -> Time {
         self.started_at + Span(i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+/// The machine's wall clock as it stands now, in milliseconds since 1970: for what others check against theirs (signatures,
+/// dates of mails). It may go back; nothing here is decided by it.
+#[allow(clippy::disallowed_methods, reason = "the one reader of the machine's clock")]
+pub fn wall() -> i64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A clock that stands still until it is moved: tests and simulations.

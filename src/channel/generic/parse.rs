@@ -169,7 +169,9 @@ impl Reader<'_> {
         for c in &f.callback {
             callbacks.extend(self.callback(c, channel));
         }
-        let echoes = callbacks.iter().any(|c| c.told != Told::Reply && c.take.reference.is_some());
+        // Where one kind of callback has the provider's id alone, ids are needed.
+        let mut ours = callbacks.iter().filter(|c| c.told != Told::Reply).peekable();
+        let echoes = ours.peek().is_some() && ours.all(|c| c.take.reference.is_some());
         let check = match &f.check {
             Some(c) => self.check(c, &defined).map(Some),
             None => Some(None),

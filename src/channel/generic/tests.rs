@@ -184,6 +184,16 @@ fn odd_callbacks_are_told_and_one_odd_element_spoils_no_other() {
 }
 
 #[test]
+fn where_one_kind_of_callback_has_the_providers_id_alone_ids_are_kept() {
+    let whole = SHIPPED[2].1;
+    let echoes = |text: &str| parse::parse("ours.toml", text).unwrap_or_else(|e| panic!("{e:#?}")).echoes_reference;
+    assert!(echoes(whole));
+    let last = whole.lines().rfind(|l| l.contains("reference = ")).unwrap();
+    let at = whole.rfind(last).unwrap();
+    assert!(!echoes(&format!("{}{}", &whole[..at], whole[at..].replacen("reference = ", "id = ", 1))), "{last}");
+}
+
+#[test]
 fn a_callback_is_genuine_only_with_its_signature() {
     let p = made(settings("carrier-json.toml"), Channel::Sms).unwrap();
     let body = r#"{"items":[]}"#;
@@ -210,7 +220,9 @@ fn free_text_is_bounded_and_a_drill_bears_its_mark() {
         html: None,
     };
     p.check_message(&message("暴雨".into(), false)).unwrap();
-    assert!(p.check_message(&message("雨".repeat(351), false)).unwrap_err().contains("351"));
+    // 【某某应急】 has six.
+    assert!(p.check_message(&message("雨".repeat(344), false)).is_ok());
+    assert!(p.check_message(&message("雨".repeat(345), false)).unwrap_err().contains("351"));
     assert!(p.check_message(&message("暴雨".into(), true)).unwrap_err().contains("演练"));
     assert!(p.check_message(&message(" ".into(), false)).is_err());
     assert_eq!(

@@ -30,11 +30,22 @@ impl Work<'_> {
     /// rung comes again by its own clock; what is no ask waits.
     pub(super) fn outlasted(&mut self, n: u16, until: Time, why: &str) {
         let Some(a) = self.state.attempt(n).filter(|a| a.state == AttemptState::Queued).cloned() else { return };
-        if self.state.patience(a.kind, self.now).is_none_or(|t| until <= t) {
+        if !self.outlasts(&a, until) {
             return self.defer(n, until, why);
         }
         if a.by_line {
             self.did(Entry::Deferred { n, until, why: why.to_string() });
+        }
+        self.give_up_waiting(n, why);
+    }
+
+    fn outlasts(&self, a: &Attempt, until: Time) -> bool {
+        self.state.patience(a.kind, self.now).is_some_and(|t| until > t)
+    }
+
+    fn give_up_waiting(&mut self, n: u16, why: &str) {
+        let Some(a) = self.state.attempt(n).cloned() else { return };
+        if a.by_line {
             self.withdraw(n, &a);
         } else {
             self.fail(n, why);
@@ -76,7 +87,9 @@ impl Work<'_> {
         }
         // The ladder asks anew; nobody repeats the end but this.
         let once = matches!(a.kind, AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info | AskKind::Return);
-        let goes_again = self.wanted(&a) && (once || a.tries < MAX_TRIES);
+        // Told that all its messages come too fast, an account has not even looked at this one.
+        let too_fast = matches!(outcome, Outcome::Throttled { whole_account: true, .. });
+        let goes_again = self.wanted(&a) && (once || too_fast || a.tries < MAX_TRIES);
         match outcome {
             Outcome::Accepted { provider_message_id } => self.did(Entry::AttemptIs {
                 n,
@@ -99,9 +112,9 @@ impl Work<'_> {
             }
             Outcome::Throttled { detail, .. } => self.fail(n, &format!("throttled: {detail}")),
             Outcome::Retryable { detail } => self.fail(n, &format!("retryable: {detail}")),
-            // A blocklist of one provider is none of another's.
-            Outcome::PermanentNumber { detail } if goes_again && self.another(&a) => {
-                self.did(Entry::Deferred { n, until: self.now, why: format!("permanent_number: {detail}") });
+            // A blocklist of one provider is none of another's, nor are its filed words and its filter.
+            Outcome::PermanentNumber { detail } | Outcome::PermanentContent { detail } if goes_again && self.another(&a) => {
+                self.did(Entry::Deferred { n, until: self.now, why: format!("{}: {detail}", outcome.class()) });
             }
             Outcome::PermanentNumber { detail } => {
                 self.fail(n, &format!("permanent_number: {detail}"));
@@ -223,7 +236,7 @@ impl Work<'_> {
         }
         self.did(Entry::LookedUp { n });
         let last = usize::from(a.lookups) + 1 >= self.ctx.clocks.lookup.len();
-        if last && self.ctx.resends_unknown() && self.wanted(&a) {
+        if last && a.repeats.is_none() && self.ctx.resends_unknown() && self.wanted(&a) {
             self.did(Entry::Queued {
                 contact: a.contact,
                 channel: a.channel,
@@ -251,9 +264,12 @@ impl Work<'_> {
             LineNews::Deferred { until, why, quota: true } if a.state == AttemptState::Queued && self.wanted(&a) => {
                 self.outlasted(n, *until, why);
             }
-            LineNews::Deferred { until, why, .. } => match a.state {
+            LineNews::Deferred { until, why, quota } => match a.state {
                 AttemptState::Queued | AttemptState::Sending | AttemptState::Unknown if self.wanted(&a) => {
                     self.did(Entry::Deferred { n, until: *until, why: why.clone() });
+                    if *quota && self.outlasts(&a, *until) {
+                        self.give_up_waiting(n, why);
+                    }
                 }
                 // It did not leave after all, and by now it must not.
                 AttemptState::Queued | AttemptState::Sending | AttemptState::Unknown => self.withdraw(n, &a),
@@ -327,7 +343,9 @@ impl Work<'_> {
             .iter()
             .enumerate()
             .filter(|(_, a)| {
-                a.state == AttemptState::Sending && !a.by_line && a.sent.is_some_and(|s| s + self.ctx.sending_timeout <= self.now)
+                a.state == AttemptState::Sending
+                    && !a.by_line
+                    && a.sent.is_some_and(|s| s + self.ctx.sending_timeout_of(a.channel) <= self.now)
             })
             .map(|(i, _)| i as u16 + 1)
             .collect();

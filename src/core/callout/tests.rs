@@ -15,7 +15,7 @@ use crate::core::{
     phone::Phone,
     plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, PlanRota, PlanShift},
     policy::{AnswerRule, Clocks, FeedbackRule, Ladder, Night, Schedule, Topic},
-    route::Routes,
+    route::{Route, Routes},
     send::{Channel, Outcome},
     time::{Span, Time},
 };
@@ -47,6 +47,7 @@ struct Night1 {
     journal: Vec<(Time, Vec<super::entry::Entry>)>,
     /// The lines take what they are given: messages are accepted, calls ring in vain.
     lines_work: bool,
+    accounts: Vec<Route>,
 }
 
 fn person(id: u32, name: &str, phones: &[&str]) -> PlanPerson {
@@ -117,6 +118,7 @@ impl Night1 {
             last: None,
             journal: Vec::new(),
             lines_work: true,
+            accounts: Vec::new(),
         };
         let s = open(n.ctx(), CalloutId::new(WarningId(1), 0), n.now, n.now);
         n.took(s);
@@ -136,7 +138,7 @@ impl Night1 {
             clocks: &self.clocks,
             night: Night::default(),
             channels: Channels { sms: true, voice: true, email: false },
-            routes: Routes::default(),
+            routes: Routes { all: &self.accounts, working: u64::MAX },
             sending_timeout: Span::secs(15),
         }
     }
@@ -446,6 +448,45 @@ fn a_number_that_a_provider_refuses_sms_to_is_rung_all_the_same() {
     n.is(CalloutState::Calling);
 }
 
+#[test]
+fn a_text_that_one_account_refuses_goes_by_the_other_and_is_given_up_when_all_have() {
+    let mut n = Night1::new();
+    n.accounts = ["a", "b"].map(|name| Route { account: name.into(), channel: Channel::Sms, receipts: true }).into();
+    for (provider, last) in [("a", false), ("b", true)] {
+        n.event(Event::Submit { n: 1, provider: provider.into(), digit: Some(1) });
+        n.event(Event::Outcome { n: 1, outcome: Outcome::PermanentContent { detail: "isv.SMS_CONTENT_ILLEGAL".into() } });
+        let first = n.state.attempt(1).unwrap();
+        assert_eq!(first.state, if last { AttemptState::Failed } else { AttemptState::Queued });
+        assert!(last || first.not_before == Some(n.now), "at once");
+    }
+}
+
+#[test]
+fn an_account_that_is_sent_to_too_fast_uses_up_no_tries_of_a_message() {
+    let mut n = Night1::new();
+    for _ in 0..12 {
+        n.event(Event::Submit { n: 1, provider: "sms".into(), digit: Some(1) });
+        let outcome = Outcome::Throttled { after: Some(Span::secs(1)), whole_account: true, detail: "LimitExceeded".into() };
+        n.event(Event::Outcome { n: 1, outcome });
+        assert_eq!(n.state.attempt(1).unwrap().state, AttemptState::Queued);
+        n.now = n.now + Span::secs(1);
+    }
+}
+
+#[test]
+fn a_call_that_its_provider_keeps_past_the_next_rung_makes_the_next_rung_come_now() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "line".into(), digit: None, at: None } });
+    let (rung, until) = (n.state.rung, n.now + Span::hours(24));
+    n.event(Event::Line { n: call, news: LineNews::Deferred { until, why: "throttled: 触发天级流控".into(), quota: true } });
+    assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Withdrawn);
+    n.event(Event::Tick);
+    assert!(n.state.rung > rung, "{:?} after {rung:?}", n.state.rung);
+}
+
 // ── Tasks ────────────────────────────────────────────────────────────────────────────────────────
 
 #[test]
@@ -540,8 +581,14 @@ fn an_unknown_sms_is_looked_up_three_times_and_then_goes_again_for_red() {
         n.now = n.now + Span::mins(2);
         n.event(Event::LookedUp { n: 1, found: false, provider_id: None });
     }
-    let again: Vec<_> = n.state.attempts.iter().filter(|a| a.repeats == Some(1)).collect();
-    assert_eq!(again.len(), 1);
+    let again = n.state.attempts.iter().position(|a| a.repeats == Some(1)).expect("once more") as u16 + 1;
+    n.event(Event::Submit { n: again, provider: "sms".into(), digit: Some(1) });
+    n.event(Event::Outcome { n: again, outcome: Outcome::Unknown { detail: "0x00000400".into() } });
+    for _ in 0..3 {
+        n.now = n.now + Span::mins(2);
+        n.event(Event::LookedUp { n: again, found: false, provider_id: None });
+    }
+    assert_eq!(n.state.attempts.iter().filter(|a| a.repeats.is_some()).count(), 1, "once, not every two minutes");
 }
 
 #[test]

@@ -225,18 +225,18 @@ impl Work {
                 self.tell(&f.members, &LineNews::Outcome { outcome: outcome.clone() });
             }
             Outcome::Unknown { .. } => self.unknown(&f, outcome),
-            Outcome::Throttled { after, detail, .. } if tries < MAX_TRIES => {
+            Outcome::Throttled { after, detail, whole_account } if *whole_account || tries < MAX_TRIES => {
                 let until = self.again_at(&f, others, after.unwrap_or(Span::secs(30)));
-                self.back(&f, until, &format!("throttled: {detail}"));
+                self.back(&f, until, &format!("throttled: {detail}"), true);
             }
             // An account that was stopped sends nothing: the next one takes it at once, or this one when it is mended.
             Outcome::Retryable { detail } | Outcome::Config { detail } | Outcome::Balance { detail } if tries < MAX_TRIES => {
                 let until = self.again_at(&f, others, Span((2_000i64 << u32::from(tries.min(5))).min(60_000)));
-                self.back(&f, until, &format!("{}: {detail}", outcome.class()));
+                self.back(&f, until, &format!("{}: {detail}", outcome.class()), false);
             }
-            // A blocklist of one provider is none of another's.
-            Outcome::PermanentNumber { detail } if tries < MAX_TRIES && self.another(&f, others) => {
-                self.back(&f, self.now, &format!("permanent_number: {detail}"));
+            // A blocklist of one provider is none of another's, nor are its filed words and its filter.
+            Outcome::PermanentNumber { detail } | Outcome::PermanentContent { detail } if tries < MAX_TRIES && self.another(&f, others) => {
+                self.back(&f, self.now, &format!("{}: {detail}", outcome.class()), false);
             }
             _ => {
                 self.did(LineEntry::Over { lead, outcome: outcome.class().to_string() });
@@ -262,10 +262,11 @@ impl Work {
         self.tell(&f.members, &LineNews::Outcome { outcome: outcome.clone() });
     }
 
-    /// Known not to have been sent: its members wait again, and callouts see it queued again.
-    fn back(&mut self, f: &Flight, until: Time, why: &str) {
+    /// Known not to have been sent: its members wait again, and callouts see it queued again. `quota`: a limit keeps it, so
+    /// that who cannot wait for its end goes on without it.
+    fn back(&mut self, f: &Flight, until: Time, why: &str, quota: bool) {
         self.did(LineEntry::Back { lead: f.lead, until, why: why.to_string() });
-        self.tell(&f.members, &LineNews::Deferred { until, why: why.to_string(), quota: false });
+        self.tell(&f.members, &LineNews::Deferred { until, why: why.to_string(), quota });
     }
 
     pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool) {

@@ -17,7 +17,7 @@ mod tests;
 
 pub use call::{Departure, Group};
 pub use quota::{CalleeRule, Hours};
-pub use reply::{AskFacts, ReplyMeaning, reply_meaning};
+pub use reply::{AskFacts, ReplyMeaning, names_digit, reply_meaning};
 
 use super::{
     callout::{

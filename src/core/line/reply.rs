@@ -45,6 +45,11 @@ pub fn reply_meaning(text: &str, asks: &[AskFacts]) -> ReplyMeaning {
     }
 }
 
+/// Whether it says which ask it answers.
+pub fn names_digit(text: &str) -> bool {
+    matches!(read(text), Some(Some(_)))
+}
+
 /// `Some(Some(n))`: a digit, alone or after 收到; `Some(None)`: a bare 收到; `None`: anything else.
 fn read(text: &str) -> Option<Option<u8>> {
     let mut plain = String::new();

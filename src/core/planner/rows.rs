@@ -284,7 +284,7 @@ impl<'a> Running<'a> {
             Some((m, _)) if self.hold_all => (Some(m), Some(m)),
             Some((m, NightRule::HoldUntilMorning)) => (Some(m), Some(m)),
             Some((m, NightRule::SmsUntilMorning)) => (None, Some(m)),
-            _ => (None, None),
+            _ => (None, self.rings_next_morning(index, line.night, own)),
         };
         // A deadline that runs out while the calls are held would hand sleeping people to officers.
         let deadline = match hold_until.or(hold_voice_until) {
@@ -294,6 +294,15 @@ impl<'a> Running<'a> {
         let rungs = self.policy_out.ladders.get(usize::from(index)).map(|l| l.ladder.rungs.as_slice()).unwrap_or_default();
         let beside = rungs.iter().any(|r| r.call.contains(&Who::Others));
         Way { ladder: index, answer, deadline, hold_until, hold_voice_until, name: name.to_string(), beside }
+    }
+
+    /// The morning, where who is called now would be rung in the night that is about to begin, and must not be.
+    fn rings_next_morning(&self, ladder: u8, night: &NightRule, deadline: Span) -> Option<Time> {
+        let voice = self.policy_out.ladders.get(usize::from(ladder))?.ladder.rungs.first()?.voice?;
+        let quiet = matches!(night, NightRule::HoldUntilMorning | NightRule::SmsUntilMorning);
+        let first = self.policy.morning_after(self.now + voice.after).filter(|_| quiet || !voice.night);
+        // He would be rung again and again until his deadline, past the hour.
+        first.or_else(|| self.policy.morning_after(self.now + deadline).filter(|_| quiet))
     }
 
     fn ladder(&mut self, key: Key<'_>) -> u8 {

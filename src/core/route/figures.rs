@@ -76,9 +76,16 @@ impl Figures {
                     return Some(Happened::Took { left });
                 }
             }
-            // It answered: what it said was about the number or the text.
-            Outcome::PermanentNumber { .. } | Outcome::PermanentContent { .. } => {
+            // It answered: what it said was about the number.
+            Outcome::PermanentNumber { .. } => {
                 self.sent += 1;
+                self.in_a_row = 0;
+            }
+            // About the text: another may take it, so an account that refuses many is given less. No reason to stop it: the
+            // next warning has other words.
+            Outcome::PermanentContent { .. } => {
+                self.sent += 1;
+                self.failed += 1;
                 self.in_a_row = 0;
             }
         }

@@ -145,17 +145,16 @@ pub enum ByQuota {
     Outlasts(Time),
 }
 
-/// Chooses among accounts in order of choice, each with what [`crate::core::line::Line::quota`] says of it. A limit that is over
-/// before `rung` is waited for; one that outlasts it makes the next account take its place. `rung`: when the next rung
-/// is taken or the deadline passes, whichever is first; `None` where nothing comes after.
+/// Chooses among accounts in order of choice, each with what [`crate::core::line::Line::quota`] says of it: the first that is
+/// free. Where none is, a limit that is over before `rung` is waited for. `rung`: when the next rung is taken or the deadline
+/// passes, whichever is first; `None` where nothing comes after.
 pub fn by_quota(quotas: impl IntoIterator<Item = Result<(), Time>>, rung: Option<Time>) -> Option<ByQuota> {
     let mut first_free: Option<Time> = None;
     for (i, quota) in quotas.into_iter().enumerate() {
         match quota {
             Ok(()) => return Some(ByQuota::Go(i)),
-            Err(until) if rung.is_none_or(|r| until <= r) => return Some(ByQuota::Wait(until)),
             Err(until) => first_free = Some(first_free.map_or(until, |t| t.min(until))),
         }
     }
-    first_free.map(ByQuota::Outlasts)
+    first_free.map(|until| if rung.is_none_or(|r| until <= r) { ByQuota::Wait(until) } else { ByQuota::Outlasts(until) })
 }

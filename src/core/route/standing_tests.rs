@@ -98,14 +98,21 @@ fn failures_in_a_row_break_it_at_once_and_everybody_is_told_once() {
 }
 
 #[test]
-fn a_number_or_a_text_that_is_wrong_and_a_rate_that_is_too_high_are_not_the_account() {
+fn a_number_that_is_wrong_and_a_rate_that_is_too_high_are_not_the_account() {
     let mut a = Account::default();
     for n in 0..200 {
         a.sent(&Outcome::PermanentNumber { detail: why() }, at(n));
-        a.sent(&Outcome::PermanentContent { detail: why() }, at(n));
         a.sent(&Outcome::Throttled { after: None, whole_account: true, detail: why() }, at(n));
     }
     assert_eq!((a.standing.is_up(), a.standing.effective(1)), (true, 100));
+}
+
+#[test]
+fn an_account_that_refuses_texts_is_given_less_and_is_never_stopped_for_it() {
+    let mut a = Account::default();
+    (0..400).for_each(|n| a.sent(&Outcome::PermanentContent { detail: why() }, at(n)));
+    assert!(a.standing.is_up() && a.standing.effective(1) < 100, "{:?}", a.standing);
+    assert!(a.news.is_empty());
 }
 
 #[test]

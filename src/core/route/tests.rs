@@ -59,12 +59,14 @@ fn with_all_stopped_one_is_still_tried_and_a_disabled_one_never() {
 }
 
 #[test]
-fn a_number_s_limit_is_waited_for_only_where_it_is_over_before_the_next_rung() {
+fn a_number_s_limit_is_waited_for_only_where_no_account_is_free_and_it_is_over_before_the_next_rung() {
     let t = |s: i64| Time(0) + Span::secs(s);
     let rung = Some(t(60));
     assert_eq!(by_quota([Ok(()), Err(t(5))], rung), Some(ByQuota::Go(0)));
-    assert_eq!(by_quota([Err(t(30)), Ok(())], rung), Some(ByQuota::Wait(t(30))), "a short one is waited for");
-    assert_eq!(by_quota([Err(t(90)), Ok(())], rung), Some(ByQuota::Go(1)), "a long one is gone round");
+    for after in [rung, None] {
+        assert_eq!(by_quota([Err(t(30)), Ok(())], after), Some(ByQuota::Go(1)), "gone round");
+        assert_eq!(by_quota([Err(t(90)), Ok(())], after), Some(ByQuota::Go(1)), "gone round");
+    }
     assert_eq!(by_quota([Err(t(90)), Err(t(20))], rung), Some(ByQuota::Wait(t(20))));
     assert_eq!(by_quota([Err(t(90)), Err(t(80))], rung), Some(ByQuota::Outlasts(t(80))));
     assert_eq!(by_quota([Err(t(90))], None), Some(ByQuota::Wait(t(90))), "nothing comes after: it is waited for");

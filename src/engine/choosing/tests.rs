@@ -8,7 +8,7 @@ use crate::core::route::standing::{Cause, Order};
 
 const NOW: Time = Time(1_000_000);
 
-/// SMS accounts of these weights, at 10 a second each.
+/// SMS accounts of these weights, at 100 a second each.
 fn accounts(weights: &[(&'static str, u32)]) -> Accounts {
     named("me", weights, Arc::new(|| NOW))
 }
@@ -91,4 +91,22 @@ fn a_half_open_account_without_room_keeps_nobody_waiting() {
     let (name, _slot) = goes_by(&all, 1).unwrap_or_else(|_| panic!("it waits for the broken one"));
     assert_eq!(name, "well");
     assert!(candidates(&all, 2).iter().any(|c| c.trial), "its trial is still to come");
+}
+
+#[test]
+fn a_message_that_fits_no_account_that_works_goes_by_the_stopped_one_it_fits() {
+    let all = accounts(&[("broken", 1), ("well", 1)]);
+    account(&all, "broken").state().standing.breaker = Breaker::Open { until: NOW + Span::mins(1), cause: Cause::Sends, round: 0 };
+    assert!((0..5).all(|n| goes_by(&all, n).is_ok_and(|(name, _)| name == "well")), "as long as it fits");
+    assert_eq!(all.in_order(Channel::Sms, attempt(9), &[], NOW), ["well"]);
+    let mut turns = Turns::default();
+    let mut asked = Vec::new();
+    for c in candidates(&all, 9) {
+        let Some(_slot) = turns.slot(&c, attempt(9), red(9), NOW) else { continue };
+        asked.push(c.account.name().to_string());
+        if c.account.name() == "well" {
+            turns.unfit(&c, attempt(9), "six characters at most".into());
+        }
+    }
+    assert_eq!(asked, ["well", "broken"]);
 }

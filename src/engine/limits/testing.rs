@@ -44,9 +44,9 @@ pub fn with(channel: Channel, per_second: u32, concurrent_calls: u32, now: Arc<d
     let limits = AccountLimits { per_second, in_flight: 1000, concurrent_calls, per_callee: Vec::new() };
     Accounts::new(vec![Arc::new(Plain("plain", limits, channel))], now)
 }
-/// SMS accounts by name and weight, at 10 a second each, as the gateway `me` sees them.
+/// SMS accounts by name and weight, at 100 a second each, as the gateway `me` sees them.
 pub fn named(me: &str, weights: &[(&'static str, u32)], now: Arc<dyn Fn() -> Time + Send + Sync>) -> Accounts {
-    let limits = || AccountLimits { per_second: 10, in_flight: 1000, concurrent_calls: 1, per_callee: Vec::new() };
+    let limits = || AccountLimits { per_second: 100, in_flight: 1000, concurrent_calls: 1, per_callee: Vec::new() };
     let plain = |(name, _): &(&'static str, u32)| Arc::new(Plain(name, limits(), Channel::Sms)) as Arc<dyn Provider>;
     let weights_of = weights.iter().map(|(name, weight)| (name.to_string(), *weight)).collect();
     Accounts::configured(weights.iter().map(plain).collect(), &weights_of, me, 1.0, now)

@@ -102,6 +102,11 @@ fn a_bare_on_post_report_of_a_second_person_leaves_the_figures_of_the_first() {
     let total = board.total();
     assert_eq!((total.to_move, total.moved, total.places_reported, total.on_post), (50, 20, 1, 2), "{total:?}");
     assert_eq!(board.everywhere().map(|(_, _, n)| n.callout.ordinal).collect::<Vec<_>>(), [0]);
+    // One who looked and says that nothing is wrong there is heard.
+    let looked = Report { note: "已查看，无险情，无需转移".into(), ..bare.clone() };
+    let mut heard = board.clone();
+    heard.put(&on(1, 25, &looked), &entry(&[A]), "网格员", &policy());
+    assert_eq!((heard.total().to_move, heard.total().places_reported), (0, 1));
     // The first lowers his own figures, then takes them back: both count.
     board.put(&on(0, 30, &moved(40, 10)), &entry(&[A]), "支书", &policy());
     assert_eq!((board.total().to_move, board.total().moved), (40, 10));

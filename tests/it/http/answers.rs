@@ -91,6 +91,10 @@ pub async fn a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_cont
             "closures": [{"what": "k", "due": 2, "done": 1}], "danger": {"present": true, "kind": "x", "where": "y"},
             "outage": [], "note": "", "next_report_at": "2024-07-08T17:00:00+08:00"})
     );
+    app.clock.advance(Span::mins(1));
+    assert_eq!(app.form(&format!("{link}/feedback"), &format!("nothing=1&place={place}")).await.status.as_u16(), 200);
+    let report = &callout(&app, &id).await["feedback"];
+    assert_eq!((&report["danger"]["present"], &report["moved"]), (&json!(true), &json!(10)), "no change: the danger is still there");
     let wrong = app.form(&format!("{link}/feedback"), &format!("place={place}&to_move=many&note=kept")).await;
     assert_eq!(wrong.status.as_u16(), 422);
     assert!(wrong.text().contains("需转移人数应为") && wrong.text().contains("kept"), "nothing that was typed is lost");

@@ -303,6 +303,18 @@ fn the_night_raises_orange_holds_blue_and_lets_yellow_sleep() {
     let e = entry(&yellow, "滑坡监测员");
     assert_eq!((ladder(&yellow, e), e.hold_voice_until, e.deadline), ("L3★", None, Span::mins(30)), "★ is rung at night");
 
+    // Shortly before ten: who would be rung in the night is rung in the morning, and has until then.
+    let late = at("2026-07-08T21:50:00+08:00");
+    let yellow = plan(&dir, &rain(Level::Yellow, vec![division(LONGGANG)]), late);
+    let e = entry(&yellow, "龙港镇长");
+    assert_eq!((e.hold_until, e.hold_voice_until), (None, Some(morning)), "his SMS leaves at once");
+    assert_eq!(late + e.deadline, morning + Span::mins(30));
+    assert_eq!(entry(&yellow, "滑坡监测员").hold_voice_until, None);
+    let earlier = plan(&dir, &rain(Level::Yellow, vec![division(LONGGANG)]), at("2026-07-08T21:00:00+08:00"));
+    assert_eq!(entry(&earlier, "龙港镇长").hold_voice_until, None, "he is rung and has answered, or not, by ten");
+    let red = plan(&dir, &rain(Level::Red, vec![division(LONGGANG)]), late);
+    assert!(entries(&red).iter().all(|(_, e)| e.hold_voice_until.is_none()));
+
     let blue = plan(&dir, &rain(Level::Blue, vec![division(LONGGANG)]), night());
     assert_eq!((blue.expected, blue.told), (0, 4));
     assert_eq!(entry(&blue, "龙港镇长").hold_until, Some(morning));

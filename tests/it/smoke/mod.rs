@@ -46,6 +46,7 @@ macro_rules! plays {
                 the_chief_answers_by_the_button_of_his_link,
                 the_chief_answers_by_reply_with_his_digit,
                 the_chief_answers_by_the_asked_key,
+                a_digit_answers_though_the_providers_clock_is_behind_ours_and_a_bare_word_of_before_the_ask_does_not,
                 a_wrong_key_and_another_text_answer_nothing_and_an_officer_reads_the_text,
                 silence_goes_redial_second_number_deputy_township_task_and_an_officer_completes_it,
                 a_desks_key_takes_the_task_over_and_answers_nothing,
@@ -64,6 +65,7 @@ macro_rules! plays {
                 two_lines_are_called_side_by_side_and_counted_apart,
                 the_city_presses_where_a_county_is_silent_and_has_started_no_response,
                 a_county_that_answers_and_responds_in_time_is_not_pressed,
+                neither_the_citys_response_nor_a_townships_is_the_countys_own,
                 release_and_the_permission_to_return_are_two_acts,
             ],
             ready: [
@@ -72,6 +74,7 @@ macro_rules! plays {
                 a_flag_is_there_for_every_gateway_and_after_a_restart,
                 a_drill_is_narrowed_to_tiers_and_channels,
                 a_drill_does_not_start_while_a_real_warning_runs_unless_told,
+                a_drill_is_over_when_the_night_begins_and_its_tasks_are_marked,
                 a_roll_call_proves_each_number_once_and_says_who_is_left,
                 a_roll_call_begins_with_who_was_tried_longest_ago,
                 a_landline_is_rung_in_the_roll_call_and_proved_by_being_lifted,

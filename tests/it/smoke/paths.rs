@@ -2,7 +2,10 @@
 
 use super::stage::{CHIEF, COUNTY_DESK, DEPUTY, LEADER, Night, On, TOWN_DESK, VILLAGE, red, village};
 use jiaoying::{
-    channel::MessageKind::{Callout, Chase, Deputy, End, Ended, Takeover, Which},
+    channel::{
+        CallbackItem,
+        MessageKind::{Callout, Chase, Deputy, End, Ended, Takeover, Which},
+    },
     core::{
         callout::state::{
             CalloutState::{Answered, Calling, HandedOver, Overdue},
@@ -39,6 +42,23 @@ pub fn the_chief_answers_by_the_asked_key(on: On) {
     let w = n.post(&red("a"));
     n.after(Span::secs(31)).expect(CHIEF, Voice, Callout).to("15400000001").then_press("1");
     assert_eq!(n.is(w, CHIEF, Answered).acknowledgement.unwrap().via, Via::Keypress);
+}
+
+pub fn a_digit_answers_though_the_providers_clock_is_behind_ours_and_a_bare_word_of_before_the_ask_does_not(on: On) {
+    let mut n = Night::in_the_village(on);
+    n.w.clock.advance(Span::mins(5));
+    let w = n.post(&red("a"));
+    let sent = n.w.now();
+    let write = |n: &mut Night, text: &str| {
+        let (phone, at) = ("15400000001".to_string(), Some(sent - Span::secs(60)));
+        n.callback("sms-a", CallbackItem::Reply { phone, text: text.into(), at, extend: None, dedupe: text.into() });
+    };
+    n.after(Span::secs(5));
+    write(&mut n, "收到");
+    n.is(w, CHIEF, Calling);
+    write(&mut n, "1");
+    let c = n.is(w, CHIEF, Answered);
+    assert!(c.acknowledgement.unwrap().at >= sent, "nobody answers before he is asked");
 }
 
 pub fn a_wrong_key_and_another_text_answer_nothing_and_an_officer_reads_the_text(on: On) {

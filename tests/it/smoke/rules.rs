@@ -15,6 +15,7 @@ use jiaoying::{
             Report,
         },
         directory::{Directory, Tier},
+        drill,
         policy::{AnswerRule, Call},
         send::Channel::{Sms, Voice},
         time::Span,
@@ -151,6 +152,10 @@ pub fn two_lines_are_called_side_by_side_and_counted_apart(on: On) {
     assert_eq!((of(&n, "部门线").1, of(&n, "政府线").1), (1, 2));
 }
 
+fn response(identifier: &str, stage: &str, of: &str) -> Content {
+    Content { stage: Some(stage.into()), areas: vec![drill::whole(of.parse().unwrap())], ..red(identifier) }
+}
+
 pub fn the_city_presses_where_a_county_is_silent_and_has_started_no_response(on: On) {
     let mut n = Night::with(on, county());
     let w = n.post(&red("a"));
@@ -167,8 +172,7 @@ pub fn the_city_presses_where_a_county_is_silent_and_has_started_no_response(on:
     n.after(Span::mins(10));
     n.expect_own_task(w, "未启动应急响应");
     // The second half of the double call comes: a warning of its own, counted by itself.
-    let response = Content { stage: Some("防汛Ⅱ级应急响应".into()), ..red("response") };
-    let second = n.post(&response);
+    let second = n.post(&response("response", "防汛Ⅱ级应急响应", COUNTY));
     n.after(Span::mins(6));
     assert!(n.tasks(w).iter().all(|t| !t.title.contains("未启动应急响应")));
     let watch = n.w.warning(w).watches.iter().find(|x| x.response.is_some()).cloned();
@@ -180,9 +184,19 @@ pub fn a_county_that_answers_and_responds_in_time_is_not_pressed(on: On) {
     let w = n.post(&red("a"));
     let mayor = n.callout(w, MAYOR).id;
     n.press_button(mayor, 0, TokenAction::Answer);
-    n.post(&Content { stage: Some("三级响应".into()), ..red("response") });
+    n.post(&response("response", "三级响应", COUNTY));
     n.after(Span::mins(35));
     assert!(n.tasks(w).iter().all(|t| !t.title.contains("督办：")), "{:?}", n.tasks(w));
+}
+
+pub fn neither_the_citys_response_nor_a_townships_is_the_countys_own(on: On) {
+    let mut n = Night::with(on, county());
+    let w = n.post(&red("a"));
+    for (name, division) in [("city", CITY), ("town", TOWNS[0])] {
+        n.post(&response(name, "三级响应", division));
+    }
+    n.after(Span::mins(35));
+    n.expect_own_task(w, "未启动应急响应");
 }
 
 pub fn release_and_the_permission_to_return_are_two_acts(on: On) {

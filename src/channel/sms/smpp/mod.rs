@@ -141,7 +141,7 @@ impl Provider for Smpp {
         let mut id = None;
         for (n, pdu) in pdus.into_iter().enumerate() {
             match self.link.submit(pdu).await {
-                Answer::Taken(message_id) => id = Some(message_id),
+                Answer::Taken(message_id) => id = Some(receipt::taken_as(&message_id, self.settings.receipt_id)),
                 Answer::Refused(status) => return errors::classify(status, n),
                 // Parts that left before make no message by themselves: nothing was shown to anybody.
                 Answer::NotSent(detail) => return Outcome::Retryable { detail },

@@ -91,6 +91,16 @@ fn same_form(id: &str, ids: ReceiptId) -> String {
     converted.unwrap_or_else(|| id.to_string())
 }
 
+/// The id of a response as [`same_form`] makes it of a receipt's: no leading zeros, lower case.
+pub(super) fn taken_as(id: &str, ids: ReceiptId) -> String {
+    let plain = match ids {
+        ReceiptId::Same => None,
+        ReceiptId::DecimalOfHex => u64::from_str_radix(id, 16).ok().map(|n| format!("{n:x}")),
+        ReceiptId::HexOfDecimal => id.parse::<u64>().ok().map(|n| n.to_string()),
+    };
+    plain.unwrap_or_else(|| id.to_string())
+}
+
 /// YYMMDDhhmm, with or without seconds, in Beijing time.
 fn time(text: &str) -> Option<Time> {
     if !matches!(text.len(), 10 | 12) || !text.bytes().all(|b| b.is_ascii_digit()) {
@@ -157,6 +167,12 @@ mod tests {
             matches!(read, CallbackItem::Receipt { provider_message_id: Some(ref id), result: ReceiptResult::Failed { .. }, .. } if id == "ab12")
         );
         assert_eq!(same_form("255", ReceiptId::DecimalOfHex), "ff");
+        // What the response said, in capitals and with zeros before it, is the same id.
+        assert_eq!(
+            (taken_as("0A1B2C3D", ReceiptId::DecimalOfHex), same_form("169552957", ReceiptId::DecimalOfHex)),
+            ("a1b2c3d".into(), "a1b2c3d".into())
+        );
+        assert_eq!((taken_as("007", ReceiptId::HexOfDecimal), taken_as("007", ReceiptId::Same)), ("7".into(), "007".into()));
         assert_eq!((same_form("ff", ReceiptId::HexOfDecimal), same_form("x", ReceiptId::HexOfDecimal)), ("255".into(), "x".into()));
     }
 

@@ -81,6 +81,10 @@ impl Provider for TencentSms {
         }
     }
 
+    /// By number and time.
+    fn lookup_guesses(&self) -> bool {
+        true
+    }
     async fn lookup(&self, reference: &str, to: &Address, sent: Time) -> Lookup {
         match to {
             Address::Phone(p) => request::find(&self.rpc, &self.settings, reference, &e164(p), sent).await,

@@ -80,6 +80,10 @@ impl Provider for TwilioSms {
         self.rest.create("Messages", &[("To", &to), sender, ("Body", &body), ("StatusCallback", &callback)]).await
     }
 
+    /// By number and time.
+    fn lookup_guesses(&self) -> bool {
+        true
+    }
     async fn lookup(&self, _reference: &str, to: &Address, sent: Time) -> Lookup {
         let Address::Phone(phone) = to else { return Lookup::Unanswered("an e-mail address has no SMS to look up".into()) };
         match self.rest.made("Messages", &e164(phone), sent).await {

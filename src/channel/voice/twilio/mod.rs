@@ -89,6 +89,10 @@ impl Provider for TwilioVoice {
         self.rest.create("Calls", &fields).await
     }
 
+    /// By number and time.
+    fn lookup_guesses(&self) -> bool {
+        true
+    }
     async fn lookup(&self, _reference: &str, to: &Address, sent: Time) -> Lookup {
         let Address::Phone(phone) = to else { return Lookup::Unanswered("an e-mail address has no call to look up".into()) };
         match self.rest.made("Calls", &e164(phone), sent).await {
