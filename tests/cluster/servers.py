@@ -160,7 +160,8 @@ class Redis:
         masters = self.masters()
         wanted = 3 if self.mode == "cluster" else 1
         served = self.mode != "cluster" or all("cluster_state:ok" in (s.ask("CLUSTER", "INFO") or "") for s in self.servers)
-        return all(map(Server.alive, self.servers)) and len(masters) == wanted and served and all(s.followed() for s in masters)
+        followed = self.mode == "single" or all(s.followed() for s in masters)
+        return all(map(Server.alive, self.servers)) and len(masters) == wanted and served and followed
 
     def settings(self):
         """What a gateway is told: its `[store]` keys."""
