@@ -165,6 +165,15 @@ pub fn over_feishu_robot<'de, D: Deserializer<'de>>(d: D) -> Result<AccountLimit
     over(d, feishu_robot())
 }
 
+/// A request leaves within 7.5 s of its intent and is of unknown fate after 15 s: one that waited longer than the rest of it
+/// would be answered when it has been sent again.
+pub fn request_timeout_fault(timeout: Span) -> Option<String> {
+    (timeout < Span::secs(1) || timeout > Span::secs(7)).then(|| {
+        "request_timeout: 1s to 7s; shorter makes sent messages look unknown, longer outlives the 15 s after which they count as such"
+            .into()
+    })
+}
+
 /// What is wrong with limits, as `key: reason`.
 pub fn faults(limits: &AccountLimits) -> Vec<String> {
     let mut faults = Vec::new();

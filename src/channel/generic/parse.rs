@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     channel::{AccountLimits, CallbackReply, limits},
-    core::{send::Channel, time::Span},
+    core::send::Channel,
 };
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,8 +142,8 @@ impl Reader<'_> {
             self.fault(0, "about: is empty; say which provider this is for");
         }
         let timeout = *f.timeout.get_ref();
-        if timeout < Span::secs(1) || timeout > Span::secs(60) {
-            self.fault(f.timeout.span().start, "timeout: 1s to 60s; shorter makes sent messages look unknown");
+        if let Some(why) = limits::request_timeout_fault(timeout) {
+            self.fault(f.timeout.span().start, why.replace("request_timeout", "timeout"));
         }
         let none = BTreeSet::new();
         let mut define = BTreeMap::new();

@@ -18,11 +18,6 @@ pub(super) fn fault_in_address(key: &str, secret: &str) -> Option<String> {
     }
 }
 
-pub(super) fn fault_in_timeout(timeout: crate::core::time::Span) -> Option<String> {
-    (timeout < crate::core::time::Span::secs(1))
-        .then(|| "request_timeout: at least 1s; shorter makes sent messages look unknown".to_string())
-}
-
 /// What a robot answers where somebody calls it back.
 pub(super) fn no_callbacks() -> CallbackReply {
     CallbackReply { status: 404, content_type: "text/plain; charset=utf-8", body: "no callbacks come for a group robot".into() }

@@ -15,7 +15,7 @@ pub mod callback;
 pub mod errors;
 pub mod rest;
 
-use crate::channel::{Secret, exchange::parse_endpoint};
+use crate::channel::{Secret, exchange::parse_endpoint, limits};
 use crate::core::time::Span;
 
 /// Who we are to Twilio and it to us: read from both products' settings.
@@ -47,9 +47,7 @@ impl Credentials {
             (None, None) => {}
             _ => faults.push("api_key_sid, api_key_secret: give both or neither".into()),
         }
-        if request_timeout < Span::secs(1) {
-            faults.push("request_timeout: at least 1s; shorter makes what was sent look unknown".into());
-        }
+        faults.extend(limits::request_timeout_fault(request_timeout));
         faults
     }
 }

@@ -3,7 +3,7 @@
 use crate::channel::{
     AccountLimits, Secret,
     exchange::parse_endpoint,
-    im::group::{fault_in_address, fault_in_timeout, faults},
+    im::group::{fault_in_address, faults},
     limits,
 };
 use crate::core::{digest::Group, time::Span};
@@ -51,7 +51,7 @@ impl Settings {
         if self.keyword.as_ref().is_some_and(|k| k.trim().is_empty()) {
             all.push("keyword: is empty; leave it out where the robot has none".into());
         }
-        all.extend(fault_in_timeout(self.request_timeout));
+        all.extend(limits::request_timeout_fault(self.request_timeout));
         all.extend(faults(&self.group));
         all.extend(limits::faults(&self.limits));
         all

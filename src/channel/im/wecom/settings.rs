@@ -3,7 +3,7 @@
 use crate::channel::{
     AccountLimits, Secret,
     exchange::parse_endpoint,
-    im::group::{fault_in_address, fault_in_timeout, faults},
+    im::group::{fault_in_address, faults},
     limits,
 };
 use crate::core::{digest::Group, time::Span};
@@ -38,7 +38,7 @@ impl Settings {
     pub fn faults(&self) -> Vec<String> {
         let mut all: Vec<String> = parse_endpoint(&self.endpoint).err().into_iter().collect();
         all.extend(fault_in_address("key", self.key.reveal()));
-        all.extend(fault_in_timeout(self.request_timeout));
+        all.extend(limits::request_timeout_fault(self.request_timeout));
         all.extend(faults(&self.group));
         all.extend(limits::faults(&self.limits));
         all

@@ -21,6 +21,8 @@ use crate::core::{
     time::Time,
 };
 use async_trait::async_trait;
+use futures_util::future::join_all;
+use std::collections::BTreeMap;
 
 /// One Aliyun SMS account with one signature (短信签名).
 pub struct AliyunSms {
@@ -40,6 +42,15 @@ impl AliyunSms {
         let rpc = Rpc::new(client, &settings.rpc_endpoint(), clock)?;
         let sign_name = request::encoded(&settings.sign_name);
         Ok(AliyunSms { settings, rpc, sign_name })
+    }
+
+    /// `None`: it was refused whole; never of a single one.
+    async fn send_part(&self, requests: &[SendRequest]) -> Option<Vec<Outcome>> {
+        let [first, _, ..] = requests else {
+            return Some(join_all(requests.iter().map(|r| self.send(r))).await);
+        };
+        let template = template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &first.message).ok()?;
+        batch::send(&self.rpc, requests, &self.settings.sign_name, template, self.settings.extend_code.as_deref()).await
     }
 }
 
@@ -85,26 +96,26 @@ impl Provider for AliyunSms {
         let fits = batch::phone(r).is_some() && template::check(chosen, &r.message).is_ok();
         (self.settings.batch > 1 && fits).then(|| chosen.code.clone())
     }
+    /// Of a batch that was refused whole nothing was taken, and one element is at fault. Its halves find it in a few rounds
+    /// side by side: one by one the last of a hundred would leave too late.
     async fn send_batch(&self, requests: &[SendRequest]) -> Vec<Outcome> {
-        let chosen =
-            requests.first().map(|r| template::choose(&self.settings.templates, self.settings.drill_templates.as_ref(), &r.message));
-        let outcomes = match (chosen, requests) {
-            (Some(Ok(template)), [_, _, ..]) => {
-                batch::send(&self.rpc, requests, &self.settings.sign_name, template, self.settings.extend_code.as_deref()).await
-            }
-            _ => None,
-        };
-        match outcomes {
-            Some(outcomes) => outcomes,
-            // Nothing was taken: one element is at fault, and alone each tells for itself.
-            None => {
-                let mut outcomes = Vec::with_capacity(requests.len());
-                for r in requests {
-                    outcomes.push(self.send(r).await);
+        let mut told: BTreeMap<usize, Vec<Outcome>> = BTreeMap::new();
+        let mut parts = vec![(0, requests)];
+        while !parts.is_empty() {
+            let sent = join_all(parts.iter().map(|(_, part)| self.send_part(part))).await;
+            let mut halves = Vec::new();
+            for ((at, part), outcomes) in parts.into_iter().zip(sent) {
+                match outcomes {
+                    Some(outcomes) => drop(told.insert(at, outcomes)),
+                    None => {
+                        let (head, tail) = part.split_at(part.len() / 2);
+                        halves.extend([(at, head), (at + head.len(), tail)]);
+                    }
                 }
-                outcomes
             }
+            parts = halves;
         }
+        told.into_values().flatten().collect()
     }
     /// Receipts of a batch carry the batch's OutId: they are found by what [`batch`] makes of it and the number.
     fn echoes_reference(&self) -> bool {

@@ -85,9 +85,7 @@ impl Settings {
         if !(1..=100).contains(&self.batch) {
             faults.push(format!("batch: {} is not between 1 and 100", self.batch));
         }
-        if self.request_timeout < Span::secs(1) {
-            faults.push("request_timeout: Aliyun advises at least 1s; shorter makes sent messages look unknown".into());
-        }
+        faults.extend(limits::request_timeout_fault(self.request_timeout));
         if self.extend_code.as_ref().is_some_and(|c| c.is_empty() || !c.bytes().all(|b| b.is_ascii_digit())) {
             faults.push("extend_code: must be digits".into());
         }

@@ -82,9 +82,7 @@ impl Settings {
         if self.sign_name.as_ref().is_some_and(|s| s.contains(['【', '】'])) {
             faults.push("sign_name: write it without 【】, the provider adds them".into());
         }
-        if self.request_timeout < Span::secs(1) {
-            faults.push("request_timeout: at least 1s; shorter makes sent messages look unknown".into());
-        }
+        faults.extend(limits::request_timeout_fault(self.request_timeout));
         faults.extend(self.callback_secret.fault_as_path_secret().map(|f| format!("callback_secret: {f}")));
         faults.extend(template::faults("templates", &self.templates));
         faults.extend(self.drill_templates.iter().flat_map(|t| template::faults("drill_templates", t)));

@@ -68,7 +68,7 @@ pub struct Settings {
     #[serde(default = "half_a_minute")]
     pub enquire_every: Span,
     /// For connecting, binding, and each response.
-    #[serde(default = "ten_seconds")]
+    #[serde(default = "five_seconds")]
     pub request_timeout: Span,
     /// Waits before connecting again, after the first, second … failure; the last for all others.
     #[serde(default = "waits")]
@@ -88,8 +88,8 @@ fn window() -> usize {
 fn half_a_minute() -> Span {
     Span::secs(30)
 }
-fn ten_seconds() -> Span {
-    Span::secs(10)
+fn five_seconds() -> Span {
+    Span::secs(5)
 }
 fn waits() -> Vec<Span> {
     vec![Span::secs(1), Span::secs(2), Span::secs(5), Span::secs(15), Span::secs(30)]
@@ -122,9 +122,7 @@ impl Settings {
         if !(1..=1000).contains(&self.window) {
             faults.push(format!("window: {} is not between 1 and 1000", self.window));
         }
-        if self.request_timeout < Span::secs(1) {
-            faults.push("request_timeout: at least 1s; shorter makes sent messages look unknown".into());
-        }
+        faults.extend(limits::request_timeout_fault(self.request_timeout));
         if self.enquire_every < Span::secs(1) {
             faults.push("enquire_every: at least 1s".into());
         }

@@ -91,9 +91,7 @@ impl Settings {
         if self.sign_name.contains(['【', '】']) {
             faults.push("sign_name: write it without 【】, the provider adds them".into());
         }
-        if self.request_timeout < Span::secs(1) {
-            faults.push("request_timeout: at least 1s; shorter makes sent messages look unknown".into());
-        }
+        faults.extend(limits::request_timeout_fault(self.request_timeout));
         if self.extend_code.as_ref().is_some_and(|c| c.is_empty() || !c.bytes().all(|b| b.is_ascii_digit())) {
             faults.push("extend_code: must be digits".into());
         }

@@ -127,9 +127,7 @@ impl Settings {
         if !(Span::secs(1)..=Span::secs(60)).contains(&self.key_timeout) {
             faults.push(format!("key_timeout: {} is not between 1s and 1m", self.key_timeout));
         }
-        if self.request_timeout < Span::secs(1) {
-            faults.push("request_timeout: at least 1s; shorter makes placed calls look unknown".into());
-        }
+        faults.extend(limits::request_timeout_fault(self.request_timeout));
         let other_menus = self.menus.iter().map(|(kind, menu)| (format!("menus.{}", kind.as_str()), menu));
         for (at, menu) in [("menu".to_string(), &self.menu)].into_iter().chain(other_menus) {
             let mut seen = std::collections::BTreeSet::new();

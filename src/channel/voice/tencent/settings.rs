@@ -77,9 +77,7 @@ impl Settings {
         if !(1..=3).contains(&self.play_times) {
             faults.push(format!("play_times: {} is not 1, 2 or 3", self.play_times));
         }
-        if self.request_timeout < Span::secs(1) {
-            faults.push("request_timeout: at least 1s; shorter makes placed calls look unknown".into());
-        }
+        faults.extend(limits::request_timeout_fault(self.request_timeout));
         faults.extend(self.callback_secret.fault_as_path_secret().map(|f| format!("callback_secret: {f}")));
         faults.extend(template::faults("templates", &self.templates));
         faults.extend(self.drill_templates.iter().flat_map(|t| template::faults("drill_templates", t)));
