@@ -336,6 +336,10 @@ pub trait Provider: Send + Sync {
     fn answer_callback(&self, ok: bool, _callback: &CallbackRequest<'_>) -> CallbackReply {
         self.callback_reply(ok)
     }
+    /// The number that was rung, where this callback tells it beside the provider's own id.
+    fn number_rung(&self, _provider_message_id: &str, _body: &[u8]) -> Option<Phone> {
+        None
+    }
     /// Whether its look-up goes by number and time, so that it may find another message to the same number. What it
     /// finds is ours only if it is not known as another's.
     fn lookup_guesses(&self) -> bool {

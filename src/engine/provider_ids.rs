@@ -8,7 +8,12 @@
 use super::{Engine, apply::to_json, dispatcher::Done, limits::Account};
 use crate::{
     channel::CallbackItem,
-    core::{ids::AttemptId, send::Outcome, time::Span},
+    core::{
+        ids::AttemptId,
+        line::Flight,
+        send::{Channel, Outcome},
+        time::Span,
+    },
     store::{Commit, Head, Key, Lane, StoreError, WriteLane, archive::PASSING},
 };
 
@@ -71,11 +76,10 @@ impl Engine {
 
     /// Fills in the reference of every item that has only the provider's id. `again`: what needed no id was
     /// worked through before and is left out.
-    pub(super) async fn named_by_id(&self, account: &str, items: Vec<CallbackItem>, again: bool) -> Result<Named, StoreError> {
-        let echoes = self.accounts.named(account).is_none_or(|a| a.provider.echoes_reference());
-        if echoes {
+    pub(super) async fn named_by_id(&self, account: &str, items: Vec<CallbackItem>, body: &[u8], again: bool) -> Result<Named, StoreError> {
+        let Some(a) = self.accounts.named(account).filter(|a| !a.provider.echoes_reference()) else {
             return Ok(Named { items, early: 0 });
-        }
+        };
         let mut named = Named { items: Vec::with_capacity(items.len()), early: 0 };
         for mut item in items {
             let wanted = match &mut item {
@@ -98,9 +102,26 @@ impl Engine {
                     *reference = serde_json::from_slice(&record.body).ok();
                     named.items.push(item);
                 }
-                None => named.early += 1,
+                None => match self.rung_of_unknown_fate(a, &id, body).await? {
+                    Some(attempt) => {
+                        *reference = Some(self.references.attempt(attempt));
+                        named.items.push(item);
+                    }
+                    None => named.early += 1,
+                },
             }
         }
         Ok(named)
+    }
+
+    /// The call whose reply was lost, so that its id is nobody's: a number is rung once at a time, so that one which rings
+    /// there by this account is it. From then on the id is known.
+    async fn rung_of_unknown_fate(&self, account: &Account, id: &str, body: &[u8]) -> Result<Option<AttemptId>, StoreError> {
+        let Some(phone) = account.provider.number_rung(id, body) else { return Ok(None) };
+        let (line, _) = self.load_line(&phone).await?;
+        let lost = |f: &&Flight| f.unknown && f.channel == Channel::Voice && f.provider == account.name();
+        let Some(lead) = line.flights.iter().find(lost).map(|f| f.lead) else { return Ok(None) };
+        self.keep_ids(std::iter::once((account.name(), id, lead))).await?;
+        Ok(Some(lead))
     }
 }

@@ -116,7 +116,7 @@ impl Engine {
         {
             Some(Ok(items)) => {
                 let count = items.len();
-                let named = self.named_by_id(&parked.account, items, parked.tries > 0).await?;
+                let named = self.named_by_id(&parked.account, items, &parked.raw(), parked.tries > 0).await?;
                 self.work_items(named.items, &parked).await?;
                 if named.early > 0
                     && let Some(wait) = provider_ids::AGAIN.get(usize::from(parked.tries))

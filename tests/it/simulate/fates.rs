@@ -90,6 +90,7 @@ impl Play {
                     | Outcome::Config { .. }
                     | Outcome::Balance { .. }
                     | Outcome::PermanentNumber { .. }
+                    | Outcome::PermanentContent { .. }
             );
             s.fate = if back { Fate::Back } else { Fate::Gone };
         }

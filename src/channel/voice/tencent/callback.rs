@@ -2,9 +2,12 @@
 //! None of them names our reference: the engine finds the call by its id.
 
 use super::errors;
-use crate::channel::{
-    CallbackItem,
-    item::{Item, items},
+use crate::{
+    channel::{
+        CallbackItem,
+        item::{Item, items},
+    },
+    core::phone::Phone,
 };
 
 pub(super) fn read(body: &[u8]) -> Result<Vec<CallbackItem>, String> {
@@ -15,6 +18,15 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<CallbackItem>, String> {
         return Err("neither voiceprompt_callback, voicekey_callback nor voice_failure_callback with a callid".into());
     }
     Ok(read)
+}
+
+/// Whom the call of this id rang.
+pub(super) fn number(id: &str, body: &[u8]) -> Option<Phone> {
+    const KINDS: [&str; 4] = ["voicekey_callback", "voiceprompt_callback", "voicecode_callback", "voice_failure_callback"];
+    let all = items(body).ok()?;
+    let mut inner = all.iter().flat_map(|i| KINDS.iter().filter_map(|kind| i.inner(kind)));
+    let of_call = inner.find(|i| i.text("callid").as_deref() == Some(id))?;
+    Phone::parse(&of_call.text("mobile")?)
 }
 
 fn one(i: &Item) -> Option<CallbackItem> {
@@ -56,6 +68,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         let key = r#"{"voicekey_callback":{"call_from":"","callid":"c1","keypress":"2","mobile":"15400000001","nationcode":"86"}}"#;
+        assert_eq!((number("c1", key.as_bytes()), number("c2", key.as_bytes())), (Phone::parse("15400000001"), None));
         match read(key.as_bytes()).unwrap().remove(0) {
             CallbackItem::Key { provider_message_id, keys, .. } => {
                 assert_eq!((provider_message_id.as_deref(), keys.as_str()), (Some("c1"), "2"));

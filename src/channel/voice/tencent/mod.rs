@@ -24,6 +24,7 @@ use crate::channel::{
     tencent::{self, Rpc},
 };
 use crate::core::{
+    phone::Phone,
     send::{Channel, Outcome},
     time::Time,
 };
@@ -92,6 +93,9 @@ impl Provider for TencentVoice {
     }
     fn callback_reply(&self, ok: bool) -> CallbackReply {
         tencent::callback::reply(ok)
+    }
+    fn number_rung(&self, provider_message_id: &str, body: &[u8]) -> Option<Phone> {
+        callback::number(provider_message_id, body)
     }
     fn echoes_reference(&self) -> bool {
         false
