@@ -3,6 +3,7 @@
 use super::{
     MAX_CELL, MAX_ROWS, SheetFault, address, cell,
     columns::{Column, Form},
+    owners,
 };
 use std::collections::BTreeMap;
 
@@ -98,7 +99,7 @@ impl Table {
     }
 }
 
-type Titles = Vec<(usize, Option<Column>, String)>;
+pub(super) type Titles = Vec<(usize, Option<Column>, String)>;
 
 /// Whether these columns are those of a form and of no other.
 fn is_form(form: Form, known: &[Column]) -> bool {
@@ -120,6 +121,7 @@ fn is_form(form: Form, known: &[Column]) -> bool {
 /// role, which neither of the others has together.
 fn header_of(grid: &Grid) -> Option<(Form, usize, Titles)> {
     let mut best: Option<(usize, Form, usize, Titles)> = None;
+    let filled = |titles: &Titles| titles.iter().filter(|(_, c, _)| c.is_some()).count();
     for (at, row) in grid.rows.iter().take(HEADER_WITHIN).enumerate() {
         for form in Form::ALL {
             let titles: Titles = row
@@ -138,7 +140,12 @@ fn header_of(grid: &Grid) -> Option<(Form, usize, Titles)> {
                 continue;
             }
             // A header of persons that merely lacks columns must be told so, not be taken for another form.
-            if best.as_ref().is_none_or(|(n, f, _, _)| known.len() > *n || (known.len() == *n && form > *f && !named)) {
+            // 姓名, 电话 twice below 责任人 and B角: the lower row of the two is the header.
+            let below = |f: Form, above: usize, t: &Titles| form == f && at == above + 1 && filled(&titles) > filled(t);
+            let better = |(n, f, a, t): &(usize, Form, usize, Titles)| {
+                known.len() > *n || (known.len() == *n && ((form > *f && !named) || below(*f, *a, t)))
+            };
+            if best.as_ref().is_none_or(better) {
                 best = Some((known.len(), form, at, titles));
             }
         }
@@ -186,6 +193,13 @@ fn sheet(
         column: column.to_string(),
         message,
         fatal,
+    };
+    let titles = if form == Form::People {
+        let (titles, wrong) = owners::settle(titles, &groups);
+        faults.extend(wrong.into_iter().map(|(i, column, message)| fault(i, column.title_in(form), message, true)));
+        titles
+    } else {
+        titles
     };
     let mut columns: BTreeMap<Column, Vec<usize>> = BTreeMap::new();
     for (i, column, title) in titles {

@@ -423,6 +423,49 @@ fn namesakes_are_told_apart_or_said_to_be_unclear() {
     assert_eq!(cells(&result, false), BTreeSet::from(["H5", "H7"]));
 }
 
+/// Header, then one row of 龙港镇's 南瑶村; who is the holder's deputy, and both with their numbers.
+fn holder_and_deputy(header: &str, row: &str) -> (Vec<String>, Option<Vec<String>>) {
+    let d = applied(&fresh("x.csv", format!("{header}\n{row}\n").as_bytes()));
+    let of = |r: &Recipient| numbers(r).into_iter().map(String::from).collect::<Vec<_>>();
+    let holder = person(&d, "甲");
+    let deputy = d.posts_of(holder.id).next().unwrap().deputy.map(|id| of(&d.recipients[&id]));
+    (of(holder), deputy)
+}
+
+#[test]
+fn a_number_behind_the_deputys_name_is_the_deputys() {
+    let (one, two) = ("15400000001", "15400000002");
+    for (header, row) in [
+        ("行政区划代码,责任类别,责任层级,姓名,电话,B角,电话", "140521100200,防汛,村,甲,15400000001,乙,15400000002"),
+        ("行政区划代码,责任类别,责任层级,姓名,电话,B角姓名,电话", "140521100200,防汛,村,甲,15400000001,乙,15400000002"),
+        (
+            "行政区划代码,责任类别,责任层级,责任人,,B角,\n行政区划代码,责任类别,责任层级,姓名,电话,姓名,电话",
+            "140521100200,防汛,村,甲,15400000001,乙,15400000002",
+        ),
+    ] {
+        assert_eq!(holder_and_deputy(header, row), (vec![one.to_string()], Some(vec![two.to_string()])), "{header}");
+    }
+    let refused = fresh(
+        "x.csv",
+        "行政区划代码,责任类别,责任层级,姓名,电话,上级责任人,电话\n140521100200,防汛,村,甲,15400000001,乙,15400000002\n".as_bytes(),
+    );
+    assert!(refused.directory.is_none());
+    assert!(fault(&refused, "G1").fatal && fault(&refused, "G1").message.contains("上级的号码"));
+}
+
+#[test]
+fn a_sheet_of_several_persons_a_row_is_refused_with_how_to_write_it() {
+    let sheet = "\
+        水库名称,行政区划代码,责任类别,责任层级,行政责任人,,技术责任人,,巡查责任人,\n\
+        水库名称,行政区划代码,责任类别,责任层级,姓名,电话,姓名,电话,姓名,电话\n\
+        南瑶水库,140521100200,水库,点,甲,15400000001,乙,15400000002,丙,15400000003\n";
+    let result = fresh("x.csv", sheet.as_bytes());
+    assert!(result.directory.is_none());
+    let told = fault(&result, "G2");
+    assert!(told.fatal && ["技术责任人", "巡查责任人", "E“", "G“", "I“", "另起一行"].iter().all(|w| told.message.contains(w)), "{told}");
+    assert_eq!(cells(&result, true), BTreeSet::from(["G2", "H2", "J2"]), "and nobody's number is the first one's");
+}
+
 #[test]
 fn a_desk_keeps_its_tier_and_role_whatever_level_the_sheet_gives_it() {
     let sheet = format!(
