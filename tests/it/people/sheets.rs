@@ -467,6 +467,60 @@ fn a_sheet_of_several_persons_a_row_is_refused_with_how_to_write_it() {
 }
 
 #[test]
+fn a_name_alone_means_nobody_of_another_township_or_county() {
+    let sheet = format!(
+        "{HEADER}140522110000,远人,镇长,防汛,乡,15400000001,,,,\n\
+         140521000000,县人,副县长,防汛,县,15400000002,,,,\n\
+         140521100000,镇人,镇长,防汛,乡,15400000003,,远人,,\n\
+         140521100200,村人,主任,防汛,村,15400000004,,镇人,,\n\
+         140521100002,社人,主任,防汛,村,15400000005,,县人,,\n\
+         140521101000,邻人,镇长,防汛,乡,15400000006,,村人,,\n\
+         140521000000,局人,局长,防汛,县,15400000007,,邻人,,\n"
+    );
+    let result = fresh("x.csv", sheet.as_bytes());
+    let d = applied(&result);
+    let deputy = |name: &str| {
+        let post = d.posts_of(person(&d, name).id).next().unwrap();
+        post.deputy.map(|id| d.recipients[&id].name.clone())
+    };
+    assert_eq!(deputy("镇人"), None, "the only 远人 is another county's");
+    assert_eq!(deputy("村人").as_deref(), Some("镇人"));
+    assert_eq!(deputy("社人").as_deref(), Some("县人"), "who stands over the place");
+    assert_eq!(deputy("邻人"), None, "a villager of the next township");
+    assert_eq!(deputy("局人").as_deref(), Some("邻人"), "a county's own post looks round the county");
+    assert_eq!(cells(&result, false), BTreeSet::from(["H4", "H6", "H7", "H8"]));
+    assert!(["H4", "H7"].iter().all(|c| fault(&result, c).message.contains("找不到") && fault(&result, c).message.contains("请补手机")));
+    assert!(["H6", "H8"].iter().all(|c| fault(&result, c).message.contains("请核对")));
+    // In the directory in force as in the file.
+    let again = read("x.csv", sheet.as_bytes(), d.directory());
+    assert!(again.diff.is_empty(), "{:?}", again.diff);
+    let later = format!("{HEADER}140521100200,新人,主任,防汛,村,15400000008,,远人,,\n");
+    let later = applied(&read("x.csv", later.as_bytes(), d.directory()));
+    assert_eq!(later.posts_of(person(&later, "新人").id).next().unwrap().deputy, None);
+}
+
+#[test]
+fn a_rota_by_name_alone_means_people_of_the_desks_own_office() {
+    let people = format!(
+        "{HEADER}140521000000,县员,科员,防汛,县,15400000001,,,,\n\
+         140521100000,镇员,科员,防汛,乡,15400000002,,,,\n\
+         140521100200,村员,主任,防汛,村,15400000003,,,,\n\
+         140521101000,邻员,科员,防汛,乡,15400000004,,,,\n"
+    );
+    let base = fresh("x.csv", people.as_bytes()).directory.unwrap();
+    let go = |office: &str, name: &str| {
+        let rota = format!("{office}2026年7月值班表\n日期,值班员,电话\n7月1日,{name},\n");
+        let result = read("x.csv", rota.as_bytes(), &base);
+        assert_eq!(result.directory.is_some(), cells(&result, true).is_empty());
+        result.directory.is_some()
+    };
+    assert!(go("沁水县", "县员"));
+    assert!(!go("沁水县", "镇员") && !go("沁水县", "村员"), "no staff of the county's desk");
+    assert!(["镇员", "村员", "县员"].iter().all(|name| go("沁水县龙港镇", name)));
+    assert!(!go("沁水县龙港镇", "邻员"));
+}
+
+#[test]
 fn a_desk_keeps_its_tier_and_role_whatever_level_the_sheet_gives_it() {
     let sheet = format!(
         "{HEADER}140521000000,沁水县应急值班室,值班,值班,县,0356-0555555,,,,\n140521000000,钱局长,副县长,带班领导,值班,15400000001,,,,\n"
