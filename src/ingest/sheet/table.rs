@@ -26,6 +26,8 @@ pub struct Row {
     pub number: u32,
     /// Cleaned texts; short rows have fewer.
     pub cells: Vec<String>,
+    /// Columns whose number may have been written with a zero more: 7.1 was 7.1 or 7.10.
+    pub loose: Vec<usize>,
 }
 
 /// A sheet whose header was understood.
