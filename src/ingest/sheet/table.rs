@@ -51,6 +51,11 @@ impl Sheet {
     pub fn text<'a>(&self, row: &'a Row, column: Column) -> &'a str {
         self.texts(row, column).next().unwrap_or("")
     }
+    /// Whether a second number of a person has a column to stand in.
+    pub fn has_second_number(&self) -> bool {
+        let columns = |c: Column| self.columns.get(&c).map_or(0, Vec::len);
+        columns(Column::Phone1) + columns(Column::Phone2) > 1
+    }
     /// The texts of all columns of this kind.
     pub fn texts<'a>(&self, row: &'a Row, column: Column) -> impl Iterator<Item = &'a str> {
         let at = self.columns.get(&column).map(Vec::as_slice).unwrap_or_default();

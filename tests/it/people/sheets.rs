@@ -359,6 +359,29 @@ fn an_import_updates_people_by_identity_and_a_blank_erases_nothing() {
 }
 
 #[test]
+fn a_merging_sheet_with_room_for_one_number_keeps_the_others_and_each_number_lost_is_named() {
+    let two = format!("{HEADER}140521100200,甲,主任,防汛,村,15400000001/15400000002,,,,\n");
+    let old = fresh("x.csv", two.as_bytes()).directory.unwrap();
+    let go = |sheet: &str| {
+        let result = read("x.csv", sheet.as_bytes(), &old);
+        let phones: Vec<String> = numbers(person(&applied(&result), "甲")).into_iter().map(String::from).collect();
+        let lost: Vec<String> = result.diff.changed.iter().flat_map(|p| p.lost.clone()).collect();
+        (phones, lost, result.diff.changed.first().map(|p| p.told_zh()).unwrap_or_default())
+    };
+    let row = |phone: &str| format!("{HEADER}140521100200,甲,主任,防汛,村,{phone},,,,\n");
+    assert_eq!(go(&row("15400000001")), (vec!["15400000001".into(), "15400000002".into()], vec![], String::new()));
+    assert_eq!(go(&row("15400000002")).0, ["15400000002", "15400000001"]);
+    let (phones, lost, told) = go(&row("15400000009"));
+    assert_eq!((phones, lost), (vec!["15400000009".to_string(), "15400000002".into()], vec!["154****0001".to_string()]));
+    assert!(told.ends_with("：手机，失去号码 154****0001"), "{told}");
+    // A column for it, blank here, or several in the cell: the sheet lists all.
+    let (phones, lost, _) = go("行政区划代码,姓名,责任类别,责任层级,手机1,手机2\n140521100200,甲,防汛,村,15400000001,\n");
+    assert_eq!((phones, lost), (vec!["15400000001".to_string()], vec!["154****0002".to_string()]));
+    let (phones, lost, _) = go(&row("15400000001/15400000008"));
+    assert_eq!((phones, lost), (vec!["15400000001".to_string(), "15400000008".into()], vec!["154****0002".to_string()]));
+}
+
+#[test]
 fn a_replacing_import_does_not_leave_a_place_without_its_last_person_unless_told() {
     let old = first_import();
     let sheet = format!("{HEADER}140521100200,乙,网格员,网格,村,15400000002,,,,\n");
