@@ -10,6 +10,7 @@ use crate::core::{
     directory::{Directory, Post, Tier},
     division::Division,
     ids::{RecipientId, WarningId},
+    numbers::NOT_ME,
     phone::Phone,
     planner::lookup::tier_of,
     time::{Span, Time},
@@ -28,17 +29,17 @@ pub struct Proof {
     pub proved: Option<Time>,
     /// Which drill tried it last.
     pub drill: WarningId,
-    /// What came of it: `delivered`, `heard`, `answered`, or why it failed.
+    /// What came of it: `delivered`, `heard`, `answered`, `非本人` ([`NOT_ME`]), or why it failed.
     pub outcome: String,
 }
 impl Proof {
-    /// The newer of two, and the newest time it was proved.
+    /// The newer of two, and the newest time it was proved; what it proved before it was disowned is void.
     pub fn join(&mut self, other: &Proof) {
         let proved = self.proved.max(other.proved);
         if other.tried >= self.tried {
             *self = other.clone();
         }
-        self.proved = proved;
+        self.proved = proved.filter(|_| self.outcome != NOT_ME);
     }
 }
 
