@@ -256,11 +256,13 @@ pub fn a_landline_is_rung_in_the_roll_call_and_proved_by_being_lifted(on: On) {
     n.after(Span::mins(3)).clear();
     let roll = now(n.w.engine.roll(None, n.w.now())).unwrap();
     assert!(roll.untried.iter().any(|u| u.phone == landline), "{roll:?}");
-    call_roll(&mut n, "r2", Share::OneIn(1)).unwrap();
-    n.after(Span::mins(11));
+    let second = call_roll(&mut n, "r2", Share::OneIn(1)).unwrap();
+    n.after(Span::secs(605));
     assert!(n.out.iter().filter(|o| o.name == "值守员" && !o.expected).all(|o| o.channel == Voice), "nobody writes to a landline");
     n.expect("值守员", Voice, Callout).to("03562111111").then_press("1");
     n.settle();
+    n.cancel(second);
+    n.after(Span::mins(3)).clear();
     let proof = now(n.w.engine.proofs()).unwrap().remove(&landline).unwrap();
     assert!(proof.proved.is_some(), "{proof:?}");
 }
