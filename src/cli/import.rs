@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::{
     app,
-    core::directory_diff::DirectoryDiff,
+    core::directory_diff::{DirectoryDiff, PersonChange},
     engine::directory::Author,
     ingest::sheet::{self, ImportMode, ImportOptions},
     sample,
@@ -99,7 +99,7 @@ fn lines(diff: &DirectoryDiff) -> Vec<String> {
     }
     let mut out = Vec::new();
     for (word, people) in [("新增", &diff.added), ("变更", &diff.changed), ("移除", &diff.gone)] {
-        some(&mut out, word, people.iter().map(|p| format!("{}（{}）：{}", p.name, p.id, p.what.join("，"))));
+        some(&mut out, word, people.iter().map(PersonChange::told_zh));
     }
     for (word, points) in [("新增点位", &diff.points_added), ("变更点位", &diff.points_changed), ("移除点位", &diff.points_gone)]
     {

@@ -3,19 +3,31 @@
 use super::{
     directory::{Directory, Place, Post},
     ids::RecipientId,
+    phone::Phone,
     rota::{Seat, Shift},
     time::Time,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One person's change, without numbers: it may be shown and logged.
+/// One person's change, numbers masked: it may be shown and logged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PersonChange {
     pub id: RecipientId,
     pub name: String,
     /// What changed, in Chinese: `手机`, `邮箱`, `新增岗位 防汛@140521101201` …
     pub what: Vec<String>,
+    /// Numbers the person had and has no more, masked: nobody will be called at them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+}
+impl PersonChange {
+    /// One line for people: `张三（r12）：手机，失去号码 154****0001`.
+    pub fn told_zh(&self) -> String {
+        let lost = self.lost.iter().map(|p| format!("失去号码 {p}"));
+        let what: Vec<String> = self.what.iter().cloned().chain(lost).collect();
+        format!("{}（{}）：{}", self.name, self.id, what.join("，"))
+    }
 }
 
 /// What changed in the rota of one seat.
@@ -104,9 +116,10 @@ pub fn diff(old: &Directory, new: &Directory, now: Time) -> DirectoryDiff {
     let mut out = DirectoryDiff::default();
     for (id, now) in &new.recipients {
         let Some(before) = old.recipients.get(id) else {
-            out.added.push(PersonChange { id: *id, name: now.name.clone(), what: posts(&new_posts, id) });
+            out.added.push(PersonChange { id: *id, name: now.name.clone(), what: posts(&new_posts, id), lost: Vec::new() });
             continue;
         };
+        let lost: Vec<String> = before.phones.iter().filter(|p| !now.phones.contains(p)).map(Phone::masked).collect();
         let mut what = Vec::new();
         for (differs, word) in [
             (before.name != now.name, "姓名"),
@@ -123,12 +136,12 @@ pub fn diff(old: &Directory, new: &Directory, now: Time) -> DirectoryDiff {
             what.extend(post_changes(before, after));
         }
         if !what.is_empty() {
-            out.changed.push(PersonChange { id: *id, name: now.name.clone(), what });
+            out.changed.push(PersonChange { id: *id, name: now.name.clone(), what, lost });
         }
     }
     for (id, before) in &old.recipients {
         if !new.recipients.contains_key(id) {
-            out.gone.push(PersonChange { id: *id, name: before.name.clone(), what: posts(&old_posts, id) });
+            out.gone.push(PersonChange { id: *id, name: before.name.clone(), what: posts(&old_posts, id), lost: Vec::new() });
         }
     }
     for (code, point) in &new.points {
@@ -176,10 +189,7 @@ fn covering(d: &Directory, now: Time) -> impl Iterator<Item = &Post> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{
-        directory::{Recipient, Role, Tier},
-        phone::Phone,
-    };
+    use crate::core::directory::{Recipient, Role, Tier};
 
     const NOW: Time = Time(1_000);
 

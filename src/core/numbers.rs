@@ -1,11 +1,16 @@
-//! What is known of telephone numbers beyond the directory: which of them receipts proved dead (空号, 停机).
+//! What is known of telephone numbers beyond the directory: which of them receipts proved dead (空号, 停机), and which
+//! their owner disowned (非本人).
 //!
 //! A dead number is never silently dropped: planning puts it last, says so in a finding, and the clerk is shown
-//! which receipt says so. A later delivery or answer takes the flag away; so does a change of the number itself.
+//! which receipt says so. A later delivery or answer takes the flag away; so does a change of the number itself. A
+//! disowned number rings well enough, at a stranger's: no delivery clears it, only an answer from it.
 
 use super::{ids::AttemptId, phone::Phone, send::Channel, time::Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// What stands for the code where somebody who has the number says that he is another.
+pub const NOT_ME: &str = "非本人";
 
 /// The evidence that a number is dead: the newest receipt that says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +34,9 @@ impl DeadNumber {
             Channel::Im => "即时消息",
         };
         let when = self.at.beijing().strftime("%Y-%m-%d %H:%M");
+        if self.code == NOT_ME {
+            return format!("{when} 接收{how}的人回答“{NOT_ME}”（呼叫记录 {}）", self.attempt);
+        }
         format!("{when} {} {how}回执“{}”（呼叫记录 {}）", self.provider, self.code, self.attempt)
     }
 }
@@ -45,6 +53,9 @@ pub enum NumberNews {
     Alive {
         phone: Phone,
         at: Time,
+        /// By an answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        answered: bool,
     },
 }
 
@@ -69,8 +80,8 @@ impl DeadNumbers {
                 self.0.insert(phone.clone(), evidence.clone());
                 true
             }
-            NumberNews::Alive { phone, at } => {
-                if self.0.get(phone).is_some_and(|known| known.at <= *at) {
+            NumberNews::Alive { phone, at, answered } => {
+                if self.0.get(phone).is_some_and(|known| known.at <= *at && (*answered || known.code != NOT_ME)) {
                     self.0.remove(phone);
                     return true;
                 }
@@ -109,10 +120,15 @@ mod tests {
         let mut phones = vec![phone(1), phone(2), phone(3)];
         assert!(dead.order(&mut phones));
         assert_eq!(phones, [phone(2), phone(3), phone(1)], "last, never dropped");
-        assert!(!dead.take(&NumberNews::Alive { phone: phone(1), at: Time(99) }), "delivered before it died");
-        assert!(dead.take(&NumberNews::Alive { phone: phone(1), at: Time(101) }));
+        let alive = |at: i64, answered: bool| NumberNews::Alive { phone: phone(1), at: Time(at), answered };
+        assert!(!dead.take(&alive(99, false)), "delivered before it died");
+        assert!(dead.take(&alive(101, false)));
         assert!(!dead.is_dead(&phone(1)));
         assert!(!dead.order(&mut [phone(1), phone(2)]));
+        // A stranger's number: what is sent there arrives, and that proves nothing.
+        assert!(dead.take(&NumberNews::Dead { phone: phone(1), evidence: DeadNumber { code: NOT_ME.into(), ..evidence(200) } }));
+        assert!(!dead.take(&alive(201, false)) && dead.is_dead(&phone(1)));
+        assert!(dead.take(&alive(202, true)));
     }
 
     #[test]
@@ -120,5 +136,7 @@ mod tests {
         let mut e = evidence(0);
         e.at = Time::parse_rfc3339("2026-07-08T16:15:00+08:00").unwrap();
         assert_eq!(e.told_zh(), "2026-07-08 16:15 aliyun-voice 电话回执“200116 空号”（呼叫记录 w1-3-2）");
+        (e.channel, e.code) = (Channel::Sms, NOT_ME.into());
+        assert_eq!(e.told_zh(), "2026-07-08 16:15 接收短信的人回答“非本人”（呼叫记录 w1-3-2）");
     }
 }

@@ -35,6 +35,11 @@ impl Phone {
         if foreign {
             return (7..=15).contains(&digits.len()).then(|| Phone(format!("+{digits}")));
         }
+        // 0 before a mobile is how long distance was once dialled; no area code begins so.
+        let digits = match digits.strip_prefix('0') {
+            Some(rest) if rest.len() == 11 && rest.starts_with('1') && rest.as_bytes().get(1) >= Some(&b'3') => rest.to_string(),
+            _ => digits,
+        };
         let mobile = digits.len() == 11 && digits.starts_with('1') && digits.as_bytes()[1] >= b'3';
         let landline = (10..=12).contains(&digits.len()) && digits.starts_with('0') && !digits.starts_with("00");
         (mobile || landline).then_some(Phone(digits))
@@ -76,6 +81,13 @@ mod tests {
         for text in ["15400000001", "+86 154-0000-0001", "008615400000001", "１５４００００００01", "8615400000001"] {
             assert_eq!(Phone::parse(text).unwrap().reveal(), "15400000001", "{text}");
         }
+        for text in ["015400000001", "0154 0000 0001", "+86 015400000001"] {
+            let mobile = Phone::parse(text).unwrap();
+            assert_eq!((mobile.reveal(), mobile.is_mobile()), ("15400000001", true), "{text}");
+        }
+        // Beijing's area code, and a landline of twelve digits, stay what they are.
+        assert_eq!(Phone::parse("010-01111111").unwrap().reveal(), "01001111111");
+        assert_eq!(Phone::parse("0356-01111111").unwrap().reveal(), "035601111111");
         assert_eq!(Phone::parse("0356-2111111").unwrap().reveal(), "03562111111");
         assert_eq!(Phone::parse("+1 415 867 5309").unwrap().reveal(), "+14158675309");
         for wrong in ["", "无", "1540000000", "25400000001", "154000000012", "12345"] {

@@ -117,10 +117,19 @@ impl Rotas {
         let at = all.partition_point(|s| *s < shift);
         all.insert(at, shift);
     }
-    /// Replaces all shifts of a seat that begin in `from..to`.
+    /// Makes these the truth of a seat for `from..to`: what begins there goes, what began earlier ends there, and goes on
+    /// after it where it was longer.
     pub fn replace(&mut self, seat: &Seat, from: Time, to: Time, mut shifts: Vec<Shift>) {
         let all = self.0.entry(seat.clone()).or_default();
+        let mut rest: Vec<Shift> = Vec::new();
         all.retain(|s| s.from < from || s.from >= to);
+        for s in all.iter_mut().filter(|s| s.from < from && s.to > from) {
+            if s.to > to {
+                rest.push(Shift { from: to, ..s.clone() });
+            }
+            s.to = from;
+        }
+        all.append(&mut rest);
         all.append(&mut shifts);
         all.sort_unstable();
         all.dedup();
@@ -220,6 +229,27 @@ mod tests {
         r.forget(RecipientId(4));
         r.forget(RecipientId(9));
         assert!(r.is_empty());
+    }
+
+    #[test]
+    fn a_new_rota_cuts_earlier_shifts_that_reach_into_it_and_leaves_what_they_have_after_it() {
+        let mut r = Rotas::default();
+        let seat = Seat::desk("140521".parse().unwrap());
+        // A deputy's month, the night before the new week, and a day of that week.
+        r.put(&seat, shift("2026-07-01T08:00:00", "2026-08-01T08:00:00", 1));
+        r.put(&seat, shift("2026-07-05T20:00:00", "2026-07-06T20:00:00", 2));
+        r.put(&seat, shift("2026-07-08T08:00:00", "2026-07-09T08:00:00", 3));
+        let (from, to) = ("2026-07-06T08:00:00", "2026-07-13T08:00:00");
+        let week = || vec![shift(from, to, 4)];
+        for _ in 0..2 {
+            r.replace(&seat, at(from), at(to), week());
+            assert_eq!(on(&r, "2026-07-06T07:59:59"), [1, 2]);
+            assert_eq!(on(&r, "2026-07-06T08:00:00"), [4], "nobody else from the first shift on");
+            assert_eq!(on(&r, "2026-07-08T12:00:00"), [4]);
+            assert_eq!(on(&r, "2026-07-13T08:00:00"), [1], "the month goes on");
+            assert_eq!(r.of(&seat).len(), 4, "and the same rota again changes nothing");
+        }
+        assert!(r.of(&seat).iter().all(Shift::is_sound));
     }
 
     #[test]

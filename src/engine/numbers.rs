@@ -1,4 +1,4 @@
-//! What receipts prove of telephone numbers: flagged durably and for all gateways, with the evidence; taken back by a
+//! What receipts and answers (非本人) prove of telephone numbers: flagged durably and for all gateways, with the evidence; taken back by a
 //! later delivery or answer, or when the clerk changes the number.
 //!
 //! The news travels as a letter in the very commit that records the receipt, so that a crash loses none of it; the
@@ -12,12 +12,12 @@ use super::{
 use crate::{
     core::{
         callout::{
-            Stepped,
+            Stepped, came_by,
             entry::Entry,
             state::{Attempt, AttemptState, Callout, Via},
         },
         ids::AttemptId,
-        numbers::{DeadNumber, DeadNumbers, NumberNews},
+        numbers::{DeadNumber, DeadNumbers, NOT_ME, NumberNews},
         phone::Phone,
         send::Channel,
         time::Time,
@@ -68,20 +68,32 @@ impl Engine {
                     };
                     news.push(NumberNews::Dead { phone, evidence });
                 }
+                // Whoever has the phone is another: said of the number that carried the question.
+                Entry::Declined { contact, not_me: true, via } => {
+                    let Some(person) = s.state.contacts.get(usize::from(*contact)).map(|k| k.id) else { continue };
+                    let Some((n, a)) = came_by(&s.state, person, *via, now) else { continue };
+                    let Some(phone) = phone(&s.state, a.contact, a.number) else { continue };
+                    let evidence = DeadNumber {
+                        at: now,
+                        attempt: AttemptId { callout: s.state.id, n },
+                        channel: a.channel,
+                        provider: a.provider.clone().unwrap_or_default(),
+                        code: NOT_ME.into(),
+                    };
+                    news.push(NumberNews::Dead { phone, evidence });
+                }
                 _ if dead.0.is_empty() => {}
                 Entry::AttemptIs { n, state: AttemptState::Delivered, .. } => {
                     let proved =
                         s.state.attempt(*n).and_then(|a| phone(&s.state, a.contact, a.number).filter(|_| a.channel != Channel::Email));
-                    news.extend(proved.filter(|p| dead.is_dead(p)).map(|phone| NumberNews::Alive { phone, at: now }));
+                    news.extend(proved.filter(|p| dead.is_dead(p)).map(|phone| NumberNews::Alive { phone, at: now, answered: false }));
                 }
-                Entry::Answered { via: Via::Reply | Via::Keypress, by, .. }
-                | Entry::Evidence { via: Via::Reply | Via::Keypress, by, .. } => {
-                    // Answered from a phone: the last number that he was asked at.
-                    let his = |a: &&Attempt| {
-                        a.state.reached_out() && s.state.contacts.get(usize::from(a.contact)).is_some_and(|k| by.id == Some(k.id))
-                    };
-                    let last = s.state.attempts.iter().rev().find(his).and_then(|a| phone(&s.state, a.contact, a.number));
-                    news.extend(last.filter(|p| dead.is_dead(p)).map(|phone| NumberNews::Alive { phone, at: now }));
+                Entry::Answered { via: via @ (Via::Reply | Via::Keypress), by, at, .. }
+                | Entry::Evidence { via: via @ (Via::Reply | Via::Keypress), by, at } => {
+                    // Answered from a phone: the last number that he was asked at in this way.
+                    let asked = by.id.and_then(|id| came_by(&s.state, id, *via, *at));
+                    let last = asked.and_then(|(_, a)| phone(&s.state, a.contact, a.number));
+                    news.extend(last.filter(|p| dead.is_dead(p)).map(|phone| NumberNews::Alive { phone, at: now, answered: true }));
                 }
                 _ => {}
             }

@@ -12,6 +12,7 @@
 //! out-of-order events change nothing that they must not change.
 
 mod answering;
+mod came_by;
 mod ending;
 pub mod entry;
 pub mod event;
@@ -28,4 +29,5 @@ mod tasks;
 mod tests;
 
 pub use answering::is_asked_key;
+pub use came_by::came_by;
 pub use step::{Channels, Ctx, Effects, ForwardTo, Stepped, open, open_carried, step, step_from};

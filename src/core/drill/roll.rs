@@ -10,6 +10,7 @@ use crate::core::{
     directory::{Directory, Post, Tier},
     division::Division,
     ids::{RecipientId, WarningId},
+    numbers::NOT_ME,
     phone::Phone,
     planner::lookup::tier_of,
     time::{Span, Time},
@@ -28,17 +29,17 @@ pub struct Proof {
     pub proved: Option<Time>,
     /// Which drill tried it last.
     pub drill: WarningId,
-    /// What came of it: `delivered`, `heard`, `answered`, or why it failed.
+    /// What came of it: `delivered`, `heard`, `answered`, `非本人` ([`NOT_ME`]), or why it failed.
     pub outcome: String,
 }
 impl Proof {
-    /// The newer of two, and the newest time it was proved.
+    /// The newer of two, and the newest time it was proved; what it proved before it was disowned is void.
     pub fn join(&mut self, other: &Proof) {
         let proved = self.proved.max(other.proved);
         if other.tried >= self.tried {
             *self = other.clone();
         }
-        self.proved = proved;
+        self.proved = proved.filter(|_| self.outcome != NOT_ME);
     }
 }
 
@@ -59,6 +60,9 @@ pub fn quarter(now: Time) -> (Time, Time) {
 pub struct Due {
     /// Never tried comes before any time.
     pub tried: Option<Time>,
+    /// Which of its person's numbers: all first ones before any second one, for a week takes one number a person and
+    /// the last weeks must not be left with two of the same few.
+    pub rank: usize,
     pub recipient: RecipientId,
     pub phone: Phone,
 }
@@ -98,13 +102,13 @@ impl Roll {
         }
         let mut seen: BTreeSet<&Phone> = BTreeSet::new();
         for person in people.iter().filter_map(|id| directory.recipients.get(id)) {
-            for phone in person.phones.iter().filter(|p| channels.reaches(p)) {
+            for (rank, phone) in person.phones.iter().filter(|p| channels.reaches(p)).enumerate() {
                 if !seen.insert(phone) {
                     continue;
                 }
                 roll.numbers += 1;
                 let proof = proofs.get(phone);
-                let due = Due { tried: proof.map(|p| p.tried), recipient: person.id, phone: phone.clone() };
+                let due = Due { tried: proof.map(|p| p.tried), rank, recipient: person.id, phone: phone.clone() };
                 match proof {
                     Some(p) if p.proved.is_some_and(|t| t >= from) => roll.proved += 1,
                     Some(p) if p.tried >= from => roll.failed.push(due),
@@ -152,9 +156,43 @@ mod tests {
     }
 
     #[test]
+    fn a_quarter_of_weekly_shares_tries_every_number_of_persons_with_two() {
+        use crate::core::{
+            directory::{Place, Recipient, Role},
+            ids::WarningId,
+        };
+        for people in [1u32, 7, 13, 20, 100] {
+            let place = Place { division: "140521101201".parse().unwrap(), point: None };
+            let phone = |n: u32| Phone::parse(&format!("154{n:08}")).unwrap();
+            let mut d = Directory::default();
+            for n in 1..=people {
+                let id = RecipientId(n);
+                let phones = vec![phone(n), phone(1_000 + n)];
+                d.recipients.insert(id, Recipient { id, name: format!("甲{n}"), phones, email: None, im: None });
+                d.posts.push(Post::new(id, Role("flood_control".into()), Tier::Village, place.clone()));
+            }
+            let all = Channels { sms: true, voice: true, email: true };
+            let from = quarter(Time::parse_rfc3339("2026-01-05T10:00:00+08:00").unwrap()).0;
+            let mut proofs = Proofs::new();
+            let roll = |proofs: &Proofs, now: Time| Roll::of(&d, all, proofs, now, None, &[]);
+            for week in 0..13 {
+                let now = from + Span::hours(week * 7 * 24 + 10);
+                for due in roll(&proofs, now).this_week(now) {
+                    let proof = Proof { tried: now, proved: Some(now), drill: WarningId(week as u32 + 1), outcome: "heard".into() };
+                    proofs.insert(due.phone, proof);
+                }
+            }
+            let last = from + Span::hours(90 * 24 - 1);
+            let roll = roll(&proofs, last);
+            assert_eq!((roll.proved, roll.untried.len()), (people as usize * 2, 0), "{people} persons of two numbers");
+        }
+    }
+
+    #[test]
     fn a_number_that_fails_each_week_does_not_keep_others_from_their_turn() {
         let due = |n: u32, tried: Option<i64>| Due {
             tried: tried.map(Time),
+            rank: 0,
             recipient: RecipientId(n),
             phone: Phone::parse(&format!("154{n:08}")).unwrap(),
         };

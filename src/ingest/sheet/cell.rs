@@ -237,6 +237,12 @@ pub fn date(text: &str) -> Result<Option<civil::Date>, ()> {
     civil::Date::new(y as i16, small(m)?, small(d)?).map(Some).map_err(|_| ())
 }
 
+/// A number that may have been a day of a month once: 7.1, 7.2, 7.3, or 7.10, 7.20, 7.30 whose last zero a spreadsheet took.
+pub fn may_lack_a_zero(text: &str) -> bool {
+    let Some((month, day)) = text.split_once('.') else { return false };
+    matches!(day, "1" | "2" | "3") && month.parse::<u8>().is_ok_and(|m| (1..=12).contains(&m))
+}
+
 /// Beijing midnight at the beginning of a day.
 pub fn midnight(day: civil::Date) -> Option<Time> {
     Time::from_beijing(day.at(0, 0, 0, 0))

@@ -74,7 +74,8 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Grid, SheetFault> {
             cells.pop();
         }
         if !cells.is_empty() {
-            rows.push(Row { number, cells });
+            let loose = (0..).zip(&cells).filter(|(_, c)| cell::may_lack_a_zero(c)).map(|(i, _)| i).collect();
+            rows.push(Row { number, cells, loose });
         }
     }
     Ok(Grid { name: name.to_string(), rows })

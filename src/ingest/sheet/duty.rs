@@ -3,7 +3,7 @@
 
 use super::{SheetFault, columns::Form, rota::DutyRow, rows::SheetRows};
 use crate::core::{
-    directory::{Directory, Recipient},
+    directory::{Directory, Recipient, Tier},
     division::{Division, DivisionLevel},
     ids::RecipientId,
     phone::Phone,
@@ -25,45 +25,53 @@ pub(super) fn fault(row: &DutyRow, message: impl Into<String>, fatal: bool) -> S
 /// Everybody by name, with where each is known to be.
 struct Known {
     by_name: HashMap<String, Vec<RecipientId>>,
-    places: HashMap<RecipientId, BTreeSet<Division>>,
+    places: HashMap<RecipientId, BTreeSet<(Division, Tier)>>,
 }
 
 impl Known {
     fn new(d: &Directory, wanted: &BTreeSet<&str>) -> Known {
         let mut by_name: HashMap<String, Vec<RecipientId>> = HashMap::new();
-        let mut places: HashMap<RecipientId, BTreeSet<Division>> = HashMap::new();
+        let mut places: HashMap<RecipientId, BTreeSet<(Division, Tier)>> = HashMap::new();
         for r in d.recipients.values().filter(|r| wanted.contains(r.name.as_str())) {
             by_name.entry(r.name.clone()).or_default().push(r.id);
             places.entry(r.id).or_default();
         }
-        let mut note = |id: RecipientId, division: Division| {
+        let mut note = |id: RecipientId, division: Division, tier: Tier| {
             if let Some(all) = places.get_mut(&id) {
-                all.insert(division);
+                all.insert((division, tier));
             }
         };
         for post in &d.posts {
-            [Some(post.recipient), post.deputy, post.superior].into_iter().flatten().for_each(|id| note(id, post.place.division));
+            [Some(post.recipient), post.deputy, post.superior]
+                .into_iter()
+                .flatten()
+                .for_each(|id| note(id, post.place.division, post.tier));
         }
         for (seat, shifts) in d.rotas.iter() {
-            shifts.iter().for_each(|s| note(s.recipient, seat.division));
+            shifts.iter().for_each(|s| note(s.recipient, seat.division, Tier::DutyDesk));
         }
         Known { by_name, places }
     }
 
-    /// The nearest namesakes: of the very division, of its township, of its county.
+    /// The nearest namesakes who may sit at a desk: of the very division, of its township, of the tier of its county (of
+    /// its city, for the city's desk). A villager of the county is not a man of the county's desk.
     fn nearest(&self, name: &str, at: Division) -> (Vec<RecipientId>, bool) {
         let all = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
-        let among = |level: Option<DivisionLevel>| -> Vec<RecipientId> {
-            let near = |d: &Division| match level {
-                None => *d == at,
-                Some(level) => at.at(level).is_some() && d.at(level) == at.at(level),
+        let same = |d: &Division, level: DivisionLevel| at.at(level).is_some() && d.at(level) == at.at(level);
+        let (above, tier) =
+            if at.level() < DivisionLevel::County { (at.level(), Tier::City) } else { (DivisionLevel::County, Tier::County) };
+        let among = |ring: u8| -> Vec<RecipientId> {
+            let near = |(d, t): &(Division, Tier)| match ring {
+                0 => *d == at,
+                1 => same(d, DivisionLevel::Township),
+                _ => same(d, above) && (*t == tier || d.level() == above),
             };
             all.iter().filter(|id| self.places.get(id).is_some_and(|p| p.iter().any(near))).copied().collect()
         };
-        for (level, here) in [(None, true), (Some(DivisionLevel::Township), false), (Some(DivisionLevel::County), false)] {
-            let found = among(level);
+        for ring in 0..3 {
+            let found = among(ring);
             if !found.is_empty() {
-                return (found, here);
+                return (found, ring == 0);
             }
         }
         (Vec::new(), false)
@@ -101,7 +109,7 @@ pub(super) fn merge(rows: &SheetRows, new: &mut Directory, faults: &mut Vec<Shee
                 let person = Recipient { id, name: row.name.clone(), phones: row.phones.clone(), email: None, im: None };
                 new.recipients.insert(id, person);
                 known.by_name.entry(row.name.clone()).or_default().push(id);
-                known.places.entry(id).or_default().insert(row.seat.division);
+                known.places.entry(id).or_default().insert((row.seat.division, Tier::DutyDesk));
                 id
             }
         };
@@ -127,7 +135,7 @@ fn who(row: &DutyRow, known: &Known, d: &Directory) -> Result<(RecipientId, Vec<
         ([one], true) => Ok((*one, Vec::new())),
         // Somebody of this name at the very office: its own staff.
         ([one], false) if here => Ok((*one, fresh(one))),
-        ([], true) => Err(Some(format!("名册中找不到“{}”，也没有写号码；请补手机", row.name))),
+        ([], true) => Err(Some(format!("本单位名册中找不到“{}”，也没有写号码；请补手机", row.name))),
         (many, true) => Err(Some(format!("“{}”有 {} 人同名，无法确定是谁；请补手机", row.name, many.len()))),
         (_, false) => Err(None),
     }

@@ -1,5 +1,6 @@
 //! Whom a row means by its 代理人 and 上级责任人: a person of the file or of the directory in force,
-//! nearest first; else, where name and number are given, a person of his own.
+//! nearest first; else, where name and number are given, a person of his own. A name alone means only
+//! somebody near: in another township or county a namesake is a stranger.
 
 use super::{
     Column, SheetFault,
@@ -7,6 +8,7 @@ use super::{
     rows::{Mention, SheetRow, SheetRows},
 };
 use crate::core::{
+    directory::{Post, Tier},
     directory_index::DirectoryIndex,
     division::{Division, DivisionLevel},
     ids::RecipientId,
@@ -38,6 +40,8 @@ struct Finder<'a> {
     /// 序号 of a sheet → its row; `None` where it stands twice.
     by_serial: HashMap<(usize, &'a str), Option<usize>>,
     known: HashMap<RecipientId, usize>,
+    /// Of whose posts somebody in force is the superior: he may have none himself.
+    under: HashMap<RecipientId, Vec<&'a Post>>,
 }
 
 /// Resolves all mentions; adds the persons who are known only by being mentioned.
@@ -49,7 +53,13 @@ pub(super) fn resolve(rows: &SheetRows, people: &mut People, current: &Directory
         by_name: HashMap::new(),
         by_serial: HashMap::new(),
         known: people.persons.iter().enumerate().filter_map(|(at, p)| Some((p.known?, at))).collect(),
+        under: HashMap::new(),
     };
+    for post in &current.posts {
+        if let Some(superior) = post.superior {
+            finder.under.entry(superior).or_default().push(post);
+        }
+    }
     for (at, person) in people.persons.iter().enumerate() {
         finder.note(at, person);
     }
@@ -80,7 +90,7 @@ pub(super) fn resolve(rows: &SheetRows, people: &mut People, current: &Directory
     out
 }
 
-/// How near a place is to a row, 0 the very object; `None`: not in the same county.
+/// How near a place is to a row, 0 the very object, 3 the county or city over it; `None`: not in the same county.
 fn distance(row: &SheetRow, division: Division, object: Option<&str>) -> Option<u8> {
     if division == row.division {
         let same_object = object.is_some() && object == row.object.as_ref().map(|o| o.code.as_str());
@@ -88,15 +98,25 @@ fn distance(row: &SheetRow, division: Division, object: Option<&str>) -> Option<
     }
     let same = |level: DivisionLevel| row.division.at(level).is_some_and(|d| division.at(level) == Some(d));
     if same(DivisionLevel::Township) {
-        Some(2)
-    } else if same(DivisionLevel::County) {
+        Some(TOWNSHIP)
+    } else if division.contains(row.division) {
         Some(3)
+    } else if same(DivisionLevel::County) {
+        Some(4)
     } else {
         None
     }
 }
+/// In the same township.
+const TOWNSHIP: u8 = 2;
 /// Anywhere else.
-const FAR: u8 = 4;
+const FAR: u8 = 5;
+
+/// How far somebody may stand who is meant by his name alone: in the township or over it; for a county's own post, in
+/// the county.
+fn reach(row: &SheetRow) -> u8 {
+    if row.tier == Tier::County || row.division.level() == DivisionLevel::County { 4 } else { 3 }
+}
 
 impl Finder<'_> {
     fn note(&mut self, at: usize, person: &Person) {
@@ -116,8 +136,9 @@ impl Finder<'_> {
             found.push((near.unwrap_or(FAR), Target::Sheet(*at)));
         }
         for known in self.current.by_name(name).take(SAME_NAME) {
-            let posts = || self.current.posts_of(known.id).chain(self.current.deputised_by(known.id));
-            let near = posts().filter_map(|p| distance(row, p.place.division, p.place.point.as_deref())).min();
+            let under = self.under.get(&known.id).into_iter().flatten().copied();
+            let posts = self.current.posts_of(known.id).chain(self.current.deputised_by(known.id)).chain(under);
+            let near = posts.filter_map(|p| distance(row, p.place.division, p.place.point.as_deref())).min();
             let target = match self.known.get(&known.id) {
                 Some(at) if *at == holder => continue,
                 Some(at) => Target::Sheet(*at),
@@ -166,8 +187,17 @@ impl Finder<'_> {
         let mut best: Vec<Target> = candidates.into_iter().filter(|(d, _)| Some(*d) == nearest).map(|(_, t)| t).collect();
         best.dedup();
         if mention.phones.is_empty() {
+            if nearest.is_some_and(|d| d > reach(row)) {
+                return Err(format!("附近找不到“{}”（同名者在别的乡镇或县），已忽略；请补手机，或另列一行", mention.name));
+            }
             return match best.as_slice() {
-                [one] => Ok(*one),
+                [one] => {
+                    if nearest.is_some_and(|d| d > TOWNSHIP) {
+                        let message = format!("“{}”没有写手机，已按姓名对应到本乡镇以外的同名者；请核对，并补其手机", mention.name);
+                        faults.push(self.rows.fault(row, column, message, false));
+                    }
+                    Ok(*one)
+                }
                 [] => Err(format!("找不到“{}”，已忽略；请补其手机，或另列一行", mention.name)),
                 more => Err(format!("“{}”有 {} 人同名，无法确定是谁，已忽略；请补其手机", mention.name, more.len())),
             };

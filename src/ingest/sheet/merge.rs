@@ -2,17 +2,18 @@
 //!
 //! An import is an upsert by identity: people and posts of the file are added or updated, nobody
 //! else is touched, and a blank cell erases nothing (but a person's numbers are one field: where the
-//! file gives any, they are the new ones). With [`ImportMode::Replace`] the file is the truth for
+//! file gives several, or has a column for a second one, they are the new ones; else it speaks of the first). With [`ImportMode::Replace`] the file is the truth for
 //! its area, in each form that it holds: posts it does not have end, people left without post or mention go, points without
 //! anybody go. A duty rota is always the truth for its seats, from its first shift to its last.
 
 use super::{
     Column, Form, SheetFault, duty,
     mentions::{self, Mentioned, Target},
-    people::{self, People},
+    people::{self, People, Person},
     places::Places,
     points,
     rows::{SheetRow, SheetRows},
+    table::Sheet,
 };
 use crate::core::{
     directory::{Directory, DivisionName, Place, Point, Post, Recipient, Role, Tier},
@@ -122,7 +123,7 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
         change: current.change,
         ..Directory::default()
     };
-    let ids = recipients(current, &people, &persons, &mut new);
+    let ids = recipients(current, &rows, &people, &persons, &mut new);
     new.points = points::merge(current, &rows, &Places::new(divisions), options.mode, &mut faults);
     let posts = posts(current, &rows, &people, &mentioned, &ids, &persons, &new.points, &mut faults);
     new.posts = posts.into_values().collect();
@@ -184,7 +185,7 @@ fn in_order(rows: &SheetRows, mut faults: Vec<SheetFault>) -> Vec<SheetFault> {
 }
 
 /// Gives every person of the file an id and puts everybody into `new`. Persons → ids.
-fn recipients(current: &Directory, people: &People, options: &ImportOptions, new: &mut Directory) -> Vec<RecipientId> {
+fn recipients(current: &Directory, rows: &SheetRows, people: &People, options: &ImportOptions, new: &mut Directory) -> Vec<RecipientId> {
     new.recipients.clone_from(&current.recipients);
     new.next_id = current.next_id().0;
     let mut ids = Vec::with_capacity(people.persons.len());
@@ -200,7 +201,7 @@ fn recipients(current: &Directory, people: &People, options: &ImportOptions, new
             ImportMode::Replace => file.clone(),
         };
         let phones = match before {
-            Some(before) if person.phones.is_empty() && options.mode == ImportMode::Upsert => before.phones.clone(),
+            Some(before) if options.mode == ImportMode::Upsert => numbers(person, before, rows),
             _ => person.phones.clone(),
         };
         let recipient = Recipient {
@@ -213,6 +214,22 @@ fn recipients(current: &Directory, people: &People, options: &ImportOptions, new
         new.recipients.insert(id, recipient);
     }
     ids
+}
+
+/// A person's numbers after a merging import. A sheet with room for one number a person says nothing of further ones: they
+/// stay behind it, and only the first is replaced where it is a new one.
+fn numbers(person: &Person, before: &Recipient, rows: &SheetRows) -> Vec<Phone> {
+    let mut own = person.rows.iter().filter_map(|n| rows.rows.get(*n));
+    let lists_all = |r: &SheetRow| r.phones.len() > 1 || rows.sheets.get(r.sheet).is_some_and(Sheet::has_second_number);
+    if person.phones.is_empty() {
+        return before.phones.clone();
+    }
+    if own.any(lists_all) {
+        return person.phones.clone();
+    }
+    let replaced = usize::from(!person.phones.iter().any(|p| before.phones.contains(p)));
+    let further = before.phones.iter().skip(replaced).filter(|p| !person.phones.contains(p));
+    person.phones.iter().chain(further).cloned().collect()
 }
 
 #[allow(clippy::too_many_arguments)] // one step of `merge`, which owns all of these

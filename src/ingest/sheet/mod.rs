@@ -15,6 +15,7 @@ mod csv;
 mod duty;
 mod mentions;
 mod merge;
+mod owners;
 mod people;
 mod places;
 mod points;

@@ -16,6 +16,7 @@ use crate::core::{
     time::{Span, Time},
 };
 use jiff::civil::{self, Date};
+use std::collections::HashMap;
 
 /// One person on duty for one stretch of time, the person still by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +58,8 @@ pub(super) struct Carried {
     year: Option<i16>,
     month: Option<i8>,
     days: Option<(Date, Date)>,
+    /// The last day of each division, seat and shift: below it the next is later.
+    last: HashMap<(Option<Division>, String, String), Date>,
     unit: String,
     names: Names,
     told: bool,
@@ -95,6 +98,7 @@ impl Carried {
             year,
             month,
             days: None,
+            last: HashMap::new(),
             unit: String::new(),
             names: Names::default(),
             told: false,
@@ -119,6 +123,14 @@ pub(super) fn read(r: &mut Reader<'_>, _sheet: usize, carried: &mut Carried, out
         }
     }
     let division = division(r, carried);
+    if !date.is_empty() && goes_back(r, carried, division) {
+        let message = format!(
+            "“{date}”不晚于上面同一班次的日期：数字会丢掉末尾的 0（7.10 变成 7.1）；请把日期写成文本（如 7月10日）或真正的日期（如 2026-07-10）"
+        );
+        r.say(Column::Date, message, true);
+        carried.days = None;
+        return;
+    }
     if !written.iter().any(|w| *w) {
         if !date.is_empty() {
             r.say(Column::Date, "这一天没有写值班人员，未导入", false);
@@ -161,6 +173,17 @@ pub(super) fn read(r: &mut Reader<'_>, _sheet: usize, carried: &mut Carried, out
             }
         }
     }
+}
+
+/// Whether a number such as 7.1 does not go forward against the row above of the same seat and shift: it was 7.10 once.
+fn goes_back(r: &mut Reader<'_>, carried: &mut Carried, division: Option<Division>) -> bool {
+    let Some((first, last)) = carried.days else { return false };
+    let words = |r: &mut Reader<'_>, c: Column| cell::word(r.sheet.text(r.row, c));
+    let key = (division, words(r, Column::Seat), words(r, Column::Shift));
+    let at = r.sheet.columns.get(&Column::Date).and_then(|at| at.first());
+    let loose = at.is_some_and(|at| r.row.loose.contains(at));
+    let before = carried.last.insert(key, last);
+    loose && before.is_some_and(|before| first <= before)
 }
 
 /// Whose rota a row is of: its code, its names, its unit, else what the title says.

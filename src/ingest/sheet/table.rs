@@ -3,6 +3,7 @@
 use super::{
     MAX_CELL, MAX_ROWS, SheetFault, address, cell,
     columns::{Column, Form},
+    owners,
 };
 use std::collections::BTreeMap;
 
@@ -25,6 +26,8 @@ pub struct Row {
     pub number: u32,
     /// Cleaned texts; short rows have fewer.
     pub cells: Vec<String>,
+    /// Columns whose number may have been written with a zero more: 7.1 was 7.1 or 7.10.
+    pub loose: Vec<usize>,
 }
 
 /// A sheet whose header was understood.
@@ -47,6 +50,11 @@ impl Sheet {
     /// The text of a column in a row, the first where there are several; empty where there is none.
     pub fn text<'a>(&self, row: &'a Row, column: Column) -> &'a str {
         self.texts(row, column).next().unwrap_or("")
+    }
+    /// Whether a second number of a person has a column to stand in.
+    pub fn has_second_number(&self) -> bool {
+        let columns = |c: Column| self.columns.get(&c).map_or(0, Vec::len);
+        columns(Column::Phone1) + columns(Column::Phone2) > 1
     }
     /// The texts of all columns of this kind.
     pub fn texts<'a>(&self, row: &'a Row, column: Column) -> impl Iterator<Item = &'a str> {
@@ -98,7 +106,7 @@ impl Table {
     }
 }
 
-type Titles = Vec<(usize, Option<Column>, String)>;
+pub(super) type Titles = Vec<(usize, Option<Column>, String)>;
 
 /// Whether these columns are those of a form and of no other.
 fn is_form(form: Form, known: &[Column]) -> bool {
@@ -120,6 +128,7 @@ fn is_form(form: Form, known: &[Column]) -> bool {
 /// role, which neither of the others has together.
 fn header_of(grid: &Grid) -> Option<(Form, usize, Titles)> {
     let mut best: Option<(usize, Form, usize, Titles)> = None;
+    let filled = |titles: &Titles| titles.iter().filter(|(_, c, _)| c.is_some()).count();
     for (at, row) in grid.rows.iter().take(HEADER_WITHIN).enumerate() {
         for form in Form::ALL {
             let titles: Titles = row
@@ -138,7 +147,12 @@ fn header_of(grid: &Grid) -> Option<(Form, usize, Titles)> {
                 continue;
             }
             // A header of persons that merely lacks columns must be told so, not be taken for another form.
-            if best.as_ref().is_none_or(|(n, f, _, _)| known.len() > *n || (known.len() == *n && form > *f && !named)) {
+            // 姓名, 电话 twice below 责任人 and B角: the lower row of the two is the header.
+            let below = |f: Form, above: usize, t: &Titles| form == f && at == above + 1 && filled(&titles) > filled(t);
+            let better = |(n, f, a, t): &(usize, Form, usize, Titles)| {
+                known.len() > *n || (known.len() == *n && ((form > *f && !named) || below(*f, *a, t)))
+            };
+            if best.as_ref().is_none_or(better) {
                 best = Some((known.len(), form, at, titles));
             }
         }
@@ -186,6 +200,13 @@ fn sheet(
         column: column.to_string(),
         message,
         fatal,
+    };
+    let titles = if form == Form::People {
+        let (titles, wrong) = owners::settle(titles, &groups);
+        faults.extend(wrong.into_iter().map(|(i, column, message)| fault(i, column.title_in(form), message, true)));
+        titles
+    } else {
+        titles
     };
     let mut columns: BTreeMap<Column, Vec<usize>> = BTreeMap::new();
     for (i, column, title) in titles {

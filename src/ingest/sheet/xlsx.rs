@@ -7,7 +7,7 @@ use super::{
 };
 use calamine::{DataRef, Reader, SheetVisible, Xlsx};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{Cursor, Read},
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -127,6 +127,7 @@ fn read_all(name: &str, bytes: &[u8]) -> Result<Vec<Grid>, SheetFault> {
     let (mut grids, mut text_left, mut rows_left) = (Vec::new(), MAX_TEXT, MAX_ROWS);
     for sheet in names {
         let mut rows: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        let mut loose: BTreeSet<(u32, u32)> = BTreeSet::new();
         {
             // A chart sheet has no cells to read.
             let Ok(mut cells) = book.worksheet_cells_reader(&sheet) else { continue };
@@ -136,6 +137,9 @@ fn read_all(name: &str, bytes: &[u8]) -> Result<Vec<Grid>, SheetFault> {
                     continue;
                 }
                 let mut text = text_of(&cell.value);
+                if matches!(cell.value, DataRef::Float(_)) && cell::may_lack_a_zero(&text) {
+                    loose.insert((row, column));
+                }
                 // A program wrote the formula and nobody has opened the file since: there is nothing to read, and a blank
                 // cell would mean something.
                 if text.is_empty() && cell.formula.is_some() && matches!(cell.value, DataRef::Empty) {
@@ -159,9 +163,23 @@ fn read_all(name: &str, bytes: &[u8]) -> Result<Vec<Grid>, SheetFault> {
                 }
             }
         }
+        // What the spreadsheet shows says which it was. A second pass, for sheets with such cells only.
+        if !loose.is_empty() {
+            let mut styles = book.worksheet_cells_reader(&sheet).map_err(broken)?;
+            while let Some((row, column, style)) = styles.next_style_id().map_err(broken)? {
+                let format = styles.styles().get(style).and_then(|s| s.number_format.as_ref());
+                if format.is_some_and(|f| shows_two_decimals(&f.format_code))
+                    && loose.remove(&(row, column))
+                    && let Some(text) = rows.get_mut(&row).and_then(|r| r.get_mut(column as usize))
+                {
+                    text.push('0');
+                }
+            }
+        }
         let merged = book.merge_cells_by_sheet_name(&sheet).map_err(broken)?;
         carry_down(&mut rows, &merged);
-        let rows = rows.into_iter().map(|(row, cells)| Row { number: row.saturating_add(1), cells }).collect();
+        let loose = |row: u32| loose.range((row, 0)..=(row, u32::MAX)).map(|(_, c)| *c as usize).collect();
+        let rows = rows.into_iter().map(|(row, cells)| Row { number: row.saturating_add(1), cells, loose: loose(row) }).collect();
         grids.push(Grid { name: sheet, rows });
     }
     if grids.is_empty() {
@@ -220,6 +238,13 @@ fn text_of(value: &DataRef) -> String {
     }
 }
 
+/// A number format that shows 7.1 as 7.10.
+fn shows_two_decimals(code: &str) -> bool {
+    let positive = code.split(';').next().unwrap_or(code);
+    let after = positive.split_once('.').map_or("", |(_, after)| after);
+    after.starts_with("00") && !after.contains("000") && !after.contains(['#', '?', '%', 'E', 'e'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,6 +294,16 @@ mod tests {
         carry_down(&mut rows, &[region]);
         let first: Vec<&str> = rows.values().map(|r| r[0].as_str()).collect();
         assert_eq!(first, ["龙港镇", "龙港镇", "中村镇", "龙港镇"]);
+    }
+
+    #[test]
+    fn two_decimals_are_shown_by_these_formats() {
+        for code in ["0.00", "0.00_ ", "#,##0.00", "0.00;[Red]-0.00"] {
+            assert!(shows_two_decimals(code), "{code}");
+        }
+        for code in ["General", "0", "0.0", "0.000", "0.00%", "0.00E+00", "0.0#", "@"] {
+            assert!(!shows_two_decimals(code), "{code}");
+        }
     }
 
     #[test]

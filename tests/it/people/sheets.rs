@@ -359,6 +359,29 @@ fn an_import_updates_people_by_identity_and_a_blank_erases_nothing() {
 }
 
 #[test]
+fn a_merging_sheet_with_room_for_one_number_keeps_the_others_and_each_number_lost_is_named() {
+    let two = format!("{HEADER}140521100200,甲,主任,防汛,村,15400000001/15400000002,,,,\n");
+    let old = fresh("x.csv", two.as_bytes()).directory.unwrap();
+    let go = |sheet: &str| {
+        let result = read("x.csv", sheet.as_bytes(), &old);
+        let phones: Vec<String> = numbers(person(&applied(&result), "甲")).into_iter().map(String::from).collect();
+        let lost: Vec<String> = result.diff.changed.iter().flat_map(|p| p.lost.clone()).collect();
+        (phones, lost, result.diff.changed.first().map(|p| p.told_zh()).unwrap_or_default())
+    };
+    let row = |phone: &str| format!("{HEADER}140521100200,甲,主任,防汛,村,{phone},,,,\n");
+    assert_eq!(go(&row("15400000001")), (vec!["15400000001".into(), "15400000002".into()], vec![], String::new()));
+    assert_eq!(go(&row("15400000002")).0, ["15400000002", "15400000001"]);
+    let (phones, lost, told) = go(&row("15400000009"));
+    assert_eq!((phones, lost), (vec!["15400000009".to_string(), "15400000002".into()], vec!["154****0001".to_string()]));
+    assert!(told.ends_with("：手机，失去号码 154****0001"), "{told}");
+    // A column for it, blank here, or several in the cell: the sheet lists all.
+    let (phones, lost, _) = go("行政区划代码,姓名,责任类别,责任层级,手机1,手机2\n140521100200,甲,防汛,村,15400000001,\n");
+    assert_eq!((phones, lost), (vec!["15400000001".to_string()], vec!["154****0002".to_string()]));
+    let (phones, lost, _) = go(&row("15400000001/15400000008"));
+    assert_eq!((phones, lost), (vec!["15400000001".to_string(), "15400000008".into()], vec!["154****0002".to_string()]));
+}
+
+#[test]
 fn a_replacing_import_does_not_leave_a_place_without_its_last_person_unless_told() {
     let old = first_import();
     let sheet = format!("{HEADER}140521100200,乙,网格员,网格,村,15400000002,,,,\n");
@@ -421,6 +444,139 @@ fn namesakes_are_told_apart_or_said_to_be_unclear() {
     assert_eq!(deputy("赵敏").as_deref(), Some("15400000002"));
     assert_eq!(deputy("孙丽"), None, "nobody deputises himself");
     assert_eq!(cells(&result, false), BTreeSet::from(["H5", "H7"]));
+}
+
+/// Header, then one row of 龙港镇's 南瑶村; who is the holder's deputy, and both with their numbers.
+fn holder_and_deputy(header: &str, row: &str) -> (Vec<String>, Option<Vec<String>>) {
+    let d = applied(&fresh("x.csv", format!("{header}\n{row}\n").as_bytes()));
+    let of = |r: &Recipient| numbers(r).into_iter().map(String::from).collect::<Vec<_>>();
+    let holder = person(&d, "甲");
+    let deputy = d.posts_of(holder.id).next().unwrap().deputy.map(|id| of(&d.recipients[&id]));
+    (of(holder), deputy)
+}
+
+#[test]
+fn a_number_behind_the_deputys_name_is_the_deputys() {
+    let (one, two) = ("15400000001", "15400000002");
+    for (header, row) in [
+        ("行政区划代码,责任类别,责任层级,姓名,电话,B角,电话", "140521100200,防汛,村,甲,15400000001,乙,15400000002"),
+        ("行政区划代码,责任类别,责任层级,姓名,电话,B角姓名,电话", "140521100200,防汛,村,甲,15400000001,乙,15400000002"),
+        (
+            "行政区划代码,责任类别,责任层级,责任人,,B角,\n行政区划代码,责任类别,责任层级,姓名,电话,姓名,电话",
+            "140521100200,防汛,村,甲,15400000001,乙,15400000002",
+        ),
+    ] {
+        assert_eq!(holder_and_deputy(header, row), (vec![one.to_string()], Some(vec![two.to_string()])), "{header}");
+    }
+    let refused = fresh(
+        "x.csv",
+        "行政区划代码,责任类别,责任层级,姓名,电话,上级责任人,电话\n140521100200,防汛,村,甲,15400000001,乙,15400000002\n".as_bytes(),
+    );
+    assert!(refused.directory.is_none());
+    assert!(fault(&refused, "G1").fatal && fault(&refused, "G1").message.contains("上级的号码"));
+}
+
+#[test]
+fn a_sheet_of_several_persons_a_row_is_refused_with_how_to_write_it() {
+    let sheet = "\
+        水库名称,行政区划代码,责任类别,责任层级,行政责任人,,技术责任人,,巡查责任人,\n\
+        水库名称,行政区划代码,责任类别,责任层级,姓名,电话,姓名,电话,姓名,电话\n\
+        南瑶水库,140521100200,水库,点,甲,15400000001,乙,15400000002,丙,15400000003\n";
+    let result = fresh("x.csv", sheet.as_bytes());
+    assert!(result.directory.is_none());
+    let told = fault(&result, "G2");
+    assert!(told.fatal && ["技术责任人", "巡查责任人", "E“", "G“", "I“", "另起一行"].iter().all(|w| told.message.contains(w)), "{told}");
+    assert_eq!(cells(&result, true), BTreeSet::from(["G2", "H2", "J2"]), "and nobody's number is the first one's");
+}
+
+#[test]
+fn a_name_alone_means_nobody_of_another_township_or_county() {
+    let sheet = format!(
+        "{HEADER}140522110000,远人,镇长,防汛,乡,15400000001,,,,\n\
+         140521000000,县人,副县长,防汛,县,15400000002,,,,\n\
+         140521100000,镇人,镇长,防汛,乡,15400000003,,远人,,\n\
+         140521100200,村人,主任,防汛,村,15400000004,,镇人,,\n\
+         140521100002,社人,主任,防汛,村,15400000005,,县人,,\n\
+         140521101000,邻人,镇长,防汛,乡,15400000006,,村人,,\n\
+         140521000000,局人,局长,防汛,县,15400000007,,邻人,,\n"
+    );
+    let result = fresh("x.csv", sheet.as_bytes());
+    let d = applied(&result);
+    let deputy = |name: &str| {
+        let post = d.posts_of(person(&d, name).id).next().unwrap();
+        post.deputy.map(|id| d.recipients[&id].name.clone())
+    };
+    assert_eq!(deputy("镇人"), None, "the only 远人 is another county's");
+    assert_eq!(deputy("村人").as_deref(), Some("镇人"));
+    assert_eq!(deputy("社人").as_deref(), Some("县人"), "who stands over the place");
+    assert_eq!(deputy("邻人"), None, "a villager of the next township");
+    assert_eq!(deputy("局人").as_deref(), Some("邻人"), "a county's own post looks round the county");
+    assert_eq!(cells(&result, false), BTreeSet::from(["H4", "H6", "H7", "H8"]));
+    assert!(["H4", "H7"].iter().all(|c| fault(&result, c).message.contains("找不到") && fault(&result, c).message.contains("请补手机")));
+    assert!(["H6", "H8"].iter().all(|c| fault(&result, c).message.contains("请核对")));
+    // In the directory in force as in the file.
+    let again = read("x.csv", sheet.as_bytes(), d.directory());
+    assert!(again.diff.is_empty(), "{:?}", again.diff);
+    let later = format!("{HEADER}140521100200,新人,主任,防汛,村,15400000008,,远人,,\n");
+    let later = applied(&read("x.csv", later.as_bytes(), d.directory()));
+    assert_eq!(later.posts_of(person(&later, "新人").id).next().unwrap().deputy, None);
+}
+
+#[test]
+fn a_rota_by_name_alone_means_people_of_the_desks_own_office() {
+    let people = format!(
+        "{HEADER}140521000000,县员,科员,防汛,县,15400000001,,,,\n\
+         140521100000,镇员,科员,防汛,乡,15400000002,,,,\n\
+         140521100200,村员,主任,防汛,村,15400000003,,,,\n\
+         140521101000,邻员,科员,防汛,乡,15400000004,,,,\n"
+    );
+    let base = fresh("x.csv", people.as_bytes()).directory.unwrap();
+    let go = |office: &str, name: &str| {
+        let rota = format!("{office}2026年7月值班表\n日期,值班员,电话\n7月1日,{name},\n");
+        let result = read("x.csv", rota.as_bytes(), &base);
+        assert_eq!(result.directory.is_some(), cells(&result, true).is_empty());
+        result.directory.is_some()
+    };
+    assert!(go("沁水县", "县员"));
+    assert!(!go("沁水县", "镇员") && !go("沁水县", "村员"), "no staff of the county's desk");
+    assert!(["镇员", "村员", "县员"].iter().all(|name| go("沁水县龙港镇", name)));
+    assert!(!go("沁水县龙港镇", "邻员"));
+}
+
+/// 沁水县's rota of July as a workbook: a date cell and an officer to a row.
+fn july(dates: &[f64], format: &str) -> ImportResult {
+    let mut book = Workbook::new();
+    let shown = Format::new().set_num_format(format);
+    let s = book.add_worksheet();
+    s.write(0, 0, "沁水县2026年7月值班表").unwrap();
+    for (c, title) in (0u16..).zip(["日期", "值班员", "电话"]) {
+        s.write(1, c, title).unwrap();
+    }
+    for (n, date) in (2u32..).zip(dates) {
+        s.write_with_format(n, 0, *date, &shown).unwrap();
+        s.write(n, 1, "张三").unwrap();
+        s.write(n, 2, "15400000001").unwrap();
+    }
+    fresh("x.xlsx", &book.save_to_buffer().unwrap())
+}
+
+#[test]
+fn a_date_that_lost_its_last_zero_is_refused_by_cell_or_read_as_it_is_shown() {
+    let days = [7.8, 7.9, 7.10, 7.11];
+    let refused = july(&days, "General");
+    assert!(refused.directory.is_none());
+    assert_eq!(cells(&refused, true), BTreeSet::from(["A5"]));
+    assert!(["文本", "2026-07-10"].iter().all(|w| fault(&refused, "A5").message.contains(w)));
+    let read = july(&[7.08, 7.09, 7.10, 7.11], "0.00").directory.unwrap();
+    let on: Vec<String> = read.rotas.iter().flat_map(|(_, s)| s).map(|s| s.from.beijing().date().to_string()).collect();
+    assert_eq!(on, ["2026-07-08", "2026-07-09", "2026-07-10", "2026-07-11"]);
+    // Also where 7.1 and 7.10 follow each other, and in a CSV; but not two shifts of one day.
+    assert_eq!(cells(&july(&[7.1, 7.10, 7.20], "General"), true), BTreeSet::from(["A4"]));
+    let csv = |rows: &str| fresh("x.csv", format!("沁水县2026年7月值班表\n日期,班次,值班员,电话\n{rows}").as_bytes());
+    let who = "张三,15400000001\n";
+    let back = csv(&format!("7.19,全天,{who}7.2,全天,{who}"));
+    assert_eq!(cells(&back, true), BTreeSet::from(["A4"]));
+    applied(&csv(&format!("7.1,8:00-20:00,{who}7.1,20:00-8:00,{who}7.2,8:00-20:00,{who}7.2,20:00-8:00,{who}")));
 }
 
 #[test]

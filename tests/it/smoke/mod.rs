@@ -70,6 +70,7 @@ macro_rules! plays {
             ],
             ready: [
                 a_number_that_a_receipt_proves_dead_is_flagged_tried_last_and_lives_again_when_it_is_heard,
+                a_number_whose_owner_says_that_he_is_another_is_flagged_until_he_answers_from_it,
                 a_number_that_the_clerk_changes_takes_its_flag_along,
                 a_flag_is_there_for_every_gateway_and_after_a_restart,
                 a_drill_is_narrowed_to_tiers_and_channels,

@@ -19,7 +19,7 @@ use jiaoying::{
         warning_life::WarningPhase,
     },
     engine::{
-        PostError,
+        PostError, TokenAction,
         drills::{RollCall, Share},
     },
 };
@@ -73,6 +73,38 @@ pub fn a_number_that_a_receipt_proves_dead_is_flagged_tried_last_and_lives_again
     n.after(Span::mins(1)).clear();
     n.post(&red("c"));
     n.expect(CHIEF, Sms, Callout).to("15400000001");
+}
+
+pub fn a_number_whose_owner_says_that_he_is_another_is_flagged_until_he_answers_from_it(on: On) {
+    let mut n = Night::in_the_village(on);
+    let w = n.post(&red("a"));
+    n.desks_answer(w);
+    n.expect(CHIEF, Sms, Callout).to("15400000001");
+    let c = n.callout(w, CHIEF).id;
+    n.press_button(c, 0, TokenAction::NotMe);
+    follow(&mut n);
+    let flags = n.w.engine.people().1.dead_numbers();
+    let evidence = flags.get(&phone(1)).expect("flagged for coverage");
+    assert_eq!((evidence.code.as_str(), evidence.channel, evidence.attempt.callout.warning), ("非本人", Sms, w));
+    assert!(!flags.is_dead(&phone(2)), "nobody has said anything of the other");
+    n.cancel(w);
+    n.after(Span::mins(1)).clear();
+    // It is tried last now, and ringing at the stranger's does not clear it; an answer from it does.
+    let w = n.post(&red("b"));
+    n.desks_answer(w);
+    n.expect(CHIEF, Sms, Callout).to("15400000002");
+    n.after(Span::secs(31)).expect(CHIEF, Voice, Callout).to("15400000002");
+    let rung = n.after(Span::secs(90)).expect(CHIEF, Voice, Callout).to("15400000001").out.reference.clone();
+    n.callback("voice-a", call_ended(&rung, true, None, false));
+    follow(&mut n);
+    assert!(n.w.engine.people().1.dead().is_dead(&phone(1)), "heard, by a stranger");
+    n.cancel(w);
+    n.after(Span::mins(1)).clear();
+    n.post(&red("c"));
+    n.after(Span::secs(31)).expect(CHIEF, Voice, Callout).to("15400000002");
+    n.after(Span::secs(90)).expect(CHIEF, Voice, Callout).to("15400000001").then_press("1");
+    follow(&mut n);
+    assert!(!n.w.engine.people().1.dead().is_dead(&phone(1)));
 }
 
 pub fn a_number_that_the_clerk_changes_takes_its_flag_along(on: On) {
@@ -233,19 +265,21 @@ pub fn a_landline_is_rung_in_the_roll_call_and_proved_by_being_lifted(on: On) {
     b.post(keeper, "duty", Tier::DutyDesk, TOWNS[0]);
     let mut n = Night::with(on, b.done());
     let landline = Phone::parse("03562111111").unwrap();
-    // One number a person and week, each by the only way it has.
-    for week in ["r1", "r2"] {
-        let drill = call_roll(&mut n, week, Share::OneIn(1)).unwrap();
-        if !deliver(&mut n, &[]).contains(&"15400000091".to_string()) {
-            n.after(Span::mins(10) + Span::secs(5)).expect("值守员", Voice, Callout).to("03562111111").then_press("1");
-        }
-        n.cancel(drill);
-        n.after(Span::mins(3)).clear();
-    }
-    let proofs = now(n.w.engine.proofs()).unwrap();
-    for number in [landline, Phone::parse("15400000091").unwrap()] {
-        assert!(proofs[&number].proved.is_some(), "{proofs:?}");
-    }
+    let first = call_roll(&mut n, "r1", Share::OneIn(1)).unwrap();
+    assert!(deliver(&mut n, &[]).contains(&"15400000091".to_string()), "his mobile first");
+    n.cancel(first);
+    n.after(Span::mins(3)).clear();
+    let roll = now(n.w.engine.roll(None, n.w.now())).unwrap();
+    assert!(roll.untried.iter().any(|u| u.phone == landline), "{roll:?}");
+    let second = call_roll(&mut n, "r2", Share::OneIn(1)).unwrap();
+    n.after(Span::secs(605));
+    assert!(n.out.iter().filter(|o| o.name == "值守员" && !o.expected).all(|o| o.channel == Voice), "nobody writes to a landline");
+    n.expect("值守员", Voice, Callout).to("03562111111").then_press("1");
+    n.settle();
+    n.cancel(second);
+    n.after(Span::mins(3)).clear();
+    let proof = now(n.w.engine.proofs()).unwrap().remove(&landline).unwrap();
+    assert!(proof.proved.is_some(), "{proof:?}");
 }
 
 fn daily(name: &str, at: &str) -> DrillSchedule {
