@@ -4,6 +4,8 @@
 //! * An entry is synced before anybody hears of what it says; entries of a moment share one sync.
 //! * It holds the last minutes: what is older, or over the size that was given, is forgotten. The
 //!   window must be longer than any replica may lag behind.
+//! * What is too old, and what was told of another store (it was emptied, or another one was configured),
+//!   is not read again: it would call people for what ended long ago.
 //! * One gateway, one file: a second one is refused.
 //!
 //! Who lives here: `frame` (entries as bytes) and `writer` (the one thread that has the file).
@@ -35,8 +37,22 @@ pub struct Limits {
 type Groups = Vec<(i64, Vec<u8>)>;
 
 enum Job {
-    Append { at: Time, frames: Vec<Vec<u8>>, done: oneshot::Sender<Result<(), StoreError>> },
-    Read { after: i64, most: usize, done: oneshot::Sender<Result<Groups, StoreError>> },
+    /// From here on everything is of this store.
+    Store {
+        id: String,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Append {
+        at: Time,
+        frames: Vec<Vec<u8>>,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Read {
+        after: i64,
+        now: Time,
+        most: usize,
+        done: oneshot::Sender<Result<Groups, StoreError>>,
+    },
 }
 
 /// See the module's head. The file is closed when this is dropped.
@@ -66,6 +82,15 @@ impl Journal {
         &self.path
     }
 
+    /// Names the store whose commits are kept from now on and alone are read: by its id, which an emptied store has
+    /// lost. Entries without one, of an earlier version, are read by their age alone.
+    ///
+    /// # Errors
+    /// `Unavailable` where the file cannot be read.
+    pub async fn keep_for(&self, store: &str) -> Result<(), StoreError> {
+        self.ask(|done| Job::Store { id: store.to_string(), done }).await
+    }
+
     /// Makes entries durable (see [`frame`]); all of them or none.
     ///
     /// # Errors
@@ -78,12 +103,12 @@ impl Journal {
     }
 
     /// A page of the oldest groups after the group `after` (0: from the beginning), each with its number;
-    /// empty at the end.
+    /// empty at the end. What at `now` is older than the window is left out.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt` where the file cannot be read.
-    pub async fn read(&self, after: i64) -> Result<Vec<(i64, Vec<Told>)>, StoreError> {
-        let groups = self.ask(|done| Job::Read { after, most: PAGE, done }).await?;
+    pub async fn read(&self, after: i64, now: Time) -> Result<Vec<(i64, Vec<Told>)>, StoreError> {
+        let groups = self.ask(|done| Job::Read { after, now, most: PAGE, done }).await?;
         groups.into_iter().map(|(n, group)| Ok((n, frame::ungroup(&group)?))).collect()
     }
 
@@ -119,9 +144,13 @@ mod tests {
     }
 
     async fn kept(journal: &Journal) -> Vec<u32> {
+        kept_at(journal, Time(1_000)).await
+    }
+
+    async fn kept_at(journal: &Journal, now: Time) -> Vec<u32> {
         let (mut out, mut after) = (Vec::new(), 0);
         loop {
-            let page = journal.read(after).await.unwrap();
+            let page = journal.read(after, now).await.unwrap();
             let Some(last) = page.last() else { return out };
             after = last.0;
             for told in page.into_iter().flat_map(|(_, all)| all) {
@@ -161,6 +190,53 @@ mod tests {
             journal.append(Time(70_000), vec![entry(n, 30_000)]).await.unwrap();
         }
         assert_eq!(kept(&journal).await, [7, 8, 9], "so many bytes are kept");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_or_of_another_store_is_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.sqlite");
+        let limits = Limits { age: Span::mins(1), bytes: 1 << 20 };
+        let journal = Journal::open(&path, limits).unwrap();
+        // As an earlier version wrote it: of no store by name.
+        journal.append(Time(0), vec![entry(1, 10)]).await.unwrap();
+        journal.keep_for("a").await.unwrap();
+        journal.append(Time(30_000), vec![entry(2, 10)]).await.unwrap();
+        drop(journal);
+        let journal = Journal::open(&path, limits).unwrap();
+        journal.keep_for("a").await.unwrap();
+        assert_eq!(kept_at(&journal, Time(60_000)).await, [1, 2]);
+        assert_eq!(kept_at(&journal, Time(60_001)).await, [2], "nothing is forgotten by an append here: it is left out by its age");
+        assert_eq!(kept_at(&journal, Time(86_400_000)).await, [] as [u32; 0]);
+        drop(journal);
+        let journal = Journal::open(&path, limits).unwrap();
+        journal.keep_for("b").await.unwrap();
+        journal.append(Time(40_000), vec![entry(3, 10)]).await.unwrap();
+        assert_eq!(kept_at(&journal, Time(50_000)).await, [1, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_journal_of_the_version_before_opens_and_that_version_still_writes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.sqlite");
+        let limits = Limits { age: Span::mins(1), bytes: 1 << 20 };
+        let before = |statement: &str| {
+            let file = rusqlite::Connection::open(&path).unwrap();
+            file.execute_batch(
+                "PRAGMA application_id = 1786341996; CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entries BLOB NOT NULL);",
+            )
+            .unwrap();
+            file.execute(statement, [frame::group(&[entry(7, 10)])]).unwrap();
+        };
+        before("INSERT INTO told (at, entries) VALUES (1000, ?1)");
+        let journal = Journal::open(&path, limits).unwrap();
+        journal.keep_for("a").await.unwrap();
+        assert_eq!(kept(&journal).await, [7]);
+        drop(journal);
+        before("INSERT INTO told (at, entries) VALUES (1000, ?1)");
+        let journal = Journal::open(&path, limits).unwrap();
+        journal.keep_for("a").await.unwrap();
+        assert_eq!(kept(&journal).await, [7, 7]);
     }
 
     #[tokio::test]

@@ -226,6 +226,10 @@ impl Core {
         for group in new.keys() {
             self.lives.known().entry(*group).or_default().turn += 1;
         }
+        // How long nobody was there is known to the store; where that cannot be asked, it is as it was when last asked.
+        if let Err(e) = self.look_at_clock(Some(self.now())).await {
+            tracing::debug!(error = %e, "the server's clock could not be read before a repair");
+        }
         self.replay(&new).await?;
         let mut again = false;
         for (group, (life, _)) in new {
@@ -276,18 +280,18 @@ impl Core {
     pub(super) async fn told<'a>(&self, done: impl Iterator<Item = &'a Commit>) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let frames = done.map(|c| frame::commit(c, self.letters_of(c))).collect::<Result<Vec<_>, _>>()?;
-        journal.append(self.now(), frames).await
+        journal.append(self.lived(), frames).await
     }
 
     pub(super) async fn told_carried(&self, run: &Run) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let entry = frame::carried(&run.source.to_string(), &run.dest.to_string(), &run.before, &run.entries)?;
-        journal.append(self.now(), vec![entry]).await
+        journal.append(self.lived(), vec![entry]).await
     }
 
     pub(super) async fn told_docs(&self, kind: &str, expect: u64, by: &str, upsert: &[Doc], delete: &[String]) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        journal.append(self.now(), vec![frame::docs(kind, expect, by, upsert, delete)?]).await
+        journal.append(self.lived(), vec![frame::docs(kind, expect, by, upsert, delete)?]).await
     }
 
     pub(super) fn docs_call(&self, kind: &str, expect: u64, by: &str, upsert: &[Doc], delete: &[String]) -> Cmd {

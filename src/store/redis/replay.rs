@@ -71,7 +71,7 @@ impl Core {
         let mut numbers = self.lives.numbers();
         let mut after = 0;
         while let Some(journal) = &self.journal {
-            let page = journal.read(after).await?;
+            let page = journal.read(after, self.lived()).await?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
             self.sort_page(new, page.into_iter().flat_map(|(_, all)| all), &mut work, &mut numbers).await?;

@@ -351,6 +351,40 @@ async fn a_gateway_that_starts_again_replays_what_it_told_before_its_end() {
 }
 
 #[tokio::test]
+async fn a_journal_that_is_too_old_or_of_an_emptied_store_calls_nobody_again() {
+    let house = House::build(false).await;
+    let a = house.gateway("a").await;
+    done(&a, change(&callout(1, 0), Head::NONE, "opened")).await;
+    drop(a);
+    // Archived and forgotten meanwhile, while another gateway was there.
+    let lose = || house.primary.ask(&["EVAL", "for _, k in ipairs(redis.call('KEYS', '*}*w1-0')) do redis.call('DEL', k) end", "0"]);
+    lose();
+    for _ in 0..62 {
+        house.clock.advance(Span::secs(10));
+        drop(house.open(Settings { journal: None, ..house.settings("b") }).await);
+    }
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &callout(1, 0)).await, [], "it is older than the window");
+    // While nobody was there nothing aged: what was told last is missing, and is told again.
+    let second = done(&a, change(&callout(1, 0), Head::NONE, "opened anew")).await;
+    drop(a);
+    lose();
+    house.clock.advance(Span::hours(5));
+    drop(house.open(Settings { journal: None, ..house.settings("b") }).await);
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &callout(1, 0)).await, [second]);
+    drop(a);
+    house.primary.ask(&["FLUSHALL"]);
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &callout(1, 0)).await, [], "told of another store");
+    let third = done(&a, change(&callout(1, 0), Head::NONE, "of this one")).await;
+    drop(a);
+    lose();
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &callout(1, 0)).await, [third]);
+}
+
+#[tokio::test]
 async fn nothing_is_answered_that_the_local_journal_did_not_take() {
     let house = House::build(false).await;
     let limits = Limits { age: Span::mins(10), bytes: 100_000 };

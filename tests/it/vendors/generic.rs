@@ -132,7 +132,9 @@ async fn the_seventy_first_character_is_refused_or_counted_as_a_second_sms_as_co
     let s = standin(StandinSettings::default()).await;
     let mut sent = s.subscribe();
     for name in ["carrier-json", "carrier-xml"] {
-        let with = |more: &str| made(name, &config(name, &s.url(), "testsecret", "https://warning.example.org", more).unwrap(), "https://warning.example.org");
+        let with = |more: &str| {
+            made(name, &config(name, &s.url(), "testsecret", "https://warning.example.org", more).unwrap(), "https://warning.example.org")
+        };
         let (split, refuse) = (with(""), with("long_sms = 'refuse'"));
         assert!(refuse.refuses_long_sms() && !split.refuses_long_sms(), "{name}");
         // 【某某应急】 has six.
