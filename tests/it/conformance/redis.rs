@@ -424,6 +424,32 @@ async fn a_cluster_that_lost_a_primary_goes_on_with_its_replica() {
 }
 
 #[tokio::test]
+async fn a_primary_that_hangs_holds_up_its_own_partitions_alone() {
+    let nodes = tokio::task::spawn_blocking(new_cluster).await.unwrap();
+    for node in &nodes {
+        for name in ["cluster-replica-no-failover", "cluster-require-full-coverage"] {
+            let value = if name.ends_with("failover") { "yes" } else { "no" };
+            assert_eq!(node.ask(&["CONFIG", "SET", name, value]).trim(), "OK");
+        }
+    }
+    let settings = Settings { mode: Mode::Cluster, addresses: nodes.iter().map(Server::address).collect(), ..Settings::single("") };
+    let clock = Arc::new(ManualClock::new(START));
+    let store = gateway(&settings, &clock).await;
+    for n in 0..16 {
+        assert_eq!(at_last(&store, change(&callout(1, n), Head::NONE, "due")).await, Committed::Done);
+    }
+    let primaries = store.primaries();
+    let (hangs, parts) = primaries.iter().find(|(_, parts)| !parts.contains(&"c".to_string())).unwrap();
+    let node = nodes.iter().find(|n| n.address() == *hangs).unwrap();
+    node.pause();
+    // The server's own answers are waited for ten seconds, and that three times.
+    let claimed = tokio::time::timeout(Duration::from_secs(8), store.claim(99, LEASE)).await.expect("the others answer").unwrap();
+    assert_eq!(claimed.len(), 16 - parts.len(), "{parts:?}");
+    assert!(tokio::time::timeout(Duration::from_secs(8), store.next_due()).await.expect("the others answer").unwrap().is_some());
+    node.wake();
+}
+
+#[tokio::test]
 async fn engine_time_is_the_servers_and_starts_at_the_highest_any_gateway_saw() {
     let settings = one_server(1);
     let ahead = Arc::new(ManualClock::new(START + Span::hours(2)));
