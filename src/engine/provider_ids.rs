@@ -8,7 +8,7 @@ use super::{Engine, apply::to_json, dispatcher::Done, limits::Account};
 use crate::{
     channel::CallbackItem,
     core::{ids::AttemptId, send::Outcome, time::Span},
-    store::{Commit, Head, Key, Lane, StoreError, WriteLane, archive::PASSING},
+    store::{Commit, Committed, Head, Key, Lane, StoreError, WriteLane, archive::PASSING},
 };
 
 /// When a callback about an unknown id is read again.
@@ -54,7 +54,7 @@ impl Engine {
             .collect();
         if !batch.is_empty() {
             // A conflict is the same id kept before, by a look-up or a provider that gave it out twice.
-            self.store.commit(WriteLane::Red, batch).await?;
+            Committed::all_known(self.store.commit(WriteLane::Red, batch).await?)?;
         }
         Ok(())
     }

@@ -285,7 +285,7 @@ impl Core {
                     Value::Int(_) => Answer::NotYet,
                     other => match committed(other)? {
                         Committed::Done => Answer::Stood,
-                        Committed::Conflict | Committed::IdentityTaken(_) => Answer::NotYet,
+                        Committed::Conflict | Committed::IdentityTaken(_) | Committed::Unknown(_) => Answer::NotYet,
                     },
                 };
             }

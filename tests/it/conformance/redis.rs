@@ -423,6 +423,14 @@ async fn a_cluster_that_lost_a_primary_goes_on_with_its_replica() {
     panic!("letters are missing: {:?}", store.queue_depth().await);
 }
 
+/// The partition of a callout of warning 1, of sixteen.
+fn part_of(key: &Key) -> String {
+    match key {
+        Key::Callout(c) => ((c.ordinal + 1) % 16).to_string(),
+        other => panic!("{other}"),
+    }
+}
+
 #[tokio::test]
 async fn a_primary_that_hangs_holds_up_its_own_partitions_alone() {
     let nodes = tokio::task::spawn_blocking(new_cluster).await.unwrap();
@@ -432,7 +440,15 @@ async fn a_primary_that_hangs_holds_up_its_own_partitions_alone() {
             assert_eq!(node.ask(&["CONFIG", "SET", name, value]).trim(), "OK");
         }
     }
-    let settings = Settings { mode: Mode::Cluster, addresses: nodes.iter().map(Server::address).collect(), ..Settings::single("") };
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { age: Span::hours(1), bytes: 1 << 30 };
+    let settings = Settings {
+        mode: Mode::Cluster,
+        addresses: nodes.iter().map(Server::address).collect(),
+        response_timeout: Duration::from_secs(2),
+        journal: Some((dir.path().join("journal"), limits)),
+        ..Settings::single("")
+    };
     let clock = Arc::new(ManualClock::new(START));
     let store = gateway(&settings, &clock).await;
     for n in 0..16 {
@@ -442,11 +458,25 @@ async fn a_primary_that_hangs_holds_up_its_own_partitions_alone() {
     let (hangs, parts) = primaries.iter().find(|(_, parts)| !parts.contains(&"c".to_string())).unwrap();
     let node = nodes.iter().find(|n| n.address() == *hangs).unwrap();
     node.pause();
-    // The server's own answers are waited for ten seconds, and that three times.
+    // The server's own answers are waited for two seconds, and that three times.
     let claimed = tokio::time::timeout(Duration::from_secs(8), store.claim(99, LEASE)).await.expect("the others answer").unwrap();
     assert_eq!(claimed.len(), 16 - parts.len(), "{parts:?}");
     assert!(tokio::time::timeout(Duration::from_secs(8), store.next_due()).await.expect("the others answer").unwrap().is_some());
+    // What the others did is done, whatever becomes of the rest of its batch.
+    let first = |n| change(&callout(1, n), Head::NONE, "due").head;
+    let batch: Vec<Commit> = (0..16).map(|n| change(&callout(1, n), first(n), "calls")).collect();
+    let results = store.commit(WriteLane::Red, batch.clone()).await.unwrap();
+    let done = results.iter().filter(|r| **r == Committed::Done).count();
+    assert_eq!(done, 16 - parts.len(), "{results:?}");
+    assert_eq!(results.iter().filter(|r| matches!(r, Committed::Unknown(_))).count(), parts.len(), "{results:?}");
+    assert!(matches!(Committed::all_known(results), Err(StoreError::Unavailable(_))));
+    // Of a batch of which nothing is known, that is an error.
+    let hung: Vec<Commit> = batch.iter().filter(|c| parts.contains(&part_of(&c.key))).cloned().collect();
+    assert!(matches!(store.commit(WriteLane::Red, hung.clone()).await, Err(StoreError::Unavailable(_))));
     node.wake();
+    for c in hung {
+        assert_eq!(at_last(&store, c).await, Committed::Done, "the very same commit tells");
+    }
 }
 
 #[tokio::test]
