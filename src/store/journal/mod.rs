@@ -19,7 +19,7 @@ use super::StoreError;
 use crate::core::time::{Span, Time};
 use std::{
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
 };
 use tokio::sync::oneshot;
@@ -42,6 +42,11 @@ enum Job {
         id: String,
         done: oneshot::Sender<Result<(), StoreError>>,
     },
+    /// Whether as much as this could be written; nothing of it stays.
+    Probe {
+        bytes: usize,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
     Append {
         at: Time,
         frames: Vec<Vec<u8>>,
@@ -61,8 +66,12 @@ pub struct Journal {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     path: PathBuf,
+    /// Why it could not be written last, and how much that was; gone once it can again.
+    fault: Mutex<Option<(String, usize)>>,
 }
 
+/// A probe writes as much as failed, but not more than this: more may fit into no journal at all.
+const PROBE: usize = 1 << 20;
 /// Bytes of groups read at once.
 const PAGE: usize = 16 << 20;
 
@@ -75,7 +84,7 @@ impl Journal {
     pub fn open(path: &Path, limits: Limits) -> Result<Journal, StoreError> {
         let (jobs, work) = mpsc::channel();
         let thread = writer::start(path, limits, work)?;
-        Ok(Journal { jobs: Some(jobs), thread: Some(thread), path: path.to_path_buf() })
+        Ok(Journal { jobs: Some(jobs), thread: Some(thread), path: path.to_path_buf(), fault: Mutex::default() })
     }
 
     pub fn path(&self) -> &Path {
@@ -99,7 +108,33 @@ impl Journal {
         if frames.is_empty() {
             return Ok(());
         }
-        self.ask(|done| Job::Append { at, frames, done }).await
+        let bytes = frames.iter().map(Vec::len).sum();
+        let written = self.ask(|done| Job::Append { at, frames, done }).await;
+        *self.fault() = written.as_ref().err().map(|e| (e.to_string(), bytes));
+        written
+    }
+
+    /// Why it cannot be written, as far as that is known.
+    pub fn cannot(&self) -> Option<String> {
+        self.fault().as_ref().map(|(why, _)| why.clone())
+    }
+
+    /// To be asked before anything is done that must be told here: what the shared store has and this does not is done
+    /// for nobody. Costs nothing while all is well; after a failure it tries to write.
+    ///
+    /// # Errors
+    /// `Unavailable` while the disk does not take what is told.
+    pub async fn writable(&self) -> Result<(), StoreError> {
+        let Some((_, bytes)) = self.fault().clone() else { return Ok(()) };
+        self.ask(|done| Job::Probe { bytes: bytes.min(PROBE), done }).await?;
+        if self.fault().take().is_some() {
+            tracing::info!(path = %self.path.display(), "the local journal can be written again");
+        }
+        Ok(())
+    }
+
+    fn fault(&self) -> MutexGuard<'_, Option<(String, usize)>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A page of the oldest groups after the group `after` (0: from the beginning), each with its number;
@@ -248,9 +283,18 @@ mod tests {
         assert!(Journal::open(&dir.path().join("text"), limits).is_err());
         let limits = Limits { bytes: 100_000, ..limits };
         let journal = Journal::open(&dir.path().join("journal.sqlite"), limits).unwrap();
+        journal.writable().await.unwrap();
         let full = journal.append(Time(0), vec![entry(1, 4 << 20)]).await;
         assert!(matches!(&full, Err(StoreError::Unavailable(why)) if why.contains("full")), "{full:?}");
+        // It is tried with as much again, as far as that is reasonable, and that does not fit either.
+        assert!(journal.writable().await.is_err() && journal.cannot().is_some_and(|why| why.contains("full")));
         journal.append(Time(0), vec![entry(2, 10)]).await.unwrap();
+        assert!(journal.cannot().is_none());
         assert_eq!(kept(&journal).await, [2], "whole or not at all");
+        // What failed would fit now: a probe finds out, and leaves nothing behind.
+        *journal.fault() = Some(("the disk was full".into(), 1_000));
+        journal.writable().await.unwrap();
+        assert!(journal.cannot().is_none());
+        assert_eq!(kept(&journal).await, [2]);
     }
 }

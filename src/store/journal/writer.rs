@@ -103,6 +103,7 @@ impl Writer {
             for job in std::iter::once(first).chain(jobs.try_iter()) {
                 match job {
                     Job::Store { id, done } => drop(done.send(self.keep_for(id).map_err(|e| unavailable(&self.path, &e)))),
+                    Job::Probe { bytes, done } => drop(done.send(self.probe(bytes).map_err(|e| unavailable(&self.path, &e)))),
                     Job::Append { at, frames, done } => {
                         entries += frames.len();
                         group.push((at, frames, done));
@@ -135,6 +136,12 @@ impl Writer {
         }
         self.store = Some(store);
         Ok(())
+    }
+
+    /// Written, synced and taken out again: a transaction that is rolled back might never have reached the disk.
+    fn probe(&self, bytes: usize) -> rusqlite::Result<()> {
+        self.connection.execute("INSERT INTO told (at, entries) VALUES (0, zeroblob(?1))", [i64::try_from(bytes).unwrap_or(i64::MAX)])?;
+        self.connection.execute("DELETE FROM told WHERE n = last_insert_rowid()", []).map(drop)
     }
 
     fn append(&mut self, group: Vec<Append>) {

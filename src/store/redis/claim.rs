@@ -33,6 +33,7 @@ fn names_of(parts: &[Part]) -> String {
 
 impl Core {
     pub(super) async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError> {
+        self.can_tell().await?;
         let limit = limit.min(MOST);
         let now = self.now();
         if self.together {

@@ -33,6 +33,7 @@ impl Core {
             return Ok(Vec::new());
         }
         batch.iter().try_for_each(possible)?;
+        self.can_tell().await?;
         let chunks = self.chunks(&batch);
         let calls = chunks.iter().map(|chunk| self.commit_chunk(lane, chunk, &batch));
         let mut out = vec![Committed::Unknown("redis: a commit was not answered".to_string()); batch.len()];

@@ -20,7 +20,7 @@ use redis::{Cmd, Value};
 use sha1::{Digest, Sha1};
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -179,9 +179,15 @@ impl Core {
             let life = self.lives.known().get(&group).cloned().unwrap_or_default();
             let known = life.name.as_deref().unwrap_or(NONE);
             match self.link.try_call(part, via, &self.with_life(call, 0, known), again, confirm).await {
-                Ok(value) => return Ok(Ok(Made { value, turn: life.turn, unconfirmed: None })),
+                Ok(value) => {
+                    self.held.store(false, Ordering::Relaxed);
+                    return Ok(Ok(Made { value, turn: life.turn, unconfirmed: None }));
+                }
                 Err(Refusal::Unconfirmed(value, why)) => return Ok(Ok(Made { value, turn: life.turn, unconfirmed: Some(why) })),
-                Err(Refusal::Held(ms)) => return Ok(Err(Duration::from_millis(ms.max(1)))),
+                Err(Refusal::Held(ms)) => {
+                    self.held.store(true, Ordering::Relaxed);
+                    return Ok(Err(Duration::from_millis(ms.max(1))));
+                }
                 Err(Refusal::Store(e)) => return Err(e),
                 Err(Refusal::Reborn(_)) => self.repair_once(group, &life).await?,
             }
@@ -274,6 +280,14 @@ impl Core {
             letters.young.remove(&of).or_else(|| letters.old.remove(&of)).map(|d| (seq, d))
         };
         c.consumed.iter().filter_map(|seq| take(*seq)).collect()
+    }
+
+    /// Nothing is begun that could not be told the journal: it would stand in Redis, and be done for nobody.
+    pub(super) async fn can_tell(&self) -> Result<(), StoreError> {
+        match &self.journal {
+            Some(journal) => journal.writable().await,
+            None => Ok(()),
+        }
     }
 
     /// Makes commits that are done durable here as well, before anybody hears of them.

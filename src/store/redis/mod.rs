@@ -108,6 +108,8 @@ struct Core {
     letters: Mutex<lives::Letters>,
     /// The replicas did not keep up when last asked about intents.
     late: AtomicBool,
+    /// A new life of a primary was held when it was last called.
+    held: AtomicBool,
     /// How the primaries stood when last asked.
     standing: RwLock<Option<checks::Standing>>,
     /// Outbox entries that have arrived, to be taken out with the next call: source, destination, number.
@@ -200,6 +202,7 @@ impl RedisStore {
             lives: lives::Lives::default(),
             letters: Mutex::default(),
             late: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             standing: RwLock::default(),
             arrived: Mutex::default(),
         });
@@ -420,6 +423,7 @@ impl Store for RedisStore {
     }
 
     async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
+        self.core.can_tell().await?;
         // By this name the change is known again when its answer was lost.
         let by = format!("{}{:x}", self.core.gateway, self.core.nonce());
         let apply = self.core.docs_call(kind, expect, &by, &upsert, &delete);

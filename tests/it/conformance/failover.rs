@@ -387,18 +387,41 @@ async fn a_journal_that_is_too_old_or_of_an_emptied_store_calls_nobody_again() {
 #[tokio::test]
 async fn nothing_is_answered_that_the_local_journal_did_not_take() {
     let house = House::build(false).await;
-    let limits = Limits { age: Span::mins(10), bytes: 100_000 };
+    let limits = Limits { age: Span::mins(10), bytes: 2 << 20 };
     let path = house.disks.path().join("small");
     let store = house.open(Settings { journal: Some((path, limits)), ..house.settings("small") }).await;
-    let big = Commit { body: vec![b' '; 4 << 20], ..change(&callout(1, 0), Head::NONE, "big") };
+    let big = Commit { body: vec![b' '; 8 << 20], ..change(&callout(1, 0), Head::NONE, "big") };
     let refused = store.commit(WriteLane::Urgent, vec![big]).await;
     assert!(
         matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("disk is full") && why.contains("store.redis.journal")),
         "{refused:?}"
     );
     done(&store, change(&callout(1, 1), Head::NONE, "small")).await;
-    let said = Reports::durability(&store).said;
-    assert!(said.contains("this gateway's own journal"), "{said}");
+    let is = Reports::durability(&store);
+    assert!(is.said.contains("this gateway's own journal") && !is.lacking, "{}", is.said);
+}
+
+#[tokio::test]
+async fn while_the_local_journal_cannot_be_written_nothing_is_begun_in_redis() {
+    let house = House::build(false).await;
+    let full = house.open(Settings {
+        // Smaller than what is tried again: as a disk that stays full.
+        journal: Some((house.disks.path().join("full"), Limits { age: Span::mins(10), bytes: 100_000 })),
+        ..house.settings("full")
+    });
+    let (full, other) = (full.await, house.gateway("other").await);
+    let big = Commit { body: vec![b' '; 4 << 20], due: None, ..change(&callout(1, 0), Head::NONE, "big") };
+    assert!(full.commit(WriteLane::Urgent, vec![big]).await.is_err());
+    let refused = |e: StoreError| assert!(matches!(&e, StoreError::Unavailable(why) if why.contains("store.redis.journal")), "{e}");
+    refused(full.commit(WriteLane::Red, vec![change(&callout(1, 1), Head::NONE, "intent")]).await.unwrap_err());
+    assert_eq!(chain(&other, &callout(1, 1)).await, [], "it was not done in Redis either");
+    done(&other, change(&callout(1, 2), Head::NONE, "due")).await;
+    refused(full.claim(9, LEASE).await.unwrap_err());
+    refused(full.docs_apply("people", 0, Vec::new(), Vec::new()).await.unwrap_err());
+    assert_eq!(other.claim(9, LEASE).await.unwrap().len(), 1, "nobody holds it");
+    let is = Reports::durability(&full);
+    assert!(is.lacking && is.said.contains("NOT IN FORCE: nothing is taken, called or answered"), "{}", is.said);
+    assert!(!Reports::durability(&other).lacking);
 }
 
 #[tokio::test]
