@@ -42,6 +42,7 @@ pub mod policies;
 mod provider_ids;
 pub mod readiness;
 mod receipts;
+pub mod recording;
 pub mod reference;
 mod returning;
 mod rows;
