@@ -481,6 +481,20 @@ async fn a_primary_that_hangs_holds_up_its_own_partitions_alone() {
 }
 
 #[tokio::test]
+async fn how_long_commits_take_is_measured_on_redis_too() {
+    let text = format!(
+        "[store]\nkind = \"redis\"\n[store.redis]\naddresses = [\"{}\"]\nprefix = \"{}\"\njournal = \"\"\n",
+        servers::shared().address(),
+        servers::prefix()
+    );
+    let config = jiaoying::config::Config::from_text("test.toml", &text, &jiaoying::config::Environment::default()).unwrap();
+    let metrics = jiaoying::telemetry::metrics::Metrics::install().unwrap();
+    let (store, _) = jiaoying::app::open_store(&config).await.unwrap();
+    store.commit(WriteLane::Urgent, vec![change(&warning(1), Head::NONE, "accepted")]).await.unwrap();
+    assert!(metrics.render().contains("jiaoying_store_commit_seconds_count"));
+}
+
+#[tokio::test]
 async fn engine_time_is_the_servers_and_starts_at_the_highest_any_gateway_saw() {
     let settings = one_server(1);
     let ahead = Arc::new(ManualClock::new(START + Span::hours(2)));
