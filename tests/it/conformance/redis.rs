@@ -424,6 +424,46 @@ async fn a_cluster_that_lost_a_primary_goes_on_with_its_replica() {
     panic!("letters are missing: {:?}", store.queue_depth().await);
 }
 
+/// A node that answers, but says that its Cluster is down, and names itself primary of everything.
+#[expect(clippy::disallowed_methods, reason = "ends with the test process: it waits for connections until then")]
+fn node_that_is_cut_off() -> u16 {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut buffer = [0u8; 4096];
+                while let Ok(n @ 1..) = stream.read(&mut buffer) {
+                    let asked = String::from_utf8_lossy(&buffer[..n]).to_lowercase();
+                    let mut answer = "+OK\r\n".repeat(asked.matches("setinfo\r\n").count());
+                    if asked.contains("$4\r\ninfo") {
+                        answer += "$20\r\ncluster_state:fail\r\n\r\n";
+                    } else if asked.contains("slots") {
+                        answer += &format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n");
+                    } else if answer.is_empty() {
+                        answer += "-CLUSTERDOWN The cluster is down\r\n";
+                    }
+                    if stream.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_node_that_says_its_cluster_is_down_is_not_believed_while_another_is_well() {
+    let mut settings = on_cluster(16);
+    settings.addresses.insert(0, format!("127.0.0.1:{}", node_that_is_cut_off()));
+    let store = gateway(&settings, &Arc::new(ManualClock::new(START))).await;
+    assert_eq!(store.primaries().len(), 3, "{:?}", store.primaries());
+    assert_eq!(at_last(&store, change(&callout(1, 1), Head::NONE, "due")).await, Committed::Done);
+}
+
 /// The partition of a callout of warning 1, of sixteen.
 fn part_of(key: &Key) -> String {
     match key {
