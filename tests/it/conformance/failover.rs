@@ -292,6 +292,26 @@ async fn chains_of_two_gateways_are_put_together_again() {
 }
 
 #[tokio::test]
+async fn changes_of_documents_by_two_gateways_are_put_together_again() {
+    let mut house = House::build(false).await;
+    let (a, b) = (house.gateway("a").await, house.gateway("b").await);
+    house.cut();
+    for version in 0..6 {
+        let store = if version % 2 == 0 { &a } else { &b };
+        let doc = Doc { id: format!("d{version}"), body: b"1".to_vec() };
+        assert_eq!(store.docs_apply("people", version, vec![doc], Vec::new()).await.unwrap(), Some(version + 1));
+        let beat = Doc { id: "g".into(), body: b"1".to_vec() };
+        store.docs_apply("gateway", version, vec![beat], Vec::new()).await.unwrap();
+    }
+    let before = a.docs("people").await.unwrap();
+    house.fail_over();
+    let (x, y) = tokio::join!(a.next_number("warning"), b.next_number("warning"));
+    assert_ne!(x.unwrap(), y.unwrap());
+    assert_eq!(a.docs("people").await.unwrap(), before);
+    assert_eq!(a.docs("gateway").await.unwrap().0, 0, "heartbeats are not told the journal");
+}
+
+#[tokio::test]
 async fn a_new_life_is_held_and_nobody_is_handed_anything_meanwhile() {
     let mut house = House::build(false).await;
     let a = house.gateway("a").await;
