@@ -13,7 +13,7 @@
 mod answers;
 mod apply;
 pub mod archiving;
-mod audit;
+pub mod audit;
 pub mod board;
 mod cache;
 pub mod canary;

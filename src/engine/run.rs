@@ -2,6 +2,7 @@
 
 use super::{
     Engine,
+    audit::Audit,
     dispatcher::{Done, Job, gather},
     gateways, inbox,
 };
@@ -153,14 +154,14 @@ async fn find_ringing(engine: Arc<Engine>) {
 
 /// Law 2, all the time: the kept counts against a recount, exported.
 async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
-    let mut since = None;
+    let mut audit = Audit::default();
     while !stop.is_cancelled() {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
-        match engine.conservation_difference(&mut since).await {
+        match engine.conservation_difference(&mut audit).await {
             Ok(difference) => metrics::conservation_difference(difference),
             Err(e) => tracing::error!(error = %e, "conservation could not be checked"),
         }

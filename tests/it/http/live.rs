@@ -229,3 +229,31 @@ async fn a_gateway_whose_servers_do_not_keep_what_it_promises_is_not_ready() {
     }
     panic!("it is still ready");
 }
+
+#[tokio::test]
+async fn conservation_is_checked_on_every_running_warning_state_by_state() {
+    use crate::conformance::{one_server, servers};
+    use jiaoying::engine::audit::Audit;
+    let settings = one_server(4);
+    let app = App::start(Room::on_redis(settings.clone()).await).await;
+    for n in 1..=3 {
+        app.red_rain(&format!("R{n}")).await;
+    }
+    let mut audit = Audit::of(1);
+    let mut look = async || app.engine.conservation_difference(&mut audit).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(look().await, 0);
+    }
+    // Two counts of the oldest one are wrong by as much.
+    let states = servers::shared().ask(&["--scan", "--pattern", &format!("{}:*}}n1", settings.prefix)]);
+    let name = states.lines().next().expect("the kept counts").to_string();
+    let fields = servers::shared().ask(&["HKEYS", &name]);
+    let first = fields.lines().find(|f| f.parse::<u8>().is_ok()).unwrap();
+    servers::shared().ask(&["HINCRBY", &name, first, "-1"]);
+    servers::shared().ask(&["HINCRBY", &name, if first == "2" { "3" } else { "2" }, "1"]);
+    let mut found = Vec::new();
+    for _ in 0..5 {
+        found.push(look().await);
+    }
+    assert_eq!(found.last(), Some(&2), "{found:?}");
+}
