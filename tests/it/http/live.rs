@@ -257,3 +257,31 @@ async fn conservation_is_checked_on_every_running_warning_state_by_state() {
     }
     assert_eq!(found.last(), Some(&2), "{found:?}");
 }
+
+#[tokio::test]
+async fn a_person_that_a_newer_gateway_wrote_is_not_written_over() {
+    use jiaoying::store::{Doc, StoreError};
+    let app = App::start(Room::memory()).await;
+    let (version, docs) = app.engine.store().docs("directory").await.unwrap();
+    let person = docs.iter().find(|d| d.id.starts_with("recipient/p")).unwrap();
+    let mut body: Value = serde_json::from_slice(&person.body).unwrap();
+    body["recipient"]["speaks"] = json!("晋语");
+    let newer = Doc { id: person.id.clone(), body: serde_json::to_vec(&body).unwrap() };
+    app.engine.store().docs_apply("directory", version, vec![newer.clone()], Vec::new()).await.unwrap().unwrap();
+    app.engine.follow_directory().await.unwrap();
+    let now = app.engine.directory();
+    let rename = |id: &str| {
+        let mut changed = (*now).clone();
+        let one = changed.recipients.values_mut().find(|r| (format!("recipient/{}", r.id) == newer.id) == (id == newer.id)).unwrap();
+        one.name = "改名".into();
+        changed
+    };
+    let refused = app.engine.replace_directory(now.version, rename(&newer.id)).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Newer(why)) if why.contains(&newer.id) && why.contains("`recipient.speaks`")),
+        "{refused:?}"
+    );
+    let (_, docs) = app.engine.store().docs("directory").await.unwrap();
+    assert!(docs.contains(&newer), "it stands as it was");
+    assert!(app.engine.replace_directory(now.version, rename("another")).await.unwrap(), "others may be changed");
+}
