@@ -88,14 +88,13 @@ impl Core {
         if self.journal.is_none() {
             return failed;
         }
+        let was_late = self.late.swap(!failed.is_empty(), Ordering::Relaxed);
         match failed.first() {
-            Some((_, error)) => {
-                if !self.late.swap(true, Ordering::Relaxed) {
-                    tracing::error!(%error, "replicas do not keep up; what leaves is kept on the primary and in the local journal alone");
-                }
+            Some((_, error)) if !was_late => {
+                tracing::error!(%error, "replicas do not keep up; what leaves is kept on the primary and in the local journal alone");
             }
-            None if self.late.swap(false, Ordering::Relaxed) => tracing::info!("the replicas keep up again"),
-            None => {}
+            None if was_late => tracing::info!("the replicas keep up again"),
+            _ => {}
         }
         Vec::new()
     }
