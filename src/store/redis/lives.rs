@@ -233,6 +233,9 @@ impl Core {
         for group in new.keys() {
             self.lives.known().entry(*group).or_default().turn += 1;
         }
+        if new.contains_key(&Part::CONTROL) {
+            self.look_whose().await?;
+        }
         // How long nobody was there is known to the store; where that cannot be asked, it is as it was when last asked.
         if let Err(e) = self.look_at_clock(Some(self.now())).await {
             tracing::debug!(error = %e, "the server's clock could not be read before a repair");

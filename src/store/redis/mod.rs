@@ -102,6 +102,8 @@ struct Core {
     confirm: Confirm,
     /// What was told and sent, on this machine's own disk.
     journal: Option<Journal>,
+    /// The id of the store that the journal is kept for.
+    id: Mutex<String>,
     /// Which lives of the primaries we know; see `lives`.
     lives: lives::Lives,
     /// Letters that were handed out, for the journal.
@@ -199,6 +201,7 @@ impl RedisStore {
             nonces: AtomicU64::new(nonces),
             confirm,
             journal,
+            id: Mutex::new(id),
             lives: lives::Lives::default(),
             letters: Mutex::default(),
             late: AtomicBool::new(false),
@@ -271,6 +274,22 @@ impl Core {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// Asks a new life of the control primary which store it has. One whose replica had not even heard of it yet is told
+    /// again; one that was emptied and made anew by another gateway is another store, of which nothing was told so far.
+    async fn look_whose(&self) -> Result<(), StoreError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let known = self.id.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut open = self.link.function("open", Part::CONTROL);
+        open.arg(FORMAT).arg(self.partitions).arg(&known);
+        let [_, _, _, id] = reply::parts(self.link.call(Part::CONTROL, Via::Work, &open, Again::Safe).await?)?;
+        let id = reply::text(id)?;
+        if id != known {
+            journal.keep_for(&id).await?;
+            *self.id.lock().unwrap_or_else(PoisonError::into_inner) = id;
+        }
+        Ok(())
     }
 
     /// Reads the server's clock and keeps the highest engine time there.

@@ -405,6 +405,29 @@ async fn a_journal_that_is_too_old_or_of_an_emptied_store_calls_nobody_again() {
 }
 
 #[tokio::test]
+async fn a_primary_that_forgot_which_store_it_has_is_told_and_one_that_has_another_is_told_nothing() {
+    for another in [false, true] {
+        let mut house = House::build(false).await;
+        let a = house.gateway("a").await;
+        let first = done(&a, change(&callout(1, 0), Head::NONE, "opened")).await;
+        let meta = ["jiaoying:{p:c}meta", "store"];
+        let id = house.primary.ask(&["HGET", meta[0], meta[1]]);
+        house.cut();
+        let second = done(&a, change(&callout(1, 0), first, "answered")).await;
+        house.fail_over();
+        if another {
+            house.replica.ask(&["HSET", meta[0], meta[1], "another"]);
+        } else {
+            house.replica.ask(&["HDEL", meta[0], meta[1]]);
+        }
+        a.next_number("warning").await.unwrap();
+        let (stands, named) = if another { (vec![first], "another") } else { (vec![first, second], id.trim()) };
+        assert_eq!(chain(&a, &callout(1, 0)).await, stands);
+        assert_eq!(house.replica.ask(&["HGET", meta[0], meta[1]]).trim(), named);
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_answered_that_the_local_journal_did_not_take() {
     let house = House::build(false).await;
     let limits = Limits { age: Span::mins(10), bytes: 2 << 20 };
