@@ -210,7 +210,7 @@ async fn open_live(config: &Config) -> Result<Live, StoreError> {
                 std::fs::create_dir_all(dir).map_err(|e| StoreError::Unavailable(format!("{}: {e}", dir.display())))?;
             }
             let store = Arc::new(RedisStore::open(redis_settings(&config.store.redis)?, redis::Timing::Server(clock)).await?);
-            Live { store: store.clone(), reports: store.clone(), forgetful: store }
+            Live { store: Arc::new(MeasuredStore(store.clone())), reports: store.clone(), forgetful: store }
         }
     })
 }

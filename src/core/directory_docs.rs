@@ -119,6 +119,16 @@ impl Directory {
     }
 }
 
+/// What this version makes of a document when it writes it back: less than `body` where a newer one wrote it.
+///
+/// # Errors
+/// As [`Directory::from_docs`].
+pub fn written_back(kind: &str, id: &str, body: &[u8]) -> Result<Vec<u8>, String> {
+    let again = Directory::from_docs(0, [(kind, id, body)])?.to_docs();
+    let same = again.into_iter().find(|(k, i, _)| *k == kind && i == id);
+    Ok(same.map(|(_, _, body)| body).unwrap_or_default())
+}
+
 fn map_change<K: Ord + ToString, V: PartialEq + Serialize>(kind: &'static str, old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) -> DocChange {
     DocChange {
         kind,

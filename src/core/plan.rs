@@ -68,6 +68,32 @@ pub fn is_relay_record(place: &str) -> bool {
 
 const RELAY: &str = "relay/";
 
+/// The blob of a warning that holds this chunk of its plan.
+pub fn plan_blob(n: u32) -> String {
+    format!("{PLAN_BLOB}{n}")
+}
+
+const PLAN_BLOB: &str = "plan/";
+
+/// The records somebody waits on by this blob of a warning; none where it is no chunk of a plan.
+pub fn relay_records(blob: &str, body: &[u8]) -> Vec<String> {
+    // Of a chunk of a thousand people, what is asked for.
+    #[derive(Deserialize)]
+    struct Uppers {
+        uppers: Vec<String>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        relay: Option<Uppers>,
+    }
+    #[derive(Deserialize)]
+    struct Chunk {
+        entries: Vec<Entry>,
+    }
+    let chunk = blob.starts_with(PLAN_BLOB).then(|| serde_json::from_slice::<Chunk>(body).ok()).flatten();
+    chunk.map(|c| c.entries.into_iter().filter_map(|e| e.relay).flat_map(|r| r.uppers).collect()).unwrap_or_default()
+}
+
 /// 逐级转发: when this person's turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relay {

@@ -453,9 +453,7 @@ pub(super) fn forwarded(f: &ForwardTo) -> Envelope {
     Envelope { to: Key::Callout(f.callout), lane: Lane::URGENT, not_before: Time(0), body: to_json(&f.event) }
 }
 
-pub(super) fn plan_blob(n: u32) -> String {
-    format!("plan/{n}")
-}
+pub(super) use crate::core::plan::plan_blob;
 
 #[cfg(test)]
 mod tests {

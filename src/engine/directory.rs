@@ -1,14 +1,15 @@
 //! The directory replaced: by a sheet, by one edit, each with its line in the history.
 
-use super::{DIRECTORY, Engine, apply::to_json};
+use super::{DIRECTORY, Engine, apply::to_json, newer::dropped};
 use crate::{
     core::{
         directory::Directory,
-        directory_docs::diff_docs,
+        directory_docs::{CHANGE, NEXT_ID, diff_docs, written_back},
         directory_history::{Change, History, Line, before},
     },
     store::{Commit, Committed, Doc, FeedItem, Head, Key, Lane, StoreError, WriteLane},
 };
+use std::collections::BTreeMap;
 
 /// The named record whose journal is the directory's history.
 const HISTORY: &str = "directory";
@@ -39,6 +40,9 @@ impl Engine {
             upsert.extend(change.upsert.into_iter().map(|(id, body)| Doc { id: format!("{}/{id}", change.kind), body }));
             delete.extend(change.delete.into_iter().map(|id| format!("{}/{id}", change.kind)));
         }
+        if !self.known_whole(expect, &upsert).await? {
+            return Ok(false);
+        }
         let Some(version) = self.store.docs_apply(DIRECTORY, expect, upsert, delete).await? else { return Ok(false) };
         directory.version = version;
         let dead = self.people().1.dead_numbers();
@@ -47,6 +51,30 @@ impl Engine {
         if let Err(error) = self.prune_numbers().await {
             // The directory stands; the flag of a number that nobody has harms nobody.
             tracing::warn!(%error, "the flags of changed numbers could not be taken away");
+        }
+        Ok(true)
+    }
+
+    /// Refuses to write over what a newer gateway wrote and this one would drop; whether the documents still are what
+    /// was decided on.
+    async fn known_whole(&self, expect: u64, upsert: &[Doc]) -> Result<bool, StoreError> {
+        let (version, stands) = self.store.docs(DIRECTORY).await?;
+        if version != expect {
+            return Ok(false);
+        }
+        let stands: BTreeMap<&str, &[u8]> = stands.iter().map(|d| (d.id.as_str(), d.body.as_slice())).collect();
+        for (id, body) in upsert.iter().filter_map(|d| Some((d.id.as_str(), *stands.get(d.id.as_str())?))) {
+            let (kind, name) = id.split_once('/').unwrap_or((id, ""));
+            // The two that are counted up hold nothing else.
+            if name == NEXT_ID || kind == CHANGE {
+                continue;
+            }
+            let again = written_back(kind, name, body).map_err(StoreError::Corrupt)?;
+            if let Some(what) = dropped(body, &again) {
+                return Err(StoreError::Newer(format!(
+                    "the directory's document {id}: `{what}` is not known to this one, which would lose it; change it at a gateway of the newer version"
+                )));
+            }
         }
         Ok(true)
     }

@@ -15,12 +15,11 @@ use crate::{
         line::LineEvent,
         phone::Phone,
         send::Outcome,
-        time::{Span, Time},
+        time::Time,
     },
     store::{Committed, Key, StoreError, WriteLane},
     telemetry::metrics,
 };
-use futures_util::future;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -195,46 +194,6 @@ impl Engine {
         done
     }
 
-    /// Records what came of jobs, many at once.
-    pub async fn record(&self, done: Vec<Done>) -> Result<(), StoreError> {
-        // First, so that no outcome is on record whose receipts could not be matched.
-        self.keep_provider_ids(&done).await?;
-        let now = self.store.now();
-        let mut events = Vec::with_capacity(done.len());
-        let mut lines = Vec::new();
-        let mut learned = Vec::new();
-        let mut canaries = Vec::new();
-        for d in done {
-            let (channel, provider) = (d.account.provider.channel(), d.account.name().to_string());
-            metrics::attempt(channel.as_str(), &provider, d.outcome.class(), Span::ms((d.seconds * 1000.0) as i64));
-            if d.speaks
-                && !held_up(&d.outcome)
-                && let Some(happened) = d.account.learn(&d.outcome, d.seconds, now)
-            {
-                learned.push((provider, happened));
-            }
-            match d.whose {
-                JobFor::Canary(attempt) => canaries.push((attempt, d.outcome, d.account.provider.reports_receipts())),
-                JobFor::Callout(id, n) => events.push((id, Event::Outcome { n, outcome: d.outcome })),
-                JobFor::Line(phone, lead) => {
-                    if !matches!(d.outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. }) {
-                        d.account.call_over(lead);
-                    }
-                    let others = match d.outcome {
-                        Outcome::Accepted { .. } => Vec::new(),
-                        _ => self.accounts.others(&d.account),
-                    };
-                    lines.push((phone, LineEvent::Outcome { lead, outcome: d.outcome, others }));
-                }
-            }
-        }
-        let lines = lines.iter().map(|(phone, event)| self.apply_line(phone, event, WriteLane::Red));
-        let (messages, lines, board) =
-            future::join3(self.apply_many(events), future::try_join_all(lines), self.write_learned(learned)).await;
-        lines.and(messages).and(board)?;
-        self.canary_outcomes(canaries).await
-    }
-
     /// One event each for many callouts, in one batch; those that lost a race again one by one.
     pub(super) async fn apply_many(&self, events: Vec<(CalloutId, Event)>) -> Result<(), StoreError> {
         if events.is_empty() {
@@ -281,11 +240,17 @@ impl Engine {
                 }
             }
         }
-        for i in again {
-            let (id, event) = &events[i];
-            self.apply_callout(*id, event, WriteLane::Red).await?;
+        // Each is tried, whatever became of the one before.
+        let mut fault = None;
+        for (id, event) in again.into_iter().filter_map(|i| events.get(i)) {
+            match self.apply_callout(*id, event, WriteLane::Red).await {
+                Ok(_) => {}
+                // One that may pass is told rather than one that does not.
+                Err(e) if matches!(e, StoreError::Unavailable(_)) || fault.is_none() => fault = Some(e),
+                Err(error) => tracing::error!(callout = %id, %error, "what happened to it cannot be recorded here"),
+            }
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
     /// Look-ups that came due; each is to be asked with [`Engine::look_up`].

@@ -13,7 +13,7 @@
 mod answers;
 mod apply;
 pub mod archiving;
-mod audit;
+pub mod audit;
 pub mod board;
 mod cache;
 pub mod canary;
@@ -42,6 +42,7 @@ pub mod policies;
 mod provider_ids;
 pub mod readiness;
 mod receipts;
+pub mod recording;
 pub mod reference;
 mod returning;
 mod rows;

@@ -35,7 +35,7 @@ pub(super) fn is_whole<T: Serialize>(key: &Key, body: &[u8], read: &T) -> Result
 }
 
 /// The first part of `body` that is missing in `again`, what this version makes of it.
-fn dropped(body: &[u8], again: &[u8]) -> Option<String> {
+pub(super) fn dropped(body: &[u8], again: &[u8]) -> Option<String> {
     // What this version wrote comes back byte for byte.
     if body == again {
         return None;

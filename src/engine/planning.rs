@@ -25,7 +25,7 @@ use crate::{
         time::Time,
         warning_life::{PlanHead, WarningEnd, WarningPhase, WarningState},
     },
-    store::{Commit, Key, Record, StoreError, WriteLane},
+    store::{Commit, Committed, Key, Record, StoreError, WriteLane},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -173,7 +173,7 @@ impl Engine {
             batch.push(self.callout_commit(&around, None, &stepped, now, Vec::new()));
         }
         // A row that exists already was made before a crash: its conflict is no news.
-        self.store.commit(WriteLane::Planning, batch).await?;
+        Committed::all_known(self.store.commit(WriteLane::Planning, batch).await?)?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::{
         send::{Channel, Outcome},
         time::Span,
     },
-    store::{Commit, Head, Key, Lane, StoreError, WriteLane, archive::PASSING},
+    store::{Commit, Committed, Head, Key, Lane, StoreError, WriteLane, archive::PASSING},
 };
 
 /// When a callback about an unknown id is read again.
@@ -69,7 +69,7 @@ impl Engine {
             .collect();
         if !batch.is_empty() {
             // A conflict is the same id kept before, by a look-up or a provider that gave it out twice.
-            self.store.commit(WriteLane::Red, batch).await?;
+            Committed::all_known(self.store.commit(WriteLane::Red, batch).await?)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::{
     Engine,
+    audit::Audit,
     dispatcher::{Done, Job, gather},
     gateways, inbox,
 };
@@ -33,7 +34,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     let tracker = TaskTracker::new();
     let (done_tx, done_rx) = mpsc::channel::<Done>(2048);
     let permits = Arc::new(Semaphore::new(engine.settings().intents));
-    tracker.spawn(recorder(engine.clone(), done_rx));
+    tracker.spawn(recorder(engine.clone(), done_rx, stop.clone()));
     for _ in 0..2 {
         tracker.spawn(executor(engine.clone(), stop.clone(), permits.clone(), done_tx.clone(), tracker.clone()));
     }
@@ -135,15 +136,12 @@ async fn start(engine: &Arc<Engine>, permits: &Arc<Semaphore>, done: &mpsc::Send
     });
 }
 
-async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>) {
+async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>, stop: CancellationToken) {
     let mut batch = Vec::with_capacity(BATCH);
     while outcomes.recv_many(&mut batch, BATCH).await > 0 {
-        let engine = engine.clone();
         let taken = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-        if let Err(e) = engine.record(taken).await {
-            // The intents stand in the store: without an outcome they become unknown by the clock.
-            tracing::error!(error = %e, "outcomes could not be recorded");
-        }
+        // While the store is away the next ones wait, and no new request leaves ahead of what can be recorded.
+        engine.record_surely(taken, &stop).await;
     }
 }
 
@@ -156,14 +154,14 @@ async fn find_ringing(engine: Arc<Engine>) {
 
 /// Law 2, all the time: the kept counts against a recount, exported.
 async fn conservation(engine: Arc<Engine>, stop: CancellationToken) {
-    let mut since = None;
+    let mut audit = Audit::default();
     while !stop.is_cancelled() {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
-        match engine.conservation_difference(&mut since).await {
+        match engine.conservation_difference(&mut audit).await {
             Ok(difference) => metrics::conservation_difference(difference),
             Err(e) => tracing::error!(error = %e, "conservation could not be checked"),
         }

@@ -13,7 +13,7 @@ use crate::{
 use axum::{
     Json,
     extract::State,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
@@ -24,14 +24,16 @@ pub async fn health() -> &'static str {
     "ok\n"
 }
 
-/// The store answers, and nobody has asked us to stop.
-pub async fn ready(State(app): State<App>) -> Result<String, Problem> {
+/// The store answers, what it promises is in force, and nobody has asked us to stop.
+pub async fn ready(State(app): State<App>) -> Result<Response, Problem> {
     if app.stop.is_cancelled() {
         return Err(Problem::unavailable("the gateway is stopping"));
     }
     let reports = app.engine.reports();
     reports.feed_tip().await?;
-    Ok(format!("ready\ndurability: {}\n", reports.durability().said))
+    let durability = reports.durability();
+    let (status, word) = if durability.lacking { (StatusCode::SERVICE_UNAVAILABLE, "not ready") } else { (StatusCode::OK, "ready") };
+    Ok((status, format!("{word}\ndurability: {}\n", durability.said)).into_response())
 }
 
 pub async fn openapi() -> Json<Value> {

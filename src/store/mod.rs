@@ -279,6 +279,21 @@ pub enum Committed {
     Conflict,
     /// The identity stands already, for this warning with this content digest.
     IdentityTaken(Identity),
+    /// It may have been applied or not: the very same commit again tells. Only beside others that are known; a batch of
+    /// which nothing is known is an error.
+    Unknown(String),
+}
+impl Committed {
+    /// For who goes on only where all of a batch is known.
+    ///
+    /// # Errors
+    /// `Unavailable` where what became of one is not.
+    pub fn all_known(results: Vec<Committed>) -> Result<Vec<Committed>, StoreError> {
+        match results.iter().find_map(|r| if let Committed::Unknown(why) = r { Some(why.clone()) } else { None }) {
+            Some(why) => Err(StoreError::Unavailable(why)),
+            None => Ok(results),
+        }
+    }
 }
 
 /// The lane of the writer a batch goes through: intake and answers overtake fan-out.
@@ -326,7 +341,8 @@ pub trait Store: Send + Sync {
     async fn next_number(&self, sequence: &str) -> Result<u64, StoreError>;
 
     /// Applies each commit by itself, atomically and durably; answers in the same order. A commit
-    /// whose `head` is already the record's head answers `Done` and changes nothing.
+    /// whose `head` is already the record's head answers `Done` and changes nothing. Where the store is in several
+    /// places, what one of them did is answered although another one is away: see [`Committed::Unknown`].
     async fn commit(&self, lane: WriteLane, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError>;
 
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError>;
@@ -425,10 +441,12 @@ pub struct Durability {
     pub said: String,
     /// The same in Chinese.
     pub said_zh: String,
+    /// Something of what was promised is not in force; `said` says what.
+    pub lacking: bool,
 }
 impl Durability {
     pub fn new(said: impl Into<String>, said_zh: impl Into<String>) -> Durability {
-        Durability { said: said.into(), said_zh: said_zh.into() }
+        Durability { said: said.into(), said_zh: said_zh.into(), lacking: false }
     }
 }
 

@@ -33,6 +33,8 @@ struct Writer {
     connection: Connection,
     limits: Limits,
     path: std::path::PathBuf,
+    /// Whose commits these are, once that is known.
+    store: Option<String>,
     /// What is kept: number, time, size of each group, oldest first.
     kept: VecDeque<(i64, Time, u64)>,
     bytes: u64,
@@ -74,6 +76,11 @@ impl Writer {
             "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT};
              CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entries BLOB NOT NULL); COMMIT;"
         ))?;
+        // Rows of the version before have none, and that version writes none.
+        let has = "SELECT count(*) FROM pragma_table_info('told') WHERE name = 'store'";
+        if connection.query_row(has, [], |r| r.get::<_, i64>(0))? == 0 {
+            connection.execute_batch("ALTER TABLE told ADD COLUMN store TEXT;")?;
+        }
         // The size holds for the file too: what is larger is refused like anything a full disk refuses.
         let pages = limits.bytes / 4096 * 5 / 4 + 64;
         connection.execute_batch(&format!("PRAGMA max_page_count = {pages};"))?;
@@ -85,7 +92,7 @@ impl Writer {
         }
         drop(select);
         let bytes = kept.iter().map(|k: &(i64, Time, u64)| k.2).sum();
-        Ok(Writer { connection, limits, path: path.to_path_buf(), kept, bytes })
+        Ok(Writer { connection, limits, path: path.to_path_buf(), store: None, kept, bytes })
     }
 
     fn run(&mut self, jobs: &mpsc::Receiver<Job>) {
@@ -95,11 +102,13 @@ impl Writer {
             let mut entries = 0;
             for job in std::iter::once(first).chain(jobs.try_iter()) {
                 match job {
+                    Job::Store { id, done } => drop(done.send(self.keep_for(id).map_err(|e| unavailable(&self.path, &e)))),
+                    Job::Probe { bytes, done } => drop(done.send(self.probe(bytes).map_err(|e| unavailable(&self.path, &e)))),
                     Job::Append { at, frames, done } => {
                         entries += frames.len();
                         group.push((at, frames, done));
                     }
-                    Job::Read { after, most, done } => asked.push((after, most, done)),
+                    Job::Read { after, now, most, done } => asked.push((after, now, most, done)),
                 }
                 if entries >= GROUP {
                     break;
@@ -109,10 +118,30 @@ impl Writer {
                 self.append(group);
             }
             // After what came before them was written, so that a reader sees all that was answered.
-            for (after, most, done) in asked {
-                drop(done.send(self.read(after, most).map_err(|e| unavailable(&self.path, &e))));
+            for (after, now, most, done) in asked {
+                drop(done.send(self.read(after, now, most).map_err(|e| unavailable(&self.path, &e))));
             }
         }
+    }
+
+    fn keep_for(&mut self, store: String) -> rusqlite::Result<()> {
+        let others = "SELECT count(*) FROM told WHERE store IS NOT NULL AND store <> ?1";
+        let others: i64 = self.connection.query_row(others, [&store], |r| r.get(0))?;
+        if others > 0 {
+            tracing::warn!(
+                entries = others,
+                path = %self.path.display(),
+                "the local journal holds what was told of another store (it was emptied since, or another one is configured); it is not replayed here"
+            );
+        }
+        self.store = Some(store);
+        Ok(())
+    }
+
+    /// Written, synced and taken out again: a transaction that is rolled back might never have reached the disk.
+    fn probe(&self, bytes: usize) -> rusqlite::Result<()> {
+        self.connection.execute("INSERT INTO told (at, entries) VALUES (0, zeroblob(?1))", [i64::try_from(bytes).unwrap_or(i64::MAX)])?;
+        self.connection.execute("DELETE FROM told WHERE n = last_insert_rowid()", []).map(drop)
     }
 
     fn append(&mut self, group: Vec<Append>) {
@@ -135,7 +164,9 @@ impl Writer {
     }
 
     fn write(&mut self, at: Time, entries: &[u8]) -> rusqlite::Result<()> {
-        let n = self.connection.prepare_cached("INSERT INTO told (at, entries) VALUES (?1, ?2)")?.insert(params![at.0, entries])?;
+        let mut insert = self.connection.prepare_cached("INSERT INTO told (at, entries, store) VALUES (?1, ?2, ?3)")?;
+        let n = insert.insert(params![at.0, entries, self.store])?;
+        drop(insert);
         self.kept.push_back((n, at, entries.len() as u64));
         self.bytes += entries.len() as u64;
         Ok(())
@@ -174,11 +205,15 @@ impl Writer {
         Ok(())
     }
 
-    fn read(&self, after: i64, most: usize) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
-        let mut select = self.connection.prepare_cached("SELECT n, entries FROM told WHERE n > ?1 ORDER BY n LIMIT 1")?;
+    fn read(&self, after: i64, now: Time, most: usize) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT n, entries FROM told WHERE n > ?1 AND at >= ?2 AND (store IS NULL OR ?3 IS NULL OR store = ?3) ORDER BY n LIMIT 1",
+        )?;
+        let since = (now - self.limits.age).0;
         let (mut out, mut size, mut after) = (Vec::new(), 0, after);
         while size < most {
-            let row = select.query_row([after], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?))).optional()?;
+            let row =
+                select.query_row(params![after, since, self.store], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?))).optional()?;
             let Some((n, entries)) = row else { break };
             after = n;
             size += entries.len();

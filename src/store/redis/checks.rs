@@ -173,17 +173,40 @@ fn read_config(value: Value) -> Option<BTreeMap<String, String>> {
     Some(out)
 }
 
-/// `WAITAOF` where every primary has it (7.2), else `WAIT`.
+/// What the primaries can confirm by, and do at once.
 async fn confirmation(link: &Link) -> Result<Confirm, StoreError> {
     let known = link.each_primary(cmd("COMMAND").arg("INFO").arg("WAITAOF")).await?;
     let everywhere = known.into_iter().all(|(_, answer)| {
         let first = answer.ok().and_then(|a| reply::array(a).ok()).and_then(|all| all.into_iter().next());
         matches!(first, Some(Value::Array(_)))
     });
+    let fsync = standing(link).await?.fsync;
     // Where nobody may ask whether there is an append-only file, waiting for it could fail for ever.
-    Ok(match (everywhere && !link.settings.assume_durable, link.settings.replicas) {
-        (true, _) => Confirm::Disks,
-        (false, 0) => Confirm::No,
-        (false, _) => Confirm::Replicas,
-    })
+    Ok(confirm_by(everywhere && !link.settings.assume_durable, fsync.as_deref(), link.settings.replicas))
+}
+
+/// `WAITAOF` where every primary has it (7.2) and syncs before it answers, else `WAIT`: with `everysec` each answer would
+/// wait for the next second's sync.
+fn confirm_by(waitaof: bool, fsync: Option<&str>, replicas: u16) -> Confirm {
+    match replicas {
+        _ if waitaof && fsync == Some("always") => Confirm::Disks,
+        0 => Confirm::No,
+        _ => Confirm::Replicas,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disks_are_waited_for_only_where_they_are_synced_at_once() {
+        assert_eq!(confirm_by(true, Some("always"), 0), Confirm::Disks);
+        assert_eq!(confirm_by(true, Some("always"), 1), Confirm::Disks);
+        assert_eq!(confirm_by(true, Some("everysec"), 1), Confirm::Replicas);
+        assert_eq!(confirm_by(true, Some("everysec"), 0), Confirm::No);
+        assert_eq!(confirm_by(true, None, 1), Confirm::Replicas);
+        assert_eq!(confirm_by(false, Some("always"), 1), Confirm::Replicas);
+        assert_eq!(confirm_by(false, Some("always"), 0), Confirm::No);
+    }
 }

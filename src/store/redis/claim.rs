@@ -11,12 +11,21 @@ use crate::{
     core::time::{Span, Time},
     store::{Claim, Key, MAX_LETTERS, StoreError},
 };
-use futures_util::future::{join_all, try_join_all};
+use futures_util::{
+    StreamExt,
+    future::{join_all, try_join_all},
+    stream::FuturesUnordered,
+};
 use redis::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 /// The most one call leases: its nonces differ in their last three digits.
 const MOST: usize = 0xfff;
+/// From then on a primary that does not answer is not waited for where another one has answered.
+const GRACE: Duration = Duration::from_secs(1);
 
 fn names_of(parts: &[Part]) -> String {
     parts.iter().map(Part::to_string).collect::<Vec<_>>().join(" ")
@@ -24,6 +33,7 @@ fn names_of(parts: &[Part]) -> String {
 
 impl Core {
     pub(super) async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError> {
+        self.can_tell().await?;
         let limit = limit.min(MOST);
         let now = self.now();
         if self.together {
@@ -62,9 +72,10 @@ impl Core {
         }
     }
 
-    /// What is ripe in each partition: lane and due of each, and since when its outbox waits.
+    /// What is ripe in each partition: lane and due of each, and since when its outbox waits. A primary that is away
+    /// holds up its own partitions alone; an error only where nobody answers.
     async fn peek(&self, limit: usize, now: Time) -> Result<Vec<(Part, Vec<(u8, i64)>, Option<i64>)>, StoreError> {
-        try_join_all(Part::all(self.partitions).map(|part| async move {
+        let asked = Part::all(self.partitions).map(|part| async move {
             let mut call = self.link.function("peek", part);
             call.arg(now.0).arg(part.to_string()).arg(limit).arg(self.take_arrived(&[part]));
             let [ripe, waits] = reply::parts(self.link.call(part, Via::Work, &call, Again::Safe).await?)?;
@@ -75,8 +86,8 @@ impl Core {
                 found.push(read.ok_or_else(|| corrupt(format!("`{entry}` is not a lane and a time")))?);
             }
             Ok((part, found, reply::time(waits)?))
-        }))
-        .await
+        });
+        answered(asked).await
     }
 
     async fn take(&self, parts: &[Part], at: Part, limit: usize, now: Time, lease: Span) -> Result<(Vec<Claim>, Option<i64>), StoreError> {
@@ -126,23 +137,47 @@ impl Core {
     pub(super) async fn next_due(&self) -> Result<Option<Time>, StoreError> {
         self.waker.asking();
         let now = self.now();
-        let answers = try_join_all(self.groups().into_iter().map(|parts| async move {
+        let asked = self.groups().into_iter().map(|parts| async move {
             let at = parts.last().copied().unwrap_or(Part::CONTROL);
             let mut call = self.link.function("next_due", at);
             call.arg(now.0).arg(names_of(&parts)).arg(self.take_arrived(&parts));
             let [due, waits] = reply::parts(self.link.call(at, Via::Work, &call, Again::Safe).await?)?;
             let outbox = reply::time(waits)?.map(|since| Core::overdue_from(since).0);
             Ok::<_, StoreError>([reply::time(due)?, outbox])
-        }))
-        .await;
-        match answers {
-            Ok(all) => {
-                let next = all.into_iter().flatten().flatten().min();
-                self.waker.said(next);
-                Ok(next.map(Time))
+        });
+        let next = answered(asked).await?.into_iter().flatten().flatten().min();
+        self.waker.said(next);
+        Ok(next.map(Time))
+    }
+}
+
+/// What was answered, as far as it comes in time; an error where nobody answers.
+async fn answered<T>(asked: impl Iterator<Item = impl Future<Output = Result<T, StoreError>>>) -> Result<Vec<T>, StoreError> {
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let (mut all, mut fault) = (Vec::with_capacity(asked.len()), None);
+    let mut grace = std::pin::pin!(tokio::time::sleep(GRACE));
+    loop {
+        let answer = tokio::select! {
+            biased;
+            answer = asked.next() => answer,
+            () = &mut grace, if !all.is_empty() => {
+                fault = fault.or(Some(StoreError::Unavailable(format!("redis: {} partitions do not answer", asked.len()))));
+                None
             }
-            Err(e) => Err(e),
+        };
+        match answer {
+            Some(Ok(answer)) => all.push(answer),
+            Some(Err(e)) => fault = fault.or(Some(e)),
+            None => break,
         }
+    }
+    match fault {
+        Some(e) if all.is_empty() => Err(e),
+        Some(error) => {
+            tracing::warn!(%error, answered = all.len(), "a Redis primary is away; the others' partitions are worked meanwhile");
+            Ok(all)
+        }
+        None => Ok(all),
     }
 }
 

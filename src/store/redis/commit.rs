@@ -33,46 +33,70 @@ impl Core {
             return Ok(Vec::new());
         }
         batch.iter().try_for_each(possible)?;
+        self.can_tell().await?;
         let chunks = self.chunks(&batch);
         let calls = chunks.iter().map(|chunk| self.commit_chunk(lane, chunk, &batch));
-        let mut out: Vec<Option<Committed>> = vec![None; batch.len()];
-        // All are sent, in this order, before the first is waited for.
-        for done in futures_util::future::join_all(calls).await {
-            for (at, answer) in done? {
-                if let Some(slot) = out.get_mut(at) {
-                    *slot = Some(answer);
+        let mut out = vec![Committed::Unknown("redis: a commit was not answered".to_string()); batch.len()];
+        // What one primary did stands, and requests leave on the strength of it, although another one is away.
+        let mut fault = None;
+        let mut failed = |chunk: &Chunk, why: StoreError, out: &mut Vec<Committed>| {
+            for at in &chunk.at {
+                if let Some(slot) = out.get_mut(*at) {
+                    *slot = Committed::Unknown(why.to_string());
                 }
+            }
+            fault.get_or_insert(why);
+        };
+        // All are sent, in this order, before the first is waited for.
+        for (chunk, done) in chunks.iter().zip(futures_util::future::join_all(calls).await) {
+            match done {
+                Ok(answers) => answers.into_iter().for_each(|(at, answer)| {
+                    if let Some(slot) = out.get_mut(at) {
+                        *slot = answer;
+                    }
+                }),
+                Err(why) => failed(chunk, why, &mut out),
             }
         }
         if self.way(lane).0 == Via::Intent {
-            self.confirm_intents(&chunks).await?;
+            for (part, why) in self.confirm_intents(&chunks).await {
+                chunks.iter().filter(|c| self.link.topology().0.get(&c.part) == self.link.topology().0.get(&part)).for_each(|chunk| {
+                    failed(chunk, StoreError::Unavailable(why.to_string()), &mut out);
+                });
+            }
         }
-        out.into_iter().map(|answer| answer.ok_or_else(|| corrupt("a commit was not answered"))).collect()
+        if out.iter().all(|answer| matches!(answer, Committed::Unknown(_))) {
+            let broke_off = || out.iter().find_map(|a| if let Committed::Unknown(why) = a { Some(why.clone()) } else { None });
+            return Err(fault.unwrap_or_else(|| StoreError::Unavailable(broke_off().unwrap_or_default())));
+        }
+        Ok(out)
     }
 
     /// One `WAIT` a primary for all that a batch wrote: requests leave on the strength of it. Where the local
-    /// journal has it too, replicas that are late are no reason to call nobody.
-    async fn confirm_intents(&self, chunks: &[Chunk]) -> Result<(), StoreError> {
+    /// journal has it too, replicas that are late are no reason to call nobody. Answers the primaries (by a partition
+    /// of each) that did not confirm and whose commits therefore do not count.
+    async fn confirm_intents(&self, chunks: &[Chunk]) -> Vec<(Part, StoreError)> {
         let topology = self.link.topology();
         let primaries: BTreeMap<&String, Part> = chunks.iter().filter_map(|c| Some((topology.0.get(&c.part)?, c.part))).collect();
         let marks = primaries.into_values().map(|part| async move {
             let mut mark = self.link.function("mark", part);
             mark.arg(part.to_string()).arg(self.now().0);
-            self.fenced(part, Via::Intent, &mark, Again::Safe, self.confirm).await
+            (part, self.fenced(part, Via::Intent, &mark, Again::Safe, self.confirm).await)
         });
-        let failed = futures_util::future::join_all(marks).await.into_iter().find_map(Result::err);
-        let late = failed.is_some();
-        match failed {
-            Some(error) if self.journal.is_none() => return Err(error),
-            Some(error) if !self.late.swap(true, Ordering::Relaxed) => {
+        let marked = futures_util::future::join_all(marks).await;
+        let failed: Vec<(Part, StoreError)> = marked.into_iter().filter_map(|(part, done)| Some((part, done.err()?))).collect();
+        if self.journal.is_none() {
+            return failed;
+        }
+        let was_late = self.late.swap(!failed.is_empty(), Ordering::Relaxed);
+        match failed.first() {
+            Some((_, error)) if !was_late => {
                 tracing::error!(%error, "replicas do not keep up; what leaves is kept on the primary and in the local journal alone");
             }
+            None if was_late => tracing::info!("the replicas keep up again"),
             _ => {}
         }
-        if !late && self.late.swap(false, Ordering::Relaxed) {
-            tracing::info!("the replicas keep up again");
-        }
-        Ok(())
+        Vec::new()
     }
 
     fn chunks(&self, batch: &[Commit]) -> Vec<Chunk> {
@@ -115,7 +139,8 @@ impl Core {
             let mut doubled = false;
             for (n, answer) in chunk.at.iter().zip(reply::array(answers)?) {
                 doubled |= answer == Value::Int(1);
-                out.push((*n, committed(answer)?));
+                // One that broke off takes nothing away from the others of its call.
+                out.push((*n, committed(answer).unwrap_or_else(|e| Committed::Unknown(e.to_string()))));
             }
             let runs = reply::array(runs)?.into_iter().map(Run::read).collect::<Result<Vec<_>, _>>()?;
             let done = out.iter().filter(|(_, answer)| *answer == Committed::Done).filter_map(|(n, _)| batch.get(*n));

@@ -9,7 +9,7 @@ use super::{
     reply,
 };
 use crate::{
-    core::{ids::WarningId, time::Time},
+    core::{ids::WarningId, plan::relay_records, time::Time},
     store::{
         Doc, Key, Lane, Reports, Store, StoreError,
         transfer::{Entity, Export, Piece, Scope, Sender, Waiting},
@@ -237,7 +237,8 @@ impl RedisStore {
 
     async fn one(&self, warning: WarningId, to: &mut Sender) -> Result<(), StoreError> {
         let faces = self.faces(warning).await?;
-        let places = faces.iter().flat_map(|(_, f)| &f.places).map(|p| Key::Place(warning, p.clone()));
+        let relays = self.relays(warning).await?;
+        let places = faces.iter().flat_map(|(_, f)| &f.places).chain(&relays).map(|p| Key::Place(warning, p.clone()));
         let all: BTreeSet<Key> =
             [Key::Warning(warning)].into_iter().chain(faces.iter().map(|(id, _)| Key::Callout(*id))).chain(places).collect();
         let mut keys: BTreeMap<Part, BTreeSet<Key>> = BTreeMap::new();
@@ -250,6 +251,20 @@ impl RedisStore {
             to.send(Piece::Task(task)).await?;
         }
         Ok(())
+    }
+}
+
+impl RedisStore {
+    /// The records of its relays (逐级转发) stand among those of places, but are in no face: the plan names them.
+    async fn relays(&self, warning: WarningId) -> Result<BTreeSet<String>, StoreError> {
+        let key = Key::Warning(warning);
+        let mut get = cmd("HGETALL");
+        get.arg(self.core.record_key(&key, 'b'));
+        let mut all = BTreeSet::new();
+        for (name, body) in reply::pairs(self.core.link.call(self.core.part(&key), Via::Read, &get, Again::Safe).await?)? {
+            all.extend(relay_records(&reply::text(name)?, &reply::bytes(body)?));
+        }
+        Ok(all)
     }
 }
 

@@ -49,8 +49,12 @@ impl RedisImport {
         self.core().link.call_confirmed(Part::CONTROL, Via::Urgent, &set, Again::Safe, self.core().confirm).await.map(drop)
     }
 
-    /// Throws everything under the prefix away but what the store was made with, and its clock.
+    /// Throws everything under the prefix away but what the store was made with, and its clock. What gateways have in
+    /// their journals was told of another content: it gets a new id when it is next opened.
     async fn clear(&self) -> Result<(), StoreError> {
+        let mut forget = cmd("HDEL");
+        forget.arg(self.core().control_key("meta")).arg("store");
+        self.core().link.call(Part::CONTROL, Via::Work, &forget, Again::Safe).await?;
         let mut all: BTreeMap<Part, Vec<Vec<u8>>> = BTreeMap::new();
         self.core()
             .scan(|found| {

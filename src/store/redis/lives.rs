@@ -15,12 +15,13 @@ use super::{
 use crate::store::{
     Claim, Commit, Doc, Key, StoreError,
     journal::{LetterDigest, frame},
+    transfer::GATEWAYS,
 };
 use redis::{Cmd, Value};
 use sha1::{Digest, Sha1};
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -179,9 +180,15 @@ impl Core {
             let life = self.lives.known().get(&group).cloned().unwrap_or_default();
             let known = life.name.as_deref().unwrap_or(NONE);
             match self.link.try_call(part, via, &self.with_life(call, 0, known), again, confirm).await {
-                Ok(value) => return Ok(Ok(Made { value, turn: life.turn, unconfirmed: None })),
+                Ok(value) => {
+                    self.held.store(false, Ordering::Relaxed);
+                    return Ok(Ok(Made { value, turn: life.turn, unconfirmed: None }));
+                }
                 Err(Refusal::Unconfirmed(value, why)) => return Ok(Ok(Made { value, turn: life.turn, unconfirmed: Some(why) })),
-                Err(Refusal::Held(ms)) => return Ok(Err(Duration::from_millis(ms.max(1)))),
+                Err(Refusal::Held(ms)) => {
+                    self.held.store(true, Ordering::Relaxed);
+                    return Ok(Err(Duration::from_millis(ms.max(1))));
+                }
                 Err(Refusal::Store(e)) => return Err(e),
                 Err(Refusal::Reborn(_)) => self.repair_once(group, &life).await?,
             }
@@ -225,6 +232,13 @@ impl Core {
         // From here on, whoever tells the journal something finds the turn changed and looks again.
         for group in new.keys() {
             self.lives.known().entry(*group).or_default().turn += 1;
+        }
+        if new.contains_key(&Part::CONTROL) {
+            self.look_whose().await?;
+        }
+        // How long nobody was there is known to the store; where that cannot be asked, it is as it was when last asked.
+        if let Err(e) = self.look_at_clock(Some(self.now())).await {
+            tracing::debug!(error = %e, "the server's clock could not be read before a repair");
         }
         self.replay(&new).await?;
         let mut again = false;
@@ -272,22 +286,31 @@ impl Core {
         c.consumed.iter().filter_map(|seq| take(*seq)).collect()
     }
 
+    /// Nothing is begun that could not be told the journal: it would stand in Redis, and be done for nobody.
+    pub(super) async fn can_tell(&self) -> Result<(), StoreError> {
+        match &self.journal {
+            Some(journal) => journal.writable().await,
+            None => Ok(()),
+        }
+    }
+
     /// Makes commits that are done durable here as well, before anybody hears of them.
     pub(super) async fn told<'a>(&self, done: impl Iterator<Item = &'a Commit>) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let frames = done.map(|c| frame::commit(c, self.letters_of(c))).collect::<Result<Vec<_>, _>>()?;
-        journal.append(self.now(), frames).await
+        journal.append(self.lived(), frames).await
     }
 
     pub(super) async fn told_carried(&self, run: &Run) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let entry = frame::carried(&run.source.to_string(), &run.dest.to_string(), &run.before, &run.entries)?;
-        journal.append(self.now(), vec![entry]).await
+        journal.append(self.lived(), vec![entry]).await
     }
 
     pub(super) async fn told_docs(&self, kind: &str, expect: u64, by: &str, upsert: &[Doc], delete: &[String]) -> Result<(), StoreError> {
-        let Some(journal) = &self.journal else { return Ok(()) };
-        journal.append(self.now(), vec![frame::docs(kind, expect, by, upsert, delete)?]).await
+        // Heartbeats come every two seconds and are worth nothing after a failover.
+        let Some(journal) = self.journal.as_ref().filter(|_| kind != GATEWAYS) else { return Ok(()) };
+        journal.append(self.lived(), vec![frame::docs(kind, expect, by, upsert, delete)?]).await
     }
 
     pub(super) fn docs_call(&self, kind: &str, expect: u64, by: &str, upsert: &[Doc], delete: &[String]) -> Cmd {

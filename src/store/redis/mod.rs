@@ -75,10 +75,22 @@ enum Purpose {
     Fill,
 }
 
+/// The store's clock may be silent for so long and still nobody was away.
+const SILENCE: Span = Span::secs(10);
+
+/// When the store's clock was last kept, and how long altogether nobody had kept it until then.
+#[derive(Clone, Copy)]
+struct Lived {
+    kept: Time,
+    away: Span,
+}
+
 /// What the store and its tasks share.
 struct Core {
     link: Link,
     clock: time::EngineClock,
+    /// Engine time less what nobody was there for: the journal's age. See `lived`.
+    lived: Mutex<Option<Lived>>,
     waker: wake::Waker,
     partitions: u16,
     /// All partitions are on one server: letters go straight where they belong.
@@ -90,12 +102,16 @@ struct Core {
     confirm: Confirm,
     /// What was told and sent, on this machine's own disk.
     journal: Option<Journal>,
+    /// The id of the store that the journal is kept for.
+    id: Mutex<String>,
     /// Which lives of the primaries we know; see `lives`.
     lives: lives::Lives,
     /// Letters that were handed out, for the journal.
     letters: Mutex<lives::Letters>,
     /// The replicas did not keep up when last asked about intents.
     late: AtomicBool,
+    /// A new life of a primary was held when it was last called.
+    held: AtomicBool,
     /// How the primaries stood when last asked.
     standing: RwLock<Option<checks::Standing>>,
     /// Outbox entries that have arrived, to be taken out with the next call: source, destination, number.
@@ -142,8 +158,9 @@ impl RedisStore {
         let confirm = checks::check(&link).await?;
         link.load_everywhere().await?;
         let mut open = link.function("open", Part::CONTROL);
-        open.arg(FORMAT).arg(link.settings.partitions);
-        let [format, partitions, floor] = reply::parts(link.call(Part::CONTROL, Via::Work, &open, Again::Safe).await?)?;
+        open.arg(FORMAT).arg(link.settings.partitions).arg(format!("{:032x}", u128::from_ne_bytes(seed)));
+        let [format, partitions, floor, id] = reply::parts(link.call(Part::CONTROL, Via::Work, &open, Again::Safe).await?)?;
+        let id = reply::text(id)?;
         let (format, partitions, floor) = (reply::text(format)?, reply::number::<u16>(partitions)?, reply::time(floor)?);
         if format == MOVING && purpose != Purpose::Fill {
             return Err(StoreError::Unavailable(format!(
@@ -170,9 +187,13 @@ impl RedisStore {
             checks::check(&link).await?;
             link.load_everywhere().await?;
         }
+        if let Some(journal) = &journal {
+            journal.keep_for(&id).await?;
+        }
         let core = Arc::new(Core {
             link,
             clock,
+            lived: Mutex::default(),
             waker: wake::Waker::new(),
             partitions,
             together,
@@ -180,9 +201,11 @@ impl RedisStore {
             nonces: AtomicU64::new(nonces),
             confirm,
             journal,
+            id: Mutex::new(id),
             lives: lives::Lives::default(),
             letters: Mutex::default(),
             late: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             standing: RwLock::default(),
             arrived: Mutex::default(),
         });
@@ -253,14 +276,45 @@ impl Core {
         z ^ (z >> 31)
     }
 
+    /// Asks a new life of the control primary which store it has. One whose replica had not even heard of it yet is told
+    /// again; one that was emptied and made anew by another gateway is another store, of which nothing was told so far.
+    async fn look_whose(&self) -> Result<(), StoreError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let known = self.id.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut open = self.link.function("open", Part::CONTROL);
+        open.arg(FORMAT).arg(self.partitions).arg(&known);
+        let [_, _, _, id] = reply::parts(self.link.call(Part::CONTROL, Via::Work, &open, Again::Safe).await?)?;
+        let id = reply::text(id)?;
+        if id != known {
+            journal.keep_for(&id).await?;
+            *self.id.lock().unwrap_or_else(PoisonError::into_inner) = id;
+        }
+        Ok(())
+    }
+
     /// Reads the server's clock and keeps the highest engine time there.
     async fn look_at_clock(&self, now: Option<Time>) -> Result<(), StoreError> {
         let before = self.clock.local();
         let mut tick = self.link.function("tick", Part::CONTROL);
-        tick.arg(now.map(|t| t.0.to_string()).unwrap_or_default());
-        let [server] = reply::parts(self.link.call(Part::CONTROL, Via::Work, &tick, Again::No).await?)?;
+        tick.arg(now.map(|t| t.0.to_string()).unwrap_or_default()).arg(SILENCE.0);
+        let [server, away] = reply::parts(self.link.call(Part::CONTROL, Via::Work, &tick, Again::No).await?)?;
         self.clock.measured(before, self.clock.local(), reply::number(server)?);
+        if let Some(kept) = now {
+            let lived = Lived { kept, away: Span(reply::number(away)?) };
+            *self.lived.lock().unwrap_or_else(PoisonError::into_inner) = Some(lived);
+        }
         Ok(())
+    }
+
+    /// The time by which the journal's age is counted: it stands still while the store (or every gateway) is away, so
+    /// that what was told just before is still young when the store comes back, however long that took. Nothing is
+    /// archived meanwhile either.
+    fn lived(&self) -> Time {
+        let now = self.now();
+        match *self.lived.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(l) => now.min(l.kept + SILENCE) - l.away,
+            None => now,
+        }
     }
 
     /// Values of several keys, by partition where they live apart.
@@ -388,6 +442,7 @@ impl Store for RedisStore {
     }
 
     async fn docs_apply(&self, kind: &str, expect: u64, upsert: Vec<Doc>, delete: Vec<String>) -> Result<Option<u64>, StoreError> {
+        self.core.can_tell().await?;
         // By this name the change is known again when its answer was lost.
         let by = format!("{}{:x}", self.core.gateway, self.core.nonce());
         let apply = self.core.docs_call(kind, expect, &by, &upsert, &delete);

@@ -16,6 +16,7 @@ use super::{
 use crate::store::{
     Commit, Committed, Head, Key, StoreError,
     journal::{LetterDigest, Told},
+    transfer::GATEWAYS,
 };
 use redis::Value;
 use std::{
@@ -71,7 +72,7 @@ impl Core {
         let mut numbers = self.lives.numbers();
         let mut after = 0;
         while let Some(journal) = &self.journal {
-            let page = journal.read(after).await?;
+            let page = journal.read(after, self.lived()).await?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
             self.sort_page(new, page.into_iter().flat_map(|(_, all)| all), &mut work, &mut numbers).await?;
@@ -88,7 +89,7 @@ impl Core {
         let (lost, looked_at) = (work.commits.len(), work.looked_at);
         let held = new.values().map(|(_, held)| *held).max().unwrap_or(0);
         let (restored, carried) = self.passes(new, &mut work.commits, work.runs, held).await?;
-        let docs = self.repeat_docs(new, work.docs).await?;
+        let docs = self.repeat_docs(new, work.docs, held).await?;
         let forked = work.commits.len();
         if lost > 0 || carried > 0 || docs > 0 {
             tracing::warn!(
@@ -146,6 +147,8 @@ impl Core {
                         work.runs.push(Run { source, dest, before, entries });
                     }
                 }
+                // Who lives says so again by itself.
+                Told::Docs { kind, .. } if kind == GATEWAYS => {}
                 docs @ Told::Docs { .. } => {
                     if new.contains_key(&Part::CONTROL) {
                         work.docs.push(docs);
@@ -285,7 +288,7 @@ impl Core {
                     Value::Int(_) => Answer::NotYet,
                     other => match committed(other)? {
                         Committed::Done => Answer::Stood,
-                        Committed::Conflict | Committed::IdentityTaken(_) => Answer::NotYet,
+                        Committed::Conflict | Committed::IdentityTaken(_) | Committed::Unknown(_) => Answer::NotYet,
                     },
                 };
             }
@@ -329,25 +332,47 @@ impl Core {
         Ok(left)
     }
 
-    async fn repeat_docs(&self, new: &BTreeMap<Part, (String, u64)>, all: Vec<Told>) -> Result<usize, StoreError> {
+    /// Changes of documents build on one another, and several gateways made them: they go in passes as commits do, until
+    /// all stand or nothing moves any more.
+    async fn repeat_docs(&self, new: &BTreeMap<Part, (String, u64)>, mut all: Vec<Told>, held: u64) -> Result<usize, StoreError> {
         let Some(life) = self.life_of(new, Part::CONTROL) else { return Ok(0) };
         let mut restored = 0;
-        for told in all {
-            let Told::Docs { kind, expect, by, upsert, delete } = told else { continue };
-            let version = self.docs_version_of(&kind).await?;
-            if version > expect {
-                continue;
+        let mut patience = (held.saturating_sub(EARLY_MS) / 100).max(VAIN);
+        loop {
+            let before = all.len();
+            let mut left = Vec::new();
+            for told in all {
+                let Told::Docs { kind, expect, by, upsert, delete } = &told else { continue };
+                let version = self.docs_version_of(kind).await?;
+                if version > *expect {
+                    // Most often it stood, and others were made on it; nobody can tell that from another one in its place.
+                    if held > 0 {
+                        tracing::info!(kind, version, expect, "a change of documents told before a failover stands or is superseded");
+                    }
+                    continue;
+                }
+                let answer = self.repeat(Part::CONTROL, &self.docs_call(kind, *expect, by, upsert, delete), 1, life).await?;
+                if reply::text(answer)?.is_empty() {
+                    left.push(told);
+                } else {
+                    restored += 1;
+                }
             }
-            let answer = self.repeat(Part::CONTROL, &self.docs_call(&kind, expect, &by, &upsert, &delete), 1, life).await?;
-            if reply::text(answer)?.is_empty() {
-                tracing::error!(
-                    kind,
-                    version,
-                    expect,
-                    "a change of documents was lost in a failover and what it built on is missing: do it again"
-                );
-            } else {
-                restored += 1;
+            all = left;
+            if all.is_empty() {
+                return Ok(restored);
+            }
+            if all.len() == before {
+                if patience == 0 {
+                    break;
+                }
+                patience -= 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        for told in &all {
+            if let Told::Docs { kind, expect, .. } = told {
+                tracing::error!(kind, expect, "a change of documents was lost in a failover and what it built on is missing: do it again");
             }
         }
         Ok(restored)

@@ -33,7 +33,23 @@ impl RedisStore {
         if core.late.load(Ordering::Relaxed) {
             more.push(("the replicas do not keep up".to_string(), "副本目前跟不上".to_string()));
         }
+        let mut lacking = false;
+        if let Some(why) = core.journal.as_ref().and_then(|j| j.cannot()) {
+            lacking = true;
+            more.push((
+                format!("NOT IN FORCE: nothing is taken, called or answered: {why}"),
+                "未达到要求：本机日志无法写入，本网关暂停受理、叫应和应答".to_string(),
+            ));
+        }
+        if core.held.load(Ordering::Relaxed) {
+            lacking = true;
+            more.push((
+                "NOT IN FORCE: a new primary is held for a moment, until every gateway has repaired what a failover lost".to_string(),
+                "未达到要求：主备刚切换，各网关补回数据之前暂停叫应".to_string(),
+            ));
+        }
         if let Some(standing) = core.stands() {
+            lacking |= standing.replicas < core.link.settings.replicas || !standing.faults.is_empty();
             let wanted = core.link.settings.replicas;
             if standing.replicas < wanted {
                 let n = standing.replicas;
@@ -52,7 +68,8 @@ impl RedisStore {
             ));
         }
         let (more, more_zh): (Vec<String>, Vec<String>) = more.into_iter().map(|(en, zh)| (format!("; {en}"), format!("；{zh}"))).unzip();
-        Durability::new(format!("redis: {by}; {journal}{}", more.concat()), format!("Redis：{by_zh}；{journal_zh}{}", more_zh.concat()))
+        let said = format!("redis: {by}; {journal}{}", more.concat());
+        Durability { lacking, ..Durability::new(said, format!("Redis：{by_zh}；{journal_zh}{}", more_zh.concat())) }
     }
 }
 

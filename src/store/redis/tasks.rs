@@ -40,6 +40,9 @@ async fn look(core: Weak<Core>) {
         }
         core.link.check_lives().await;
         core.look_at_lives().await;
+        if let Err(e) = core.can_tell().await {
+            tracing::debug!(error = %e, "the local journal still cannot be written");
+        }
         if n.is_multiple_of(STANDING) {
             core.look_at_standing().await;
         }

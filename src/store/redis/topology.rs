@@ -2,6 +2,7 @@
 
 use super::{
     fault::Fault,
+    link::field,
     names::Part,
     reply,
     settings::{Mode, Settings},
@@ -89,11 +90,18 @@ pub(super) async fn find(s: &Settings, partitions: u16, known: &[String]) -> Res
             }
         }
         Mode::Cluster => {
+            // A node that is cut off or half down still says who was primary before: it is believed only where no node
+            // says that the Cluster is well.
+            let mut doubtful = None;
             for address in known.iter().chain(&s.addresses) {
                 match ask_cluster(s, address, partitions).await {
-                    Ok(found) => return Ok(found),
+                    Ok((found, true)) => return Ok(found),
+                    Ok((found, false)) => doubtful = doubtful.or(Some(found)),
                     Err(why) => reasons.push(why.to_string()),
                 }
+            }
+            if let Some(found) = doubtful {
+                return Ok(found);
             }
         }
     }
@@ -112,8 +120,12 @@ async fn ask_sentinel(s: &Settings, address: &str, name: &str) -> Result<String,
     Ok(join(&reply::text(host)?, reply::number(port)?))
 }
 
-async fn ask_cluster(s: &Settings, address: &str, partitions: u16) -> Result<Topology, StoreError> {
+/// Who has what in the eyes of this node, and whether it says that the Cluster is well.
+async fn ask_cluster(s: &Settings, address: &str, partitions: u16) -> Result<(Topology, bool), StoreError> {
     let mut connection = connect(s, address, false).await.map_err(unavailable)?;
+    // A server that does not let us ask is taken at its word.
+    let info: Option<String> = cmd("CLUSTER").arg("INFO").query_async(&mut connection).await.ok();
+    let well = info.as_deref().and_then(|info| field(info, "cluster_state")).is_none_or(|state| state == "ok");
     let value: Value =
         cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await.map_err(|e| unavailable(format!("{address}: {e}")))?;
     let asked = split(address)?.0;
@@ -134,5 +146,5 @@ async fn ask_cluster(s: &Settings, address: &str, partitions: u16) -> Result<Top
         let (_, at) = owner.ok_or_else(|| unavailable(format!("no node of the Cluster has the slot of partition {part}")))?;
         found.0.insert(part, at.clone());
     }
-    Ok(found)
+    Ok((found, well))
 }

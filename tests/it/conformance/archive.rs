@@ -36,12 +36,16 @@ pub fn task(w: u32, open: bool) -> TaskRow {
     }
 }
 
-/// A warning of several commits with callouts, a place, blobs, a task, all finished.
+/// The record that those below a township wait on.
+pub const RELAY: &str = "relay/township/140521101000";
+
+/// A warning of several commits with callouts, a place, a relay, blobs, a task, all finished.
 pub async fn closed_warning(store: &dyn Store, w: u32, body: &str) {
     let key = warning(w);
+    let chunk = format!(r#"{{"people": [], "entries": [{{"relay": {{"uppers": ["{RELAY}"]}}}}]}}"#);
     let mut first = done(&key, Head::NONE, "accepted");
     first.identity = Some(identity(w));
-    first.blobs = vec![("raw".into(), b"<alert/>".to_vec()), ("plan/0".into(), vec![0, 255, 10])];
+    first.blobs = vec![("raw".into(), b"<alert/>".to_vec()), ("plan/0".into(), vec![0, 255, 10]), ("plan/1".into(), chunk.into_bytes())];
     let mut last = done(&key, first.head, "closed");
     last.body = body.as_bytes().to_vec();
     last.tasks = vec![task(w, false)];
@@ -56,6 +60,7 @@ pub async fn closed_warning(store: &dyn Store, w: u32, body: &str) {
     }
     let place = Key::Place(WarningId(w), face(CalloutState::Closed, 3).place);
     all.push(done(&place, Head::NONE, "covered"));
+    all.push(done(&Key::Place(WarningId(w), RELAY.into()), Head::NONE, "answered above"));
     for c in store.commit(WriteLane::Rest, all).await.unwrap() {
         assert_eq!(c, Committed::Done);
     }
@@ -104,10 +109,10 @@ pub async fn a_warning_is_forgotten_whole_but_for_its_identity_and_taken_in_as_i
     let [before, other] = [pieces(store, 7).await, pieces(store, 8).await];
     let counted = census(&before);
     assert_eq!(counted.faults(), Vec::<String>::new());
-    // A record, two rows and a blob a callout; the warning with two rows and two blobs, a place with one row, a task.
-    assert_eq!(counted.rows(), 4 * u64::from(CALLOUTS) + 5 + 2 + 1);
+    // A record, two rows and a blob a callout; the warning with two rows and three blobs, a place and a relay with one row, a task.
+    assert_eq!(counted.rows(), 4 * u64::from(CALLOUTS) + 6 + 2 + 2 + 1);
     let what = forget(7, &before, "one");
-    assert_eq!(what.heads.len() as u32, CALLOUTS + 2);
+    assert_eq!(what.heads.len() as u32, CALLOUTS + 3);
 
     assert_eq!(store.forget(&what).await.unwrap(), Forgot::Done);
     let keys: Vec<Key> = what.heads.iter().map(|(k, _)| k.clone()).collect();

@@ -292,6 +292,26 @@ async fn chains_of_two_gateways_are_put_together_again() {
 }
 
 #[tokio::test]
+async fn changes_of_documents_by_two_gateways_are_put_together_again() {
+    let mut house = House::build(false).await;
+    let (a, b) = (house.gateway("a").await, house.gateway("b").await);
+    house.cut();
+    for version in 0..6 {
+        let store = if version % 2 == 0 { &a } else { &b };
+        let doc = Doc { id: format!("d{version}"), body: b"1".to_vec() };
+        assert_eq!(store.docs_apply("people", version, vec![doc], Vec::new()).await.unwrap(), Some(version + 1));
+        let beat = Doc { id: "g".into(), body: b"1".to_vec() };
+        store.docs_apply("gateway", version, vec![beat], Vec::new()).await.unwrap();
+    }
+    let before = a.docs("people").await.unwrap();
+    house.fail_over();
+    let (x, y) = tokio::join!(a.next_number("warning"), b.next_number("warning"));
+    assert_ne!(x.unwrap(), y.unwrap());
+    assert_eq!(a.docs("people").await.unwrap(), before);
+    assert_eq!(a.docs("gateway").await.unwrap().0, 0, "heartbeats are not told the journal");
+}
+
+#[tokio::test]
 async fn a_new_life_is_held_and_nobody_is_handed_anything_meanwhile() {
     let mut house = House::build(false).await;
     let a = house.gateway("a").await;
@@ -351,20 +371,100 @@ async fn a_gateway_that_starts_again_replays_what_it_told_before_its_end() {
 }
 
 #[tokio::test]
+async fn a_journal_that_is_too_old_or_of_an_emptied_store_calls_nobody_again() {
+    let house = House::build(false).await;
+    let a = house.gateway("a").await;
+    done(&a, change(&callout(1, 0), Head::NONE, "opened")).await;
+    drop(a);
+    // Archived and forgotten meanwhile, while another gateway was there.
+    let lose = || house.primary.ask(&["EVAL", "for _, k in ipairs(redis.call('KEYS', '*}*w1-0')) do redis.call('DEL', k) end", "0"]);
+    lose();
+    for _ in 0..62 {
+        house.clock.advance(Span::secs(10));
+        drop(house.open(Settings { journal: None, ..house.settings("b") }).await);
+    }
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &callout(1, 0)).await, [], "it is older than the window");
+    // While nobody was there nothing aged: what was told last is missing, and is told again.
+    let second = done(&a, change(&callout(1, 0), Head::NONE, "opened anew")).await;
+    drop(a);
+    lose();
+    house.clock.advance(Span::hours(5));
+    drop(house.open(Settings { journal: None, ..house.settings("b") }).await);
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &callout(1, 0)).await, [second]);
+    drop(a);
+    house.primary.ask(&["FLUSHALL"]);
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &callout(1, 0)).await, [], "told of another store");
+    let third = done(&a, change(&callout(1, 0), Head::NONE, "of this one")).await;
+    drop(a);
+    lose();
+    let a = house.gateway("a").await;
+    assert_eq!(chain(&a, &callout(1, 0)).await, [third]);
+}
+
+#[tokio::test]
+async fn a_primary_that_forgot_which_store_it_has_is_told_and_one_that_has_another_is_told_nothing() {
+    for another in [false, true] {
+        let mut house = House::build(false).await;
+        let a = house.gateway("a").await;
+        let first = done(&a, change(&callout(1, 0), Head::NONE, "opened")).await;
+        let meta = ["jiaoying:{p:c}meta", "store"];
+        let id = house.primary.ask(&["HGET", meta[0], meta[1]]);
+        house.cut();
+        let second = done(&a, change(&callout(1, 0), first, "answered")).await;
+        house.fail_over();
+        if another {
+            house.replica.ask(&["HSET", meta[0], meta[1], "another"]);
+        } else {
+            house.replica.ask(&["HDEL", meta[0], meta[1]]);
+        }
+        a.next_number("warning").await.unwrap();
+        let (stands, named) = if another { (vec![first], "another") } else { (vec![first, second], id.trim()) };
+        assert_eq!(chain(&a, &callout(1, 0)).await, stands);
+        assert_eq!(house.replica.ask(&["HGET", meta[0], meta[1]]).trim(), named);
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_answered_that_the_local_journal_did_not_take() {
     let house = House::build(false).await;
-    let limits = Limits { age: Span::mins(10), bytes: 100_000 };
+    let limits = Limits { age: Span::mins(10), bytes: 2 << 20 };
     let path = house.disks.path().join("small");
     let store = house.open(Settings { journal: Some((path, limits)), ..house.settings("small") }).await;
-    let big = Commit { body: vec![b' '; 4 << 20], ..change(&callout(1, 0), Head::NONE, "big") };
+    let big = Commit { body: vec![b' '; 8 << 20], ..change(&callout(1, 0), Head::NONE, "big") };
     let refused = store.commit(WriteLane::Urgent, vec![big]).await;
     assert!(
         matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("disk is full") && why.contains("store.redis.journal")),
         "{refused:?}"
     );
     done(&store, change(&callout(1, 1), Head::NONE, "small")).await;
-    let said = Reports::durability(&store).said;
-    assert!(said.contains("this gateway's own journal"), "{said}");
+    let is = Reports::durability(&store);
+    assert!(is.said.contains("this gateway's own journal") && !is.lacking, "{}", is.said);
+}
+
+#[tokio::test]
+async fn while_the_local_journal_cannot_be_written_nothing_is_begun_in_redis() {
+    let house = House::build(false).await;
+    let full = house.open(Settings {
+        // Smaller than what is tried again: as a disk that stays full.
+        journal: Some((house.disks.path().join("full"), Limits { age: Span::mins(10), bytes: 100_000 })),
+        ..house.settings("full")
+    });
+    let (full, other) = (full.await, house.gateway("other").await);
+    let big = Commit { body: vec![b' '; 4 << 20], due: None, ..change(&callout(1, 0), Head::NONE, "big") };
+    assert!(full.commit(WriteLane::Urgent, vec![big]).await.is_err());
+    let refused = |e: StoreError| assert!(matches!(&e, StoreError::Unavailable(why) if why.contains("store.redis.journal")), "{e}");
+    refused(full.commit(WriteLane::Red, vec![change(&callout(1, 1), Head::NONE, "intent")]).await.unwrap_err());
+    assert_eq!(chain(&other, &callout(1, 1)).await, [], "it was not done in Redis either");
+    done(&other, change(&callout(1, 2), Head::NONE, "due")).await;
+    refused(full.claim(9, LEASE).await.unwrap_err());
+    refused(full.docs_apply("people", 0, Vec::new(), Vec::new()).await.unwrap_err());
+    assert_eq!(other.claim(9, LEASE).await.unwrap().len(), 1, "nobody holds it");
+    let is = Reports::durability(&full);
+    assert!(is.lacking && is.said.contains("NOT IN FORCE: nothing is taken, called or answered"), "{}", is.said);
+    assert!(!Reports::durability(&other).lacking);
 }
 
 #[tokio::test]

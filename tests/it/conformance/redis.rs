@@ -97,10 +97,11 @@ async fn what_is_said_to_be_in_force_is_what_is_in_force_now() {
     set("maxmemory-policy", "allkeys-lru");
     let now = said().await;
     assert!(now.said.contains("NOT IN FORCE: the append-only file is off") && now.said.contains("allkeys-lru"), "{}", now.said);
-    assert!(now.said.contains("at no set time") && now.said_zh.contains("未达到要求"), "{now:?}");
+    assert!(now.said.contains("at no set time") && now.said_zh.contains("未达到要求") && now.lacking, "{now:?}");
     set("appendonly", "yes");
     set("maxmemory-policy", "noeviction");
-    assert!(!said().await.said.contains("NOT IN FORCE"));
+    let now = said().await;
+    assert!(!now.said.contains("NOT IN FORCE") && !now.lacking, "{}", now.said);
 }
 
 #[tokio::test]
@@ -421,6 +422,116 @@ async fn a_cluster_that_lost_a_primary_goes_on_with_its_replica() {
         store.claim(0, LEASE).await.unwrap();
     }
     panic!("letters are missing: {:?}", store.queue_depth().await);
+}
+
+/// A node that answers, but says that its Cluster is down, and names itself primary of everything.
+#[expect(clippy::disallowed_methods, reason = "ends with the test process: it waits for connections until then")]
+fn node_that_is_cut_off() -> u16 {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut buffer = [0u8; 4096];
+                while let Ok(n @ 1..) = stream.read(&mut buffer) {
+                    let asked = String::from_utf8_lossy(&buffer[..n]).to_lowercase();
+                    let mut answer = "+OK\r\n".repeat(asked.matches("setinfo\r\n").count());
+                    if asked.contains("$4\r\ninfo") {
+                        answer += "$20\r\ncluster_state:fail\r\n\r\n";
+                    } else if asked.contains("slots") {
+                        answer += &format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n");
+                    } else if answer.is_empty() {
+                        answer += "-CLUSTERDOWN The cluster is down\r\n";
+                    }
+                    if stream.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_node_that_says_its_cluster_is_down_is_not_believed_while_another_is_well() {
+    let mut settings = on_cluster(16);
+    settings.addresses.insert(0, format!("127.0.0.1:{}", node_that_is_cut_off()));
+    let store = gateway(&settings, &Arc::new(ManualClock::new(START))).await;
+    assert_eq!(store.primaries().len(), 3, "{:?}", store.primaries());
+    assert_eq!(at_last(&store, change(&callout(1, 1), Head::NONE, "due")).await, Committed::Done);
+}
+
+/// The partition of a callout of warning 1, of sixteen.
+fn part_of(key: &Key) -> String {
+    match key {
+        Key::Callout(c) => ((c.ordinal + 1) % 16).to_string(),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_primary_that_hangs_holds_up_its_own_partitions_alone() {
+    let nodes = tokio::task::spawn_blocking(new_cluster).await.unwrap();
+    for node in &nodes {
+        for name in ["cluster-replica-no-failover", "cluster-require-full-coverage"] {
+            let value = if name.ends_with("failover") { "yes" } else { "no" };
+            assert_eq!(node.ask(&["CONFIG", "SET", name, value]).trim(), "OK");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { age: Span::hours(1), bytes: 1 << 30 };
+    let settings = Settings {
+        mode: Mode::Cluster,
+        addresses: nodes.iter().map(Server::address).collect(),
+        response_timeout: Duration::from_secs(2),
+        journal: Some((dir.path().join("journal"), limits)),
+        ..Settings::single("")
+    };
+    let clock = Arc::new(ManualClock::new(START));
+    let store = gateway(&settings, &clock).await;
+    for n in 0..16 {
+        assert_eq!(at_last(&store, change(&callout(1, n), Head::NONE, "due")).await, Committed::Done);
+    }
+    let primaries = store.primaries();
+    let (hangs, parts) = primaries.iter().find(|(_, parts)| !parts.contains(&"c".to_string())).unwrap();
+    let node = nodes.iter().find(|n| n.address() == *hangs).unwrap();
+    node.pause();
+    // The server's own answers are waited for two seconds, and that three times.
+    let claimed = tokio::time::timeout(Duration::from_secs(8), store.claim(99, LEASE)).await.expect("the others answer").unwrap();
+    assert_eq!(claimed.len(), 16 - parts.len(), "{parts:?}");
+    assert!(tokio::time::timeout(Duration::from_secs(8), store.next_due()).await.expect("the others answer").unwrap().is_some());
+    // What the others did is done, whatever becomes of the rest of its batch.
+    let first = |n| change(&callout(1, n), Head::NONE, "due").head;
+    let batch: Vec<Commit> = (0..16).map(|n| change(&callout(1, n), first(n), "calls")).collect();
+    let results = store.commit(WriteLane::Red, batch.clone()).await.unwrap();
+    let done = results.iter().filter(|r| **r == Committed::Done).count();
+    assert_eq!(done, 16 - parts.len(), "{results:?}");
+    assert_eq!(results.iter().filter(|r| matches!(r, Committed::Unknown(_))).count(), parts.len(), "{results:?}");
+    assert!(matches!(Committed::all_known(results), Err(StoreError::Unavailable(_))));
+    // Of a batch of which nothing is known, that is an error.
+    let hung: Vec<Commit> = batch.iter().filter(|c| parts.contains(&part_of(&c.key))).cloned().collect();
+    assert!(matches!(store.commit(WriteLane::Red, hung.clone()).await, Err(StoreError::Unavailable(_))));
+    node.wake();
+    for c in hung {
+        assert_eq!(at_last(&store, c).await, Committed::Done, "the very same commit tells");
+    }
+}
+
+#[tokio::test]
+async fn how_long_commits_take_is_measured_on_redis_too() {
+    let text = format!(
+        "[store]\nkind = \"redis\"\n[store.redis]\naddresses = [\"{}\"]\nprefix = \"{}\"\njournal = \"\"\n",
+        servers::shared().address(),
+        servers::prefix()
+    );
+    let config = jiaoying::config::Config::from_text("test.toml", &text, &jiaoying::config::Environment::default()).unwrap();
+    let metrics = jiaoying::telemetry::metrics::Metrics::install().unwrap();
+    let (store, _) = jiaoying::app::open_store(&config).await.unwrap();
+    store.commit(WriteLane::Urgent, vec![change(&warning(1), Head::NONE, "accepted")]).await.unwrap();
+    assert!(metrics.render().contains("jiaoying_store_commit_seconds_count"));
 }
 
 #[tokio::test]

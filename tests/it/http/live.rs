@@ -3,8 +3,14 @@
 use super::kit::*;
 use axum::body::Body;
 use futures_util::StreamExt;
-use jiaoying::store::Key;
+use jiaoying::{
+    core::{send::Outcome, time::Span},
+    engine::dispatcher::{Done, JobFor},
+    store::Key,
+};
 use serde_json::{Value, json};
+use std::{sync::atomic::Ordering, time::Duration};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 struct Stream {
@@ -125,4 +131,157 @@ pub async fn the_status_page_shows_tallies_open_callouts_and_tasks_with_masked_n
     let script = app.get("/static/status.js", "").await;
     assert!(script.header("content-type").starts_with("text/javascript") && script.text().contains("EventSource"));
     assert_eq!(app.get("/status", ELSEWHERE).await.text().matches("沁水县发布").count(), 0);
+}
+
+/// The store is away for a moment while requests are under way: what came of them is recorded when it is back.
+#[tokio::test]
+async fn outcomes_are_kept_until_the_store_takes_them() {
+    let app = App::start(Room::memory()).await;
+    app.post("/api/v1/warnings", ISSUER_KEY, &warning("R1")).await.expect(202);
+    let mut done = Vec::new();
+    while done.is_empty() {
+        for job in app.engine.turn(200).await.unwrap().jobs {
+            done.push(app.engine.send(job).await);
+        }
+    }
+    let many = done.len();
+    app.disk_full.store(true, Ordering::SeqCst);
+    let back = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        app.disk_full.store(false, Ordering::SeqCst);
+    };
+    tokio::join!(app.engine.record_surely(done, &app.stop), back);
+    let id = app.engine.reports().warnings(None, 1).await.unwrap()[0].key.to_string();
+    let mut accepted = 0;
+    for callout in app.callouts(&id, "").await {
+        let whole = app.get(&format!("/api/v1/callouts/{}", callout["id"].as_str().unwrap()), VIEWER).await.expect(200);
+        let attempts = whole["attempts"].as_array().unwrap();
+        accepted += attempts.iter().filter(|a| a["state"] == "accepted").count();
+        assert!(attempts.iter().all(|a| a["state"] != "sending"), "{whole}");
+    }
+    assert_eq!(accepted, many);
+}
+
+/// Nobody waits for ever where the gateway is to stop; and an outcome is not taken for that of a later request.
+#[tokio::test]
+async fn an_outcome_that_comes_late_is_not_taken_for_a_later_requests() {
+    let app = App::start(Room::memory()).await;
+    app.post("/api/v1/warnings", ISSUER_KEY, &warning("R1")).await.expect(202);
+    let mut done = Vec::new();
+    while done.is_empty() {
+        for job in app.engine.turn(200).await.unwrap().jobs {
+            done.push(app.engine.send(job).await);
+        }
+    }
+    done.retain(|d| matches!(d.whose, JobFor::Callout(..)));
+    done.truncate(1);
+    let JobFor::Callout(id, n) = done[0].whose else { panic!("a callout's own message") };
+    done[0].outcome = Outcome::Retryable { detail: "busy".into() };
+    let same =
+        |d: &Done| Done { whose: d.whose.clone(), account: d.account.clone(), outcome: d.outcome.clone(), seconds: 0.0, speaks: false };
+    let (first, last) = (same(&done[0]), same(&done[0]));
+    let mut recording = app.engine.recording(done);
+    app.disk_full.store(true, Ordering::SeqCst);
+    assert!(app.engine.try_record(&mut recording).await.is_err());
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    tokio::time::timeout(Duration::from_secs(20), app.engine.record_surely(vec![last], &stopped)).await.expect("it gives up");
+    app.disk_full.store(false, Ordering::SeqCst);
+    // It stands after all (the answer was lost), and the attempt leaves again before this is tried again.
+    app.engine.record(vec![first]).await.unwrap();
+    let state = async || {
+        let whole = app.get(&format!("/api/v1/callouts/{id}"), VIEWER).await.expect(200);
+        whole["attempts"][usize::from(n) - 1]["state"].as_str().unwrap().to_string()
+    };
+    assert_eq!(state().await, "queued");
+    for _ in 0..60 {
+        app.clock.advance(Span::secs(1));
+        drop(app.engine.turn(200).await.unwrap());
+        if state().await == "sending" {
+            break;
+        }
+    }
+    assert_eq!(state().await, "sending");
+    app.engine.try_record(&mut recording).await.unwrap();
+    assert_eq!(state().await, "sending", "the newer request has no outcome yet");
+}
+
+#[tokio::test]
+async fn a_gateway_whose_servers_do_not_keep_what_it_promises_is_not_ready() {
+    use crate::conformance::servers::{self, Server, free_port};
+    let server = Server::start("redis-server", free_port(), &[]);
+    let settings =
+        jiaoying::store::redis::Settings { prefix: servers::prefix(), ..jiaoying::store::redis::Settings::single(server.address()) };
+    let app = App::start(Room::on_redis(settings).await).await;
+    assert_eq!(app.get("/readyz", "").await.status.as_u16(), 200);
+    assert_eq!(server.ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).trim(), "OK");
+    for _ in 0..100 {
+        let ready = app.get("/readyz", "").await;
+        if ready.status.as_u16() == 503 {
+            let said = ready.text();
+            assert!(
+                said.starts_with("not ready\ndurability: ") && said.contains("NOT IN FORCE: maxmemory-policy is allkeys-lru"),
+                "{said}"
+            );
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("it is still ready");
+}
+
+#[tokio::test]
+async fn conservation_is_checked_on_every_running_warning_state_by_state() {
+    use crate::conformance::{one_server, servers};
+    use jiaoying::engine::audit::Audit;
+    let settings = one_server(4);
+    let app = App::start(Room::on_redis(settings.clone()).await).await;
+    for n in 1..=3 {
+        app.red_rain(&format!("R{n}")).await;
+    }
+    let mut audit = Audit::of(1);
+    let mut look = async || app.engine.conservation_difference(&mut audit).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(look().await, 0);
+    }
+    // Two counts of the oldest one are wrong by as much.
+    let states = servers::shared().ask(&["--scan", "--pattern", &format!("{}:*}}n1", settings.prefix)]);
+    let name = states.lines().next().expect("the kept counts").to_string();
+    let fields = servers::shared().ask(&["HKEYS", &name]);
+    let first = fields.lines().find(|f| f.parse::<u8>().is_ok()).unwrap();
+    servers::shared().ask(&["HINCRBY", &name, first, "-1"]);
+    servers::shared().ask(&["HINCRBY", &name, if first == "2" { "3" } else { "2" }, "1"]);
+    let mut found = Vec::new();
+    for _ in 0..5 {
+        found.push(look().await);
+    }
+    assert_eq!(found.last(), Some(&2), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_person_that_a_newer_gateway_wrote_is_not_written_over() {
+    use jiaoying::store::{Doc, StoreError};
+    let app = App::start(Room::memory()).await;
+    let (version, docs) = app.engine.store().docs("directory").await.unwrap();
+    let person = docs.iter().find(|d| d.id.starts_with("recipient/p")).unwrap();
+    let mut body: Value = serde_json::from_slice(&person.body).unwrap();
+    body["recipient"]["speaks"] = json!("晋语");
+    let newer = Doc { id: person.id.clone(), body: serde_json::to_vec(&body).unwrap() };
+    app.engine.store().docs_apply("directory", version, vec![newer.clone()], Vec::new()).await.unwrap().unwrap();
+    app.engine.follow_directory().await.unwrap();
+    let now = app.engine.directory();
+    let rename = |id: &str| {
+        let mut changed = (*now).clone();
+        let one = changed.recipients.values_mut().find(|r| (format!("recipient/{}", r.id) == newer.id) == (id == newer.id)).unwrap();
+        one.name = "改名".into();
+        changed
+    };
+    let refused = app.engine.replace_directory(now.version, rename(&newer.id)).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Newer(why)) if why.contains(&newer.id) && why.contains("`recipient.speaks`")),
+        "{refused:?}"
+    );
+    let (_, docs) = app.engine.store().docs("directory").await.unwrap();
+    assert!(docs.contains(&newer), "it stands as it was");
+    assert!(app.engine.replace_directory(now.version, rename("another")).await.unwrap(), "others may be changed");
 }

@@ -81,22 +81,29 @@ local function docs(_, args)
   return { version, redis.call('HGETALL', k .. 'D' .. args[2]) }
 end
 
--- prefix, data format, partitions: what the store was made with, and the highest engine time it saw.
+-- prefix, data format, partitions, an id: what the store was made with (an emptied one is made anew, with another
+-- id), and the highest engine time it saw.
 local function open(_, args)
   local k = key(args[1], 'c')
   redis.call('HSETNX', k .. 'meta', 'format', args[2])
   redis.call('HSETNX', k .. 'meta', 'partitions', args[3])
-  local meta = redis.call('HMGET', k .. 'meta', 'format', 'partitions')
-  return { meta[1], meta[2], redis.call('GET', k .. 'clock') or '' }
+  redis.call('HSETNX', k .. 'meta', 'store', args[4])
+  local meta = redis.call('HMGET', k .. 'meta', 'format', 'partitions', 'store')
+  return { meta[1], meta[2], redis.call('GET', k .. 'clock') or '', meta[3] }
 end
 
--- prefix, now (or ''): keeps the highest engine time, answers this server's own.
+-- prefix, now (or ''), the most between two ticks: keeps the highest engine time, answers this server's own and how
+-- long nobody ticked here, because the store or all gateways were away: no record aged meanwhile.
 local function tick(_, args)
-  local name = key(args[1], 'c') .. 'clock'
-  local kept, now = redis.call('GET', name), tonumber(args[2])
-  if now and (not kept or tonumber(kept) < now) then redis.call('SET', name, args[2]) end
+  local k = key(args[1], 'c')
+  local kept, now = tonumber(redis.call('GET', k .. 'clock') or ''), tonumber(args[2])
+  if now and (not kept or kept < now) then
+    redis.call('SET', k .. 'clock', args[2])
+    local away = kept and args[3] and now - kept - tonumber(args[3]) or 0
+    if away > 0 then redis.call('HINCRBY', k .. 'meta', 'away', string.format('%.0f', away)) end
+  end
   local time = redis.call('TIME')
-  return { string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)) }
+  return { string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)), redis.call('HGET', k .. 'meta', 'away') or '0' }
 end
 
 redis.register_function('LIBRARY_next', fenced(next_number))

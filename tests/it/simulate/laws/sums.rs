@@ -68,7 +68,7 @@ impl Laws {
 
     pub(super) fn check_exported_difference(&mut self, w: &World) {
         // As if it had been seen before: no step is under way now.
-        let difference = now(w.engine.conservation_difference(&mut Some(1)));
+        let difference = now(w.engine.conservation_difference(&mut jiaoying::engine::audit::Audit::at_once()));
         self.demand(Law::Sum, matches!(difference, Ok(0)), || format!("jiaoying_conservation_difference is {difference:?}"));
     }
 }
