@@ -87,7 +87,12 @@ impl Core {
             }
             Ok((part, found, reply::time(waits)?))
         });
-        answered(asked).await
+        answered(asked, self.has_primaries()).await
+    }
+
+    /// Whether one primary may be away while another one is not.
+    fn has_primaries(&self) -> bool {
+        self.link.topology().primaries().len() > 1
     }
 
     async fn take(&self, parts: &[Part], at: Part, limit: usize, now: Time, lease: Span) -> Result<(Vec<Claim>, Option<i64>), StoreError> {
@@ -145,14 +150,17 @@ impl Core {
             let outbox = reply::time(waits)?.map(|since| Core::overdue_from(since).0);
             Ok::<_, StoreError>([reply::time(due)?, outbox])
         });
-        let next = answered(asked).await?.into_iter().flatten().flatten().min();
+        let next = answered(asked, self.has_primaries()).await?.into_iter().flatten().flatten().min();
         self.waker.said(next);
         Ok(next.map(Time))
     }
 }
 
-/// What was answered, as far as it comes in time; an error where nobody answers.
-async fn answered<T>(asked: impl Iterator<Item = impl Future<Output = Result<T, StoreError>>>) -> Result<Vec<T>, StoreError> {
+/// What was answered; where there are `several` primaries, as far as it comes in time. An error where nobody answers.
+async fn answered<T>(
+    asked: impl Iterator<Item = impl Future<Output = Result<T, StoreError>>>,
+    several: bool,
+) -> Result<Vec<T>, StoreError> {
     let mut asked: FuturesUnordered<_> = asked.collect();
     let (mut all, mut fault) = (Vec::with_capacity(asked.len()), None);
     let mut grace = std::pin::pin!(tokio::time::sleep(GRACE));
@@ -160,7 +168,7 @@ async fn answered<T>(asked: impl Iterator<Item = impl Future<Output = Result<T, 
         let answer = tokio::select! {
             biased;
             answer = asked.next() => answer,
-            () = &mut grace, if !all.is_empty() => {
+            () = &mut grace, if several && !all.is_empty() => {
                 fault = fault.or(Some(StoreError::Unavailable(format!("redis: {} partitions do not answer", asked.len()))));
                 None
             }
