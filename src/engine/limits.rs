@@ -4,7 +4,11 @@
 //! lent to a busy one could not be taken back before the next heartbeat. Rates may start afresh with a process, the limits per callee number are
 //! durable and live in the line (`core::line`).
 
-use super::{choosing::State, part::Part, waiting::Waiting};
+use super::{
+    choosing::State,
+    part::Part,
+    waiting::{GRACE, SHARED_GRACE, Waiting},
+};
 use crate::{
     channel::{CalleeLimit, Provider},
     core::{
@@ -244,7 +248,7 @@ impl Account {
                 return Err(by_lines(gate));
             }
             free = free.min(lines);
-            if gate.waiting.before(attempt, priority, free as usize, now) {
+            if gate.waiting.before(attempt, priority, free as usize, GRACE, now) {
                 return Err(by_lines(gate));
             }
             if !gate.waiting.knows(attempt) {
@@ -253,7 +257,7 @@ impl Account {
                 }
                 gate.straight = now;
             }
-        } else if gate.waiting.before(attempt, priority, free as usize, now) {
+        } else if gate.waiting.before(attempt, priority, free as usize, self.grace(), now) {
             return Err(by_rate(gate).max(Span::ms(5)));
         }
         match gate.limiter.check() {
@@ -279,6 +283,11 @@ impl Account {
     /// The lines that calls of this priority may hold.
     fn lines_for(&self, priority: Priority) -> u32 {
         lines_for(self.share(self.provider.limits().concurrent_calls), priority.is_red(), priority.is_drill())
+    }
+
+    /// How late somebody may be who waits for a message's slot.
+    fn grace(&self) -> Span {
+        if self.part().gateways > 1 { SHARED_GRACE } else { GRACE }
     }
 
     fn part(&self) -> Part {

@@ -11,7 +11,10 @@ use crate::core::{
 use std::collections::{BTreeMap, HashMap};
 
 /// Somebody who is this late is not waited for any more.
-const GRACE: Span = Span::secs(1);
+pub const GRACE: Span = Span::secs(1);
+/// The same for messages where gateways share the work: who does not come back at once is most likely another's, and a
+/// crowd of such would keep slots empty for all of [`GRACE`].
+pub const SHARED_GRACE: Span = Span::ms(10);
 /// Neighbours in the order counted together, for ranks.
 const BUCKET: u32 = 64;
 
@@ -57,14 +60,14 @@ impl Waiting {
         }
     }
 
-    /// Whether at least `slots` others wait who come before this one. The late among them are forgotten.
-    pub fn before(&mut self, attempt: AttemptId, priority: Priority, slots: usize, now: Time) -> bool {
+    /// Whether at least `slots` others wait who come before this one. Those who are later than `grace` are forgotten.
+    pub fn before(&mut self, attempt: AttemptId, priority: Priority, slots: usize, grace: Span, now: Time) -> bool {
         let (mut late, mut ahead) = (Vec::new(), 0);
         for ((_, other), until) in self.all.range(..(priority, attempt)) {
             if ahead >= slots {
                 break;
             }
-            match *until + GRACE < now {
+            match *until + grace < now {
                 true => late.push(*other),
                 false => ahead += 1,
             }
@@ -108,15 +111,18 @@ mod tests {
         for order in 0..200 {
             w.put(attempt(order), red(order), NOW + Span::ms(500));
         }
-        assert!(!w.before(attempt(3), red(3), 4, NOW) && w.before(attempt(4), red(4), 4, NOW), "four slots are for the first four");
+        assert!(
+            !w.before(attempt(3), red(3), 4, GRACE, NOW) && w.before(attempt(4), red(4), 4, GRACE, NOW),
+            "four slots are for the first four"
+        );
         assert_eq!((w.rank(attempt(0), red(0)), w.rank(attempt(130), red(130)), w.depth(NOW)), (0, 130, 200));
         w.forget(attempt(0));
-        assert!(!w.before(attempt(4), red(4), 4, NOW), "the first was withdrawn");
+        assert!(!w.before(attempt(4), red(4), 4, GRACE, NOW), "the first was withdrawn");
         let blue = Priority::of(Level::Blue, false, Some(Tier::Village), 0, None);
         w.put(attempt(500), blue, NOW + Span::secs(30));
-        assert!(w.before(attempt(500), blue, 199, NOW) && !w.before(attempt(500), blue, 200, NOW));
+        assert!(w.before(attempt(500), blue, 199, GRACE, NOW) && !w.before(attempt(500), blue, 200, GRACE, NOW));
         let later = NOW + Span::ms(1_501);
-        assert!(!w.before(attempt(500), blue, 1, later), "none of them came back");
+        assert!(!w.before(attempt(500), blue, 1, GRACE, later), "none of them came back");
         assert_eq!(w.depth(later), 1);
         assert_eq!(w.depth(NOW + Span::secs(32)), 0);
         assert!(w.is_empty() && w.buckets.is_empty() && w.known.is_empty());

@@ -165,3 +165,21 @@ fn where_life_is_faster_nobody_waits_longer_than_a_call_takes_there() {
     assert_eq!((slow.longest, fast.longest), (Span::secs(30), Span::ms(500)));
     assert_eq!(Waits::at(100_000.0).line_free, Span::ms(1), "never at once");
 }
+
+#[test]
+fn where_gateways_share_nobody_waits_for_one_that_another_gateway_has_taken() {
+    for (gateways, waits) in [(1, true), (3, false)] {
+        let clock = Arc::new(ManualClock::new(NOW - Span::secs(5)));
+        let now = clock.clone();
+        let all = testing::with(Channel::Sms, 30, 1000, Arc::new(move || now.now()));
+        all.share_among(part(gateways, 0));
+        let a = &all.all[0];
+        clock.advance_to(NOW);
+        while a.slot(attempt(1), red(1), NOW).is_ok() {}
+        // A crowd that is more urgent is told to come back; none of it does.
+        let back = (2..100).map(|n| a.slot(attempt(n), red(n), NOW).err().unwrap_or_default()).max().unwrap();
+        let later = NOW + back + SHARED_GRACE + Span::ms(1);
+        clock.advance_to(later);
+        assert_eq!(a.slot(attempt(500), red(500), later).is_err(), waits, "{gateways} gateways");
+    }
+}
