@@ -343,9 +343,7 @@ impl Work<'_> {
             .iter()
             .enumerate()
             .filter(|(_, a)| {
-                a.state == AttemptState::Sending
-                    && !a.by_line
-                    && a.sent.is_some_and(|s| s + self.ctx.sending_timeout_of(a.channel) <= self.now)
+                a.state == AttemptState::Sending && !a.by_line && a.sent.is_some_and(|s| s + self.ctx.sending_timeout <= self.now)
             })
             .map(|(i, _)| i as u16 + 1)
             .collect();

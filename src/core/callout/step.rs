@@ -66,10 +66,6 @@ impl Ctx<'_> {
     pub(super) fn resends_unknown(&self) -> bool {
         self.level().rank() >= Level::Orange.rank()
     }
-    /// A mail is handed over in half a dozen steps, each of which a server may take its time for.
-    pub(super) fn sending_timeout_of(&self, channel: Channel) -> Span {
-        if channel == Channel::Email { Span(self.sending_timeout.0 * 8) } else { self.sending_timeout }
-    }
     pub(super) fn person(&self, index: u16) -> Option<&PlanPerson> {
         self.people.get(usize::from(index))
     }
@@ -240,7 +236,7 @@ impl Callout {
         for a in &self.attempts {
             match a.state {
                 AttemptState::Queued if !a.by_line => at(a.not_before.unwrap_or(a.queued)),
-                AttemptState::Sending if !a.by_line => at(a.sent.unwrap_or(a.queued) + ctx.sending_timeout_of(a.channel)),
+                AttemptState::Sending if !a.by_line => at(a.sent.unwrap_or(a.queued) + ctx.sending_timeout),
                 AttemptState::Accepted => {
                     if let Some(t) = self.hedge_at(a, ctx) {
                         at(t);
