@@ -2,6 +2,7 @@
 
 mod back;
 mod coverage;
+mod dates;
 mod sample;
 mod sheets;
 mod ugly;

@@ -133,9 +133,8 @@ pub async fn the_status_page_shows_tallies_open_callouts_and_tasks_with_masked_n
     assert_eq!(app.get("/status", ELSEWHERE).await.text().matches("沁水县发布").count(), 0);
 }
 
-/// The store is away for a moment while requests are under way: what came of them is recorded when it is back.
-#[tokio::test]
-async fn outcomes_are_kept_until_the_store_takes_them() {
+/// A warning whose first requests have left; what came of them stands nowhere yet.
+async fn sent_and_not_recorded() -> (App, Vec<Done>) {
     let app = App::start(Room::memory()).await;
     app.post("/api/v1/warnings", ISSUER_KEY, &warning("R1")).await.expect(202);
     let mut done = Vec::new();
@@ -144,6 +143,13 @@ async fn outcomes_are_kept_until_the_store_takes_them() {
             done.push(app.engine.send(job).await);
         }
     }
+    (app, done)
+}
+
+/// The store is away for a moment while requests are under way: what came of them is recorded when it is back.
+#[tokio::test]
+async fn outcomes_are_kept_until_the_store_takes_them() {
+    let (app, done) = sent_and_not_recorded().await;
     let many = done.len();
     app.disk_full.store(true, Ordering::SeqCst);
     let back = async {
@@ -165,14 +171,7 @@ async fn outcomes_are_kept_until_the_store_takes_them() {
 /// Nobody waits for ever where the gateway is to stop; and an outcome is not taken for that of a later request.
 #[tokio::test]
 async fn an_outcome_that_comes_late_is_not_taken_for_a_later_requests() {
-    let app = App::start(Room::memory()).await;
-    app.post("/api/v1/warnings", ISSUER_KEY, &warning("R1")).await.expect(202);
-    let mut done = Vec::new();
-    while done.is_empty() {
-        for job in app.engine.turn(200).await.unwrap().jobs {
-            done.push(app.engine.send(job).await);
-        }
-    }
+    let (app, mut done) = sent_and_not_recorded().await;
     done.retain(|d| matches!(d.whose, JobFor::Callout(..)));
     done.truncate(1);
     let JobFor::Callout(id, n) = done[0].whose else { panic!("a callout's own message") };

@@ -181,6 +181,15 @@ impl Gateway {
             self.run(hold).await;
         }
     }
+    /// Until the first calls have left; what came of them is held back.
+    async fn until_a_call_is_held(&mut self, account: &str) {
+        for _ in 0..60 {
+            self.pass(Span::secs(5), true).await;
+            if self.held.iter().any(|d| d.account.name() == account) {
+                return;
+            }
+        }
+    }
     pub async fn callback(&mut self, account: &str, body: String) {
         self.engine.park_callback(account, Some("application/json"), body.as_bytes()).await.unwrap();
         self.run(true).await;
@@ -204,13 +213,7 @@ async fn a_key_that_names_only_the_calls_id_answers_even_before_the_acceptance_i
     let mut g = Gateway::start(&["tencent_sms", "tencent_voice"]).await;
     let warning = g.warn().await;
     g.run(false).await;
-    // Until the first calls have left; what came of them is held back.
-    for _ in 0..60 {
-        g.pass(Span::secs(5), true).await;
-        if g.held.iter().any(|d| d.account.name() == "tencent_voice") {
-            break;
-        }
-    }
+    g.until_a_call_is_held("tencent_voice").await;
     let (_, id) = g.held.iter().map(accepted).find(|(account, _)| *account == "tencent_voice").expect("a call left");
     let key = json!({"voicekey_callback": {"callid": id, "keypress": "1", "mobile": "15400000001", "nationcode": "86"}}).to_string();
     g.callback("tencent_voice", key.clone()).await;
@@ -233,12 +236,7 @@ async fn the_key_of_a_call_whose_reply_was_lost_answers_by_the_number_that_rings
     let mut g = Gateway::start(&["tencent_sms", "tencent_voice"]).await;
     let warning = g.warn().await;
     g.run(false).await;
-    for _ in 0..60 {
-        g.pass(Span::secs(5), true).await;
-        if g.held.iter().any(|d| d.account.name() == "tencent_voice") {
-            break;
-        }
-    }
+    g.until_a_call_is_held("tencent_voice").await;
     // No outcome is ever recorded: the calls that ring are of unknown fate.
     g.held.clear();
     g.pass(Span::secs(16), true).await;
@@ -256,12 +254,7 @@ async fn a_signed_callback_finds_its_call_by_the_reference_in_its_address_and_a_
     let mut g = Gateway::start(&["twilio_sms", "twilio_voice"]).await;
     let warning = g.warn().await;
     g.run(false).await;
-    for _ in 0..60 {
-        g.pass(Span::secs(5), true).await;
-        if g.held.iter().any(|d| d.account.name() == "twilio_voice") {
-            break;
-        }
-    }
+    g.until_a_call_is_held("twilio_voice").await;
     let sent = g._standin.sent();
     let call = sent.iter().find(|s| s.channel == Channel::Voice).expect("a call left");
     let held = std::mem::take(&mut g.held);
