@@ -7,6 +7,9 @@ use crate::core::time::Time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 
+/// The last part of a wording's name where the answer link follows it.
+pub const WITH_LINK: &str = "link";
+
 /// How a filing stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,9 +144,36 @@ pub fn of_templates(set: &TemplateSet, drill_set: Option<&TemplateSet>) -> Vec<F
     out
 }
 
+/// What an account that sends free text had filed: its signature, where it has one, and the link, once somebody has stated it.
+pub fn of_free_text(sign_name: Option<&str>, sign: (FilingState, Option<Day>), link: (FilingState, Option<Day>)) -> Vec<Filing> {
+    let signature = sign_name.map(|name| Filing::signature(name, sign.0, sign.1));
+    let stated = link.0 != FilingState::Unstated || link.1.is_some();
+    signature.into_iter().chain(stated.then(|| Filing { what: "应答链接".into(), state: link.0, valid_until: link.1 })).collect()
+}
+
+/// Whether free text may go in this wording: any, but with a link only where that was approved. A template's code comes from
+/// the provider; here nobody but the configuration knows that somebody has asked.
+pub fn free_text_may_go(variant: &str, link: FilingState) -> bool {
+    variant.rsplit('.').next() != Some(WITH_LINK) || link == FilingState::Approved
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn free_text_carries_a_link_only_where_that_was_approved() {
+        for (variant, link, may) in [
+            ("", FilingState::Unstated, true),
+            ("rainstorm.red", FilingState::Rejected, true),
+            ("link", FilingState::Unstated, false),
+            ("rainstorm.red.link", FilingState::Pending, false),
+            ("link", FilingState::Expired, false),
+            ("rainstorm.red.link", FilingState::Approved, true),
+        ] {
+            assert_eq!(free_text_may_go(variant, link), may, "{variant} {link:?}");
+        }
+    }
 
     fn filing(state: FilingState, until: Option<&str>) -> Filing {
         Filing::signature("某某应急", state, until.map(|d| Day(d.parse().unwrap())))

@@ -133,6 +133,7 @@ impl WarningState {
             sending_timeout: doors.sending_timeout,
             not_before: None,
             patience: None,
+            failed_by: None,
             never: None,
             tier: None,
             due: None,

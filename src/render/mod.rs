@@ -23,7 +23,7 @@ pub use check::{TemplateCost, TemplateFault, check_templates};
 pub use digest::DRILL_GROUP;
 
 use crate::{
-    channel::{Message, MessageKind, VariableRule},
+    channel::{Message, MessageKind, VariableRule, filing::WITH_LINK},
     core::{
         digest::Section,
         message::{MessageFacts, segments, units},
@@ -83,12 +83,9 @@ pub enum RenderError {
     Email { kind: MessageKind, detail: String },
 }
 
-/// The last part of a variant's name where the wording is followed by the link.
-const LINK: &str = "link";
-
 /// The name of a wording with the link behind it.
 fn with_link(variant: &str) -> String {
-    if variant.is_empty() { LINK.to_string() } else { format!("{variant}.{LINK}") }
+    if variant.is_empty() { WITH_LINK.to_string() } else { format!("{variant}.{WITH_LINK}") }
 }
 
 /// All templates, parsed.
@@ -222,7 +219,7 @@ impl Renderer {
             Channel::Sms | Channel::Im => match self.sms.named(kind, variant) {
                 Some(t) => Some((t, false)),
                 None => {
-                    let base = variant.strip_suffix(LINK)?;
+                    let base = variant.strip_suffix(WITH_LINK)?;
                     self.sms.named(kind, base.strip_suffix('.').unwrap_or(base)).map(|t| (t, true))
                 }
             },

@@ -53,15 +53,16 @@ class Audit:
 
     # --- reading -------------------------------------------------------------------------------------
 
-    def read(self, settle=25):
-        """Everything the gateway knows; waits until nothing is on its way any more."""
+    def read(self, settle=60, longest=180):
+        """Everything the gateway knows; waits until nothing is on its way any more: `settle` seconds after the last thing was
+        queued, as an end that was not heard is rung once more, and that comes minutes of the policy's clock later."""
         # First the provider's count: whatever it has taken by now, the gateway must know; and what people did by now,
         # it must have worked through when they are asked for in a moment.
         self.first_sent = self.standin.get("sent")
         self.told = self.standin.get("told")
         time.sleep(self.grace)
         self.warnings = {w["id"]: w for w in self.http.items("/api/v1/warnings")}
-        end = time.monotonic() + settle
+        end = time.monotonic() + longest
         waiting = None
         while True:
             wanted = waiting if waiting is not None else [c["id"] for w in self.warnings for c in self.http.items(f"/api/v1/warnings/{w}/callouts")]
@@ -70,8 +71,10 @@ class Audit:
                     self.lost.append(f"callout {id}: listed, but GET says {status}")
                     continue
                 self.callouts[id] = callout
-            waiting = [id for id in wanted if any(a["state"] in ("queued", "sending") for a in self.callouts[id]["attempts"])]
-            if not waiting or time.monotonic() > end:
+            under_way = {id: [a for a in self.callouts[id]["attempts"] if a["state"] in ("queued", "sending")] for id in wanted}
+            waiting = [id for id, attempts in under_way.items() if attempts]
+            last = max((seconds(a["queued_at"]) for attempts in under_way.values() for a in attempts), default=0)
+            if not waiting or time.monotonic() > end or time.time() > last + settle:
                 break
             time.sleep(1)
         # People who are only told are in no list and no tally; what they were sent counts all the same.

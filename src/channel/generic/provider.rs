@@ -268,12 +268,14 @@ impl Provider for Generic {
     fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
         match &self.settings.templates {
             Some(set) if self.plan.templated() => template::knows(set, self.settings.drill_templates.as_ref(), kind, drill, variant),
-            _ => true,
+            _ => filing::free_text_may_go(variant, self.settings.link_filing),
         }
     }
     fn filings(&self) -> Vec<Filing> {
-        let set = self.settings.templates.as_ref();
-        set.map(|set| filing::of_templates(set, self.settings.drill_templates.as_ref())).unwrap_or_default()
+        let s = &self.settings;
+        let mut all = filing::of_free_text(s.sign_name.as_deref(), (s.sign_filing, s.sign_valid_until), (s.link_filing, s.link_valid_until));
+        all.extend(s.templates.iter().flat_map(|set| filing::of_templates(set, s.drill_templates.as_ref())));
+        all
     }
 
     fn check_message(&self, message: &Message) -> Result<(), String> {

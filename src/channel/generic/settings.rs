@@ -2,7 +2,9 @@
 
 use super::{parse, plan::Plan};
 use crate::channel::{
-    AccountLimits, Secret, limits,
+    AccountLimits, Secret,
+    filing::{Day, FilingState},
+    limits,
     long_sms::LongSms,
     template::{self, TemplateSet},
 };
@@ -31,6 +33,17 @@ pub struct Settings {
     /// provider.
     #[serde(default)]
     pub sign_name: Option<String>,
+    /// SMS: how the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
+    /// The same of the answer link, where texts are free. They carry it only where this says `approved`; approved templates
+    /// have their variant `link`.
+    #[serde(default)]
+    pub link_filing: FilingState,
+    #[serde(default)]
+    pub link_valid_until: Option<Day>,
     /// SMS: whether a text of more than one SMS may go.
     #[serde(default)]
     pub long_sms: LongSms,
@@ -96,7 +109,12 @@ impl Settings {
             faults.push("sign_name: write it without 【】".into());
         }
         if channel != Channel::Sms {
-            let set = [("sign_name", self.sign_name.is_some()), ("long_sms", self.long_sms != LongSms::default())];
+            let set = [
+                ("sign_name", self.sign_name.is_some()),
+                ("sign_filing", self.sign_filing != FilingState::Unstated || self.sign_valid_until.is_some()),
+                ("link_filing", self.link_filing != FilingState::Unstated || self.link_valid_until.is_some()),
+                ("long_sms", self.long_sms != LongSms::default()),
+            ];
             faults.extend(set.into_iter().filter(|s| s.1).map(|s| format!("{}: is for SMS; a call has none", s.0)));
         }
         faults.extend(self.callback_secret.fault_as_path_secret().map(|f| format!("callback_secret: {f}")));

@@ -89,7 +89,7 @@ impl Work<'_> {
     }
 
     /// Whether the rules of the night and of the plan let this contact be rung now, and no call of his is under way.
-    fn may_call_now(&self, contact: u8) -> bool {
+    pub(super) fn may_call_now(&self, contact: u8) -> bool {
         let taken = self.state.rung.map_or(0, |r| usize::from(r) + 1);
         let at_night = |r: &Rung| r.voice.is_some_and(|v| v.night);
         let night = self.ctx.night.contains(self.now.beijing_minute());

@@ -4,6 +4,7 @@ use super::{entry::Entry, state::*, step::Work};
 use crate::core::{
     ids::CalloutId,
     line::{LineAsk, LineLetter},
+    phone::Phone,
     plan::PlanPerson,
     policy::{Rung, Who},
     send::Channel,
@@ -258,17 +259,16 @@ impl Work<'_> {
     /// A number of the contact that can carry the channel, the `turn`-th by turns; `None` when all
     /// are dead or disowned.
     pub(super) fn number(&self, contact: u8, channel: Channel, turn: u8) -> Option<u8> {
-        let k = self.state.contacts.get(usize::from(contact))?;
-        let p = self.ctx.person(k.person)?;
-        let live: Vec<u8> = p
-            .phones
-            .iter()
-            .take(8)
-            .enumerate()
-            .filter(|(i, n)| k.lost(channel) & (1 << i) == 0 && (channel != Channel::Sms || n.is_mobile()))
-            .map(|(i, _)| i as u8)
-            .collect();
+        let live = self.numbers(contact, channel);
         live.get(usize::from(turn).checked_rem(live.len())?).copied()
+    }
+
+    /// All of them, the first before the second.
+    pub(super) fn numbers(&self, contact: u8, channel: Channel) -> Vec<u8> {
+        let Some(k) = self.state.contacts.get(usize::from(contact)) else { return Vec::new() };
+        let phones = self.ctx.person(k.person).map(|p| p.phones.as_slice()).unwrap_or_default();
+        let carries = |i: usize, n: &Phone| k.lost(channel) & (1 << i) == 0 && (channel != Channel::Sms || n.is_mobile());
+        phones.iter().take(8).enumerate().filter(|(i, n)| carries(*i, n)).map(|(i, _)| i as u8).collect()
     }
 
     pub(super) fn queue_sms(&mut self, contact: u8, kind: AskKind) {
@@ -340,6 +340,7 @@ impl Work<'_> {
             sending_timeout: self.ctx.sending_timeout,
             not_before,
             patience: self.state.patience(kind, self.now),
+            failed_by: repeats.filter(|_| channel == Channel::Voice).and_then(|r| self.state.attempt(r)?.provider.clone()),
             never: hedges.filter(|_| channel == Channel::Sms).and_then(|h| self.state.attempt(h)?.provider.clone()),
             tier: self.ctx.entry.posts.first().map(|p| p.tier),
             due: Some(self.state.due_at),

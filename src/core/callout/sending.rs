@@ -298,17 +298,48 @@ impl Work<'_> {
         }
     }
 
-    /// Nothing more will be heard of it. A call series goes on by its own clock; a message of a red or
-    /// orange warning goes again, once.
+    /// Nothing more will be heard of it. What is of unknown fate goes again in a red or orange warning, once; else a call
+    /// series goes on by its own clock.
     fn given_up(&mut self, n: u16, a: &Attempt, why: &str) {
         let open = a.finished.is_none() && matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown);
         if !open {
             return;
         }
         self.did(Entry::GivenUp { n, why: why.to_string() });
-        if a.channel == Channel::Sms && a.repeats.is_none() && self.ctx.resends_unknown() && self.wanted(a) {
-            self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { repeats: Some(n), ..Again::default() });
+        if a.repeats.is_some() || !self.ctx.resends_unknown() || !self.wanted(a) {
+            return;
         }
+        match a.channel {
+            Channel::Sms => {
+                self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { repeats: Some(n), ..Again::default() });
+            }
+            Channel::Voice if a.state == AttemptState::Unknown => self.redial(n, a),
+            _ => {}
+        }
+    }
+
+    /// A call that nobody knows to have rung goes again by another account, or else to another number (design, outcomes).
+    /// With neither the series goes on by its own clock.
+    fn redial(&mut self, n: u16, a: &Attempt) {
+        if !a.kind.asks() {
+            return self.ring_end_again(a);
+        }
+        if self.state.claimed() || !self.may_call_now(a.contact) {
+            return;
+        }
+        let by: Vec<&str> = a.provider.as_deref().into_iter().collect();
+        let number = if self.ctx.routes.another(Channel::Voice, &by) {
+            Some(a.number)
+        } else {
+            self.numbers(a.contact, Channel::Voice).into_iter().find(|k| *k != a.number)
+        };
+        let Some(number) = number else { return };
+        // The series waits for it as for any other call.
+        if let Some(calls) = self.state.contacts.get(usize::from(a.contact)).and_then(|k| k.calls) {
+            let next = calls.next.max(self.now + calls.every);
+            self.did(Entry::CallsSet { contact: a.contact, calls: Some(Calls { next, ..calls }) });
+        }
+        self.queue_by_line_as(a.contact, a.channel, a.kind, number, Again { repeats: Some(n), ..Again::default() });
     }
 
     /// The end was not heard by somebody who can only be rung: once more, after a while.

@@ -21,6 +21,7 @@ use crate::core::{
 };
 
 mod clocks;
+mod unknown;
 
 /// L1 in short: SMS and calls at once, deputy at the deadline, desk and task behind it.
 const LADDER: &str = r#"
@@ -811,20 +812,6 @@ fn the_end_itself_goes_again_when_it_was_put_off() {
     n.event(Event::Submit { n: end, provider: "sms".into(), digit: None });
     n.event(Event::Outcome { n: end, outcome: Outcome::Retryable { detail: "refused".into() } });
     assert_eq!(n.state.attempt(end).unwrap().state, AttemptState::Queued);
-}
-
-#[test]
-fn a_gathered_message_of_unknown_fate_goes_again_once_for_red() {
-    let mut n = Night1::new();
-    n.lines_work = false;
-    n.after(Span::mins(5) + Span::secs(1));
-    let deputy = n.contact(Relation::Deputy);
-    let sms = n.state.attempts.iter().position(|a| a.contact == deputy && a.channel == Channel::Sms).unwrap() as u16 + 1;
-    n.event(Event::Line { n: sms, news: LineNews::Sending { provider: "sms".into(), digit: Some(1), at: None } });
-    n.event(Event::Line { n: sms, news: LineNews::Outcome { outcome: Outcome::Unknown { detail: "timeout".into() } } });
-    n.event(Event::Line { n: sms, news: LineNews::GivenUp { why: "awaited in vain".into() } });
-    n.event(Event::Line { n: sms, news: LineNews::GivenUp { why: "doubled".into() } });
-    assert_eq!(n.state.attempts.iter().filter(|a| a.repeats == Some(sms)).count(), 1);
 }
 
 #[test]

@@ -65,6 +65,9 @@ pub struct LineAsk {
     /// [`crate::core::callout::state::Callout::patience`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<Time>,
+    /// It repeats a call of this account, of which nobody knows whether it rang: it goes by another first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_by: Option<String>,
     /// It goes beside a message of this account, so it goes by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub never: Option<String>,
@@ -395,7 +398,8 @@ impl Line {
     pub fn apply(&mut self, entry: &LineEntry, at: Time) {
         match entry {
             LineEntry::Waits { ask } => {
-                self.waiting.push(Waiting { ask: ask.clone(), since: at, not_before: ask.not_before, tries: 0, failed_by: Vec::new() });
+                let failed_by = ask.failed_by.iter().cloned().collect();
+                self.waiting.push(Waiting { ask: ask.clone(), since: at, not_before: ask.not_before, tries: 0, failed_by });
             }
             LineEntry::Withdrawn { attempt } => self.waiting.retain(|w| w.ask.attempt != *attempt),
             LineEntry::Dropped { attempts, .. } => self.waiting.retain(|w| !attempts.contains(&w.ask.attempt)),

@@ -46,6 +46,7 @@ fn ask(ordinal: u32, relation: Relation, channel: Channel) -> LineAsk {
         sending_timeout: Span::secs(15),
         not_before: None,
         patience: None,
+        failed_by: None,
         never: None,
         tier: None,
         due: None,

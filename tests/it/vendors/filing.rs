@@ -6,7 +6,7 @@ use super::{
 };
 use jiaoying::{
     app,
-    channel::{Day, MessageKind, Provider},
+    channel::{Day, FilingState, MessageKind, Provider},
     config::{Config, Environment},
     core::time::Time,
 };
@@ -58,9 +58,25 @@ fn only_approved_wordings_are_known_and_real_ones_never_for_a_drill() {
         }
         assert!(known(true, "") && !known(true, "rainstorm.red"), "{kind}");
     }
-    // An account without templates may send any.
-    let free = account_of(&table("twilio_sms", "http://127.0.0.1:1"), "twilio_sms", "https://warning.example.org");
-    assert!(free.knows_wording(MessageKind::Callout, true, "anything") && free.filings().is_empty());
+}
+
+#[test]
+fn an_account_of_free_text_may_send_any_wording_but_a_link_only_once_that_is_approved() {
+    let twilio = |filing: &str| {
+        account_of(&format!("{filing}\n{}", table("twilio_sms", "http://127.0.0.1:1")), "twilio_sms", "https://warning.example.org")
+    };
+    let smpp = |filing: &str| super::smpp::account("127.0.0.1:1", filing);
+    let generic = |filing: &str| super::generic::free(filing);
+    let all: [&dyn Fn(&str) -> Arc<dyn Provider>; 3] = [&twilio, &smpp, &generic];
+    for with in all {
+        let knows = |p: &Arc<dyn Provider>, variant| p.knows_wording(MessageKind::Callout, true, variant);
+        let silent = with("");
+        assert!(knows(&silent, "rainstorm.red") && !knows(&silent, "link") && !knows(&silent, "rainstorm.red.link"));
+        let asked = with("link_filing = 'pending'\nlink_valid_until = '2026-12-10'");
+        assert!(!knows(&asked, "rainstorm.red.link"));
+        assert!(asked.filings().iter().any(|f| f.what == "应答链接" && f.state == FilingState::Pending));
+        assert!(knows(&with("link_filing = 'approved'"), "rainstorm.red.link"));
+    }
 }
 
 #[test]

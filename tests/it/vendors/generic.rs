@@ -57,6 +57,10 @@ fn made(name: &str, config: &Config, public_url: &str) -> Arc<dyn Provider> {
     let settings = ProviderSettings::from_table(name, config.providers[name].0.clone()).unwrap_or_else(|e| panic!("{name}: {e:#?}"));
     settings.reached_by(public_url).provider(client, clock()).unwrap()
 }
+/// One that sends free text.
+pub(super) fn free(more: &str) -> Arc<dyn Provider> {
+    made("carrier-json", &config("carrier-json", "http://127.0.0.1:1", "testsecret", "https://warning.example.org", more).unwrap(), "")
+}
 fn account(name: &str, endpoint: &str) -> Arc<dyn Provider> {
     account_with(name, endpoint, "testsecret", "https://warning.example.org")
 }

@@ -23,8 +23,9 @@ mod text;
 pub use settings::{Long, ReceiptId, Settings};
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Inbox, Lookup, Message, Provider, SendRequest,
+    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Inbox, Lookup, Message, MessageKind, Provider, SendRequest,
     e164::{e164, is_mainland_mobile},
+    filing,
     long_sms,
 };
 use crate::core::{
@@ -182,6 +183,13 @@ impl Provider for Smpp {
     }
     fn refuses_long_sms(&self) -> bool {
         self.settings.segments_max == 1
+    }
+    fn knows_wording(&self, _kind: MessageKind, _drill: bool, variant: &str) -> bool {
+        filing::free_text_may_go(variant, self.settings.link_filing)
+    }
+    fn filings(&self) -> Vec<Filing> {
+        let s = &self.settings;
+        filing::of_free_text(s.sign_name.as_deref(), (s.sign_filing, s.sign_valid_until), (s.link_filing, s.link_valid_until))
     }
 
     fn check_message(&self, message: &Message) -> Result<(), String> {

@@ -1,6 +1,10 @@
 //! `[provider.NAME]` with `kind = "smpp_sms"`.
 
-use crate::channel::{AccountLimits, Secret, limits};
+use crate::channel::{
+    AccountLimits, Secret,
+    filing::{Day, FilingState},
+    limits,
+};
 use crate::core::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +58,16 @@ pub struct Settings {
     /// Put before every text as 【…】; leave out where the carrier adds it.
     #[serde(default)]
     pub sign_name: Option<String>,
+    /// How the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
+    /// The same of the answer link. Texts carry it only where this says `approved`.
+    #[serde(default)]
+    pub link_filing: FilingState,
+    #[serde(default)]
+    pub link_valid_until: Option<Day>,
     #[serde(default)]
     pub long: Long,
     /// Parts a message may have.

@@ -8,8 +8,10 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Lookup, Message, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Filing, Lookup, Message, MessageKind, Provider, SendRequest,
+    WallClock,
     e164::e164,
+    filing,
     long_sms::{self, LongSms},
     twilio::{
         callback::{Address as CallbackAddress, reply},
@@ -114,6 +116,13 @@ impl Provider for TwilioSms {
     }
     fn sms_count(&self, message: &Message) -> usize {
         long_sms::cost(self.settings.sign_name.as_deref(), &message.text).count
+    }
+    fn knows_wording(&self, _kind: MessageKind, _drill: bool, variant: &str) -> bool {
+        filing::free_text_may_go(variant, self.settings.link_filing)
+    }
+    fn filings(&self) -> Vec<Filing> {
+        let s = &self.settings;
+        filing::of_free_text(s.sign_name.as_deref(), (s.sign_filing, s.sign_valid_until), (s.link_filing, s.link_valid_until))
     }
 
     /// Free text: there is no template to fit, but it must say something, bear its mark, and not be too long.

@@ -1,7 +1,9 @@
 //! `[provider.NAME]` with `kind = "twilio_sms"`.
 
 use crate::channel::{
-    AccountLimits, Secret, limits,
+    AccountLimits, Secret,
+    filing::{Day, FilingState},
+    limits,
     long_sms::LongSms,
     twilio::{Credentials, sender_fault},
 };
@@ -37,6 +39,16 @@ pub struct Settings {
     /// Put before every message in 【】, where the signature is ours to write.
     #[serde(default)]
     pub sign_name: Option<String>,
+    /// How the signature's filing (报备) stands, and the last day it holds.
+    #[serde(default)]
+    pub sign_filing: FilingState,
+    #[serde(default)]
+    pub sign_valid_until: Option<Day>,
+    /// The same of the answer link. Texts carry it only where this says `approved`.
+    #[serde(default)]
+    pub link_filing: FilingState,
+    #[serde(default)]
+    pub link_valid_until: Option<Day>,
     /// What Twilio reaches us by and signs; `server.public_url` unless told.
     #[serde(default)]
     pub public_url: String,

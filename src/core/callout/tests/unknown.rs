@@ -1,0 +1,99 @@
+//! What becomes of a request of which nobody knows whether it came through (design, outcomes).
+
+use super::*;
+
+#[test]
+fn a_gathered_message_of_unknown_fate_goes_again_once_for_red() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::mins(5) + Span::secs(1));
+    let deputy = n.contact(Relation::Deputy);
+    let sms = n.state.attempts.iter().position(|a| a.contact == deputy && a.channel == Channel::Sms).unwrap() as u16 + 1;
+    n.event(Event::Line { n: sms, news: LineNews::Sending { provider: "sms".into(), digit: Some(1), at: None } });
+    n.event(Event::Line { n: sms, news: LineNews::Outcome { outcome: Outcome::Unknown { detail: "timeout".into() } } });
+    n.event(Event::Line { n: sms, news: LineNews::GivenUp { why: "awaited in vain".into() } });
+    n.event(Event::Line { n: sms, news: LineNews::GivenUp { why: "doubled".into() } });
+    assert_eq!(n.state.attempts.iter().filter(|a| a.repeats == Some(sms)).count(), 1);
+}
+
+/// The holder's first call is of unknown fate, and nothing is heard of it in its time.
+fn unknown_call(n: &mut Night1) -> u16 {
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    for news in [
+        LineNews::Sending { provider: "a".into(), digit: None, at: None },
+        LineNews::Outcome { outcome: Outcome::Unknown { detail: "time-out".into() } },
+        LineNews::GivenUp { why: "unknown fate, awaited in vain".into() },
+    ] {
+        n.event(Event::Line { n: call, news });
+    }
+    call
+}
+
+/// The call that repeats `call`: its number, and the account it goes round.
+fn redialled(n: &Night1, call: u16) -> Vec<(u8, Option<String>)> {
+    let asked = |i: usize| {
+        n.last.iter().flat_map(|l| &l.effects.line).find_map(|(_, letter)| match letter {
+            LineLetter::Ask(ask) if usize::from(ask.attempt.n) == i + 1 => ask.failed_by.clone(),
+            _ => None,
+        })
+    };
+    n.state.attempts.iter().enumerate().filter(|(_, a)| a.repeats == Some(call)).map(|(i, a)| (a.number, asked(i))).collect()
+}
+
+fn voices(names: &[&str]) -> Vec<Route> {
+    names.iter().map(|name| Route { account: (*name).into(), channel: Channel::Voice, receipts: true }).collect()
+}
+
+#[test]
+fn a_call_of_unknown_fate_goes_again_at_once_by_another_account_for_red() {
+    let mut n = Night1::new();
+    n.accounts = voices(&["a", "b"]);
+    let call = unknown_call(&mut n);
+    assert_eq!(redialled(&n, call), [(0, Some("a".to_string()))]);
+    let next = n.state.contacts[0].calls.unwrap().next;
+    assert!(next >= n.now + Span::secs(90), "the series waits for it");
+    n.event(Event::Line { n: call, news: LineNews::GivenUp { why: "doubled".into() } });
+    assert_eq!(n.state.attempts.iter().filter(|a| a.repeats == Some(call)).count(), 1);
+}
+
+#[test]
+fn with_one_account_a_call_of_unknown_fate_goes_to_another_number_and_with_one_number_the_series_goes_on() {
+    let mut n = Night1::new();
+    n.accounts = voices(&["a"]);
+    let call = unknown_call(&mut n);
+    assert_eq!(redialled(&n, call), [(1, Some("a".to_string()))]);
+
+    let mut n = Night1::with(vec![post(140521101201, Some(1), AnswerRule::Each)], &["15400000001"]);
+    n.accounts = voices(&["a"]);
+    let call = unknown_call(&mut n);
+    assert_eq!(redialled(&n, call), []);
+    assert!(n.state.contacts[0].calls.is_some());
+}
+
+#[test]
+fn a_call_of_unknown_fate_of_a_yellow_warning_is_not_repeated() {
+    let mut n = Night1::new();
+    n.accounts = voices(&["a", "b"]);
+    n.entry.level = Level::Yellow;
+    let call = unknown_call(&mut n);
+    assert_eq!(redialled(&n, call), []);
+}
+
+#[test]
+fn a_call_that_repeats_one_of_unknown_fate_is_not_repeated_itself() {
+    let mut n = Night1::new();
+    n.accounts = voices(&["a", "b"]);
+    let call = unknown_call(&mut n);
+    let again = n.last_call(0);
+    for news in [
+        LineNews::Sending { provider: "b".into(), digit: None, at: None },
+        LineNews::Outcome { outcome: Outcome::Unknown { detail: "time-out".into() } },
+        LineNews::GivenUp { why: "unknown fate, awaited in vain".into() },
+    ] {
+        n.event(Event::Line { n: again, news });
+    }
+    assert_eq!(redialled(&n, call).len(), 1);
+    assert_eq!(redialled(&n, again), []);
+}
