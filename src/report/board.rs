@@ -36,7 +36,7 @@ pub struct Sums {
     pub danger: u64,
     /// 断路 断电 断网 → places.
     pub outage: BTreeMap<String, u64>,
-    /// Persons who owe reports, or owed them and gave them.
+    /// Persons who owe reports, or gave them, owed or not: what the next two are measured by.
     pub persons_owing: u64,
     pub persons_reported: u64,
     /// Persons who reported that they are on post (到岗).
@@ -311,10 +311,11 @@ fn say(c: &Callout, entry: &PlanEntry, name: &str, policy: &RunningPolicy) -> Sa
     let schedule = entry.feedback.and_then(|f| policy.feedback.get(usize::from(f)));
     let first = entry.posts.first();
     let answered = matches!(c.state, CalloutState::Answered | CalloutState::Reported);
+    let reported_any = !c.reports.is_empty();
     let person = first.map(|p| Person {
         division: p.place.division,
-        owing: schedule.is_some() && answered,
-        reported: !c.reports.is_empty(),
+        owing: reported_any || schedule.is_some() && answered,
+        reported: reported_any,
         on_post: c.reports.values().any(|r| r.report.on_post),
     });
     let owed = c.feedback_clocks.iter().filter(|_| c.ending.is_none()).map(|k| Owed {

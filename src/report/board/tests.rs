@@ -92,6 +92,18 @@ fn the_newest_report_of_a_place_counts_whoever_gave_it() {
 }
 
 #[test]
+fn no_more_are_on_post_than_were_to_report_though_some_report_unasked() {
+    let mut board = Board::default();
+    let unasked = PlanEntry { feedback: None, ..entry(&[A]) };
+    board.put(&callout(0, &[]), &unasked, "村医", &policy());
+    assert_eq!((board.total().persons_owing, board.total().on_post), (0, 0));
+    board.put(&callout(0, &[(A, 10, "村医", moved(0, 0))]), &unasked, "村医", &policy());
+    board.put(&callout(1, &[]), &entry(&[A]), "支书", &policy());
+    let total = board.total();
+    assert_eq!((total.persons_owing, total.persons_reported, total.on_post), (2, 1, 1), "{total:?}");
+}
+
+#[test]
 fn a_bare_on_post_report_of_a_second_person_leaves_the_figures_of_the_first() {
     let mut board = Board::default();
     let bare = Report { on_post: true, ..Report::default() };

@@ -24,8 +24,7 @@ pub fn classify(r: &Refusal<'_>) -> Outcome {
         "E000510" => r.retryable(),
         // The address list of the application.
         "E000620" => r.config(),
-        // Channel number and application, template of another type, not active, of another signature.
-        "E200018" | "E200019" | "E200029" | "E200030" | "E200031" | "E200033" | "E200036" => r.config(),
+        code if of_the_channel(code) => r.config(),
         // Parts of a long message that never came together.
         "E200038" => r.unknown(),
         code if code.starts_with("E0000") || code.starts_with("E0001") => r.config(),
@@ -42,6 +41,15 @@ fn number_limit(r: &Refusal<'_>) -> Outcome {
     r.throttled(Some(Span::mins(1)), false)
 }
 
+/// Channel number and application or signature do not fit, no international SMS or gateway; a template that is missing, of
+/// another type, not active, of another signature; a channel whose rate is set to 0.
+fn of_the_channel(code: &str) -> bool {
+    const CODES: [&str; 11] = [
+        "E200018", "E200019", "E200020", "E200024", "E200027", "E200029", "E200030", "E200031", "E200032", "E200033", "E200036",
+    ];
+    CODES.contains(&code)
+}
+
 /// What a receipt's status says. `ACCEPTD` and `UNKNOWN` prove nothing yet.
 pub fn receipt(status: &str, description: &str) -> ReceiptResult {
     match status {
@@ -52,7 +60,7 @@ pub fn receipt(status: &str, description: &str) -> ReceiptResult {
             detail: description.chars().take(160).collect(),
             // No such user, at the carriers: MK:0001, MN:0001, CB:0001 (China Unicom "1").
             number_dead: matches!(code, "MK:0001" | "MN:0001" | "MB:1043"),
-            config: matches!(code, "E200018" | "E200019" | "E200029" | "E200030" | "E200033" | "SC:0014"),
+            config: of_the_channel(code) || code == "SC:0014",
         },
     }
 }
@@ -74,7 +82,7 @@ mod tests {
             "config",
             &[
                 "E000101", "E000102", "E000103", "E000104", "E000105", "E000106", "E000109", "E000110", "E000111", "E000620", "E200018",
-                "E200019", "E200029", "E200030", "E200031", "E200033", "E200036",
+                "E200019", "E200020", "E200024", "E200027", "E200029", "E200030", "E200031", "E200032", "E200033", "E200036",
             ],
         ),
         ("balance", &["E000112"]),
