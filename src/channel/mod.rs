@@ -218,17 +218,14 @@ pub enum CallbackItem {
         keys: Option<String>,
     },
     /// A key pressed in mid-call.
-    Key {
-        reference: Option<String>,
-        provider_message_id: Option<String>,
-        at: Option<Time>,
-        keys: String,
-    },
+    Key { reference: Option<String>, provider_message_id: Option<String>, at: Option<Time>, keys: String },
     Reply {
         phone: String,
         text: String,
         at: Option<Time>,
         extend: Option<String>,
+        /// Two of one account that are the same reply, pushed twice, have the same. It begins with `id:` where the provider
+        /// numbers its messages; else it is made of what was said, and when, if that is told.
         dedupe: String,
     },
 }

@@ -4,6 +4,7 @@
 //! type, or hold a URL. That is found here, before anything is sent, and told with name and length.
 
 use super::{FilingState, Message, MessageKind, ProviderTemplate, VariableRule};
+use crate::core::web_address;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -73,7 +74,7 @@ fn variable_fault(name: &str, value: &str, rule: &VariableRule) -> Option<String
     if length > rule.max {
         return Some(format!("`{name}` has {length} characters, at most {} are allowed: {}", rule.max, excerpt(value)));
     }
-    if rule.kind != "link" && holds_url(value) {
+    if rule.kind != "link" && web_address::holds(value) {
         return Some(format!("`{name}` holds a URL, which providers refuse in a variable unless they allowed it (kind = \"link\")"));
     }
     let allowed: fn(char) -> bool = match rule.kind.as_str() {
@@ -111,12 +112,6 @@ pub fn faults(table: &str, set: &TemplateSet) -> Vec<String> {
         }
     }
     faults
-}
-
-/// Whether a text holds something a provider would take for a URL.
-pub fn holds_url(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    lower.contains("://") || lower.contains("www.")
 }
 
 /// Variables as the JSON object of strings that template providers take.

@@ -3,6 +3,7 @@
 use super::{
     hazard::{HazardClass, HazardCode, Level},
     time::Time,
+    web_address,
 };
 use serde::{Deserialize, Serialize};
 
@@ -252,7 +253,7 @@ impl MessageFacts {
     /// What threatens, in a clause or two without the title that every warning repeats and without the
     /// places, which are said beside it; never empty.
     pub fn gist(&self) -> String {
-        let mut text = gist(&self.headline, &self.description);
+        let mut text = gist(&web_address::without(&self.headline), &web_address::without(&self.description));
         for place in self.places.iter().filter(|p| p.chars().count() >= 3).take(20) {
             if let Some(at) = text.find(place.as_str()) {
                 let end = at + place.len();

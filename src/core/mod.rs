@@ -46,3 +46,4 @@ pub mod supervise;
 pub mod time;
 pub mod warning;
 pub mod warning_life;
+pub mod web_address;

@@ -29,7 +29,8 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::future;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use sha2::{Digest, Sha256};
+use std::{borrow::Cow, collections::HashSet};
 
 /// A callback as it came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -152,7 +153,13 @@ impl Engine {
     async fn work_items(&self, items: Vec<CallbackItem>, parked: &Parked) -> Result<(), StoreError> {
         let mut plain = Vec::new();
         let mut others = Vec::new();
+        let mut replies = HashSet::new();
         for item in items {
+            if let CallbackItem::Reply { dedupe, .. } = &item
+                && !replies.insert(dedupe.clone())
+            {
+                continue;
+            }
             match self.plain_receipt(&item).await? {
                 Some(event) => plain.push(event),
                 None => others.push(item),
@@ -229,10 +236,17 @@ impl Engine {
                 }
                 Ok(())
             }
-            CallbackItem::Reply { phone, text, at, .. } => match Phone::parse(&phone) {
-                Some(phone) => self.reply(&phone, &text, at.unwrap_or(parked.at).min(parked.at), parked.at).await,
-                None => Ok(()),
-            },
+            CallbackItem::Reply { phone, text, at, dedupe, .. } => {
+                let Some(phone) = Phone::parse(&phone) else { return Ok(()) };
+                let key = reply_key(&parked.account, &dedupe);
+                if self.load_line(&phone).await?.0.heard_before(&key, at.is_some() || dedupe.starts_with("id:"), parked.at) {
+                    tracing::info!(account = %parked.account, "a reply was pushed again");
+                    return Ok(());
+                }
+                self.reply(&phone, &text, at.unwrap_or(parked.at).min(parked.at), parked.at).await?;
+                // Last: one that was not worked to its end before we were killed is worked again.
+                self.apply_line(&phone, &LineEvent::Heard { key }, WriteLane::Urgent).await.map(drop)
+            }
         }
     }
 
@@ -390,6 +404,12 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// What a line remembers a reply by: 64 bits are enough to tell those of one number apart.
+fn reply_key(account: &str, dedupe: &str) -> String {
+    let digest = Sha256::digest(format!("{account}|{dedupe}").as_bytes());
+    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 /// Only asks accepted, delivered or unknown, sent before the reply, count. One whose outcome is not

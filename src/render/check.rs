@@ -10,10 +10,11 @@ use super::{
     wording::Wording,
 };
 use crate::{
-    channel::{Message, MessageKind, template::holds_url},
+    channel::{Message, MessageKind},
     core::{
         message::{MessageFacts, segments, units},
         send::Channel,
+        web_address,
     },
 };
 use std::fmt;
@@ -212,7 +213,7 @@ fn samples_for(w: &Wording) -> impl Iterator<Item = (&'static str, MessageFacts)
 }
 
 fn check_source(template: &Template, kind: MessageKind, fault: &mut dyn FnMut(String)) {
-    if holds_url(&template.source) {
+    if web_address::holds(&template.source) {
         fault("it holds a link: carriers want each filed, and the answer page's own is put behind the text where it may be".into());
     }
     if let Some(c) = template.source.chars().find(|c| FORBIDDEN.contains(*c)) {

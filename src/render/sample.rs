@@ -11,7 +11,7 @@ use crate::core::{
 
 /// Named sample facts, each also as a drill.
 pub fn samples() -> Vec<(&'static str, MessageFacts)> {
-    let mut all = vec![("usual", usual()), ("shortest", shortest()), ("longest", longest())];
+    let mut all = vec![("usual", usual()), ("shortest", shortest()), ("longest", longest()), ("linked", linked())];
     for (name, base) in [("usual drill", usual()), ("longest drill", longest())] {
         all.push((name, MessageFacts { drill: true, ..base }));
     }
@@ -52,6 +52,12 @@ pub fn usual() -> MessageFacts {
 /// As little as a message can know.
 pub fn shortest() -> MessageFacts {
     MessageFacts { hazard: HazardCode("11C02".into()), level: Level::Blue, ..MessageFacts::default() }
+}
+
+/// Its issuer points to a web site in his own words.
+pub fn linked() -> MessageFacts {
+    let description = "沁水县气象台发布暴雨红色预警信号：未来3小时雨量将超100毫米，详见www.example.gov.cn或12379.cn。请注意防范。";
+    MessageFacts { headline: "暴雨红色预警http://example.com".into(), description: description.into(), ..usual() }
 }
 
 /// Long names, many places, big numbers.

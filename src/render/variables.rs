@@ -4,8 +4,10 @@ use crate::core::{
     message::{MessageFacts, cut, fit_list, plain},
     speech,
     time::Time,
+    web_address,
 };
 use serde::Deserialize;
+use std::borrow::Cow;
 
 /// A variable as approved by a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -97,7 +99,7 @@ impl Variable {
                 let asks: Vec<String> = facts.options.iter().map(|o| format!("回{}{}", o.digit, o.what)).collect();
                 or(&fit_list(&asks, limit, "项"), "请见各条短信")
             }
-            Variable::Link => or(facts.link.as_deref().unwrap_or_default(), "—"),
+            Variable::Link => return cut(&or(facts.link.as_deref().unwrap_or_default(), "—"), limit),
         };
         clean(value, limit)
     }
@@ -154,8 +156,12 @@ fn or(text: &str, otherwise: &str) -> String {
     if text.trim().is_empty() { otherwise.to_string() } else { text.to_string() }
 }
 
-/// One line without signature brackets, within the limit.
+/// One line without signature brackets and web addresses, within the limit.
 fn clean(text: String, limit: usize) -> String {
+    let text = match web_address::without(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(left) => or(&left, "—"),
+    };
     let text = if text.contains(['【', '】']) { plain(&text) } else { text };
     let text = if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text };
     cut(&text, limit)

@@ -273,7 +273,8 @@ impl Provider for Generic {
     }
     fn filings(&self) -> Vec<Filing> {
         let s = &self.settings;
-        let mut all = filing::of_free_text(s.sign_name.as_deref(), (s.sign_filing, s.sign_valid_until), (s.link_filing, s.link_valid_until));
+        let mut all =
+            filing::of_free_text(s.sign_name.as_deref(), (s.sign_filing, s.sign_valid_until), (s.link_filing, s.link_valid_until));
         all.extend(s.templates.iter().flat_map(|set| filing::of_templates(set, s.drill_templates.as_ref())));
         all
     }

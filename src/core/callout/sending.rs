@@ -277,7 +277,11 @@ impl Work<'_> {
             },
             LineNews::GivenUp { why } => self.given_up(n, &a, why),
             LineNews::Withdrawn => {
-                if a.recalling {
+                // Asked back while it was under way, and turned down.
+                if matches!(a.state, AttemptState::Sending | AttemptState::Unknown) && a.finished.is_none() {
+                    self.did(Entry::AttemptIs { n, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
+                }
+                if self.state.attempt(n).is_some_and(|a| a.recalling) {
                     self.did(Entry::Recalled { n });
                 }
             }
@@ -419,25 +423,35 @@ impl Work<'_> {
         }
     }
 
-    /// Takes back what has not left. Lines forget what they gathered for this callout.
+    /// Takes back what has not left. Lines forget what they gathered for this callout, and what is under way if its provider
+    /// turns it down: it must not go by another then.
     pub(super) fn withdraw_queued(&mut self, asks_only: bool) {
         for i in 0..self.state.attempts.len() {
             let n = i as u16 + 1;
             let a = self.state.attempts[i].clone();
-            if a.state == AttemptState::Queued && (a.kind.asks() || !asks_only) {
+            if !a.kind.asks() && asks_only {
+                continue;
+            }
+            if a.state == AttemptState::Queued {
                 self.withdraw(n, &a);
+            } else if a.state == AttemptState::Sending && a.by_line {
+                self.ask_back(n, &a);
             }
         }
     }
 
     /// Takes one attempt back. A line is asked, and says whether it was in time.
     pub(super) fn withdraw(&mut self, n: u16, a: &Attempt) {
-        if a.by_line
-            && let Some(phone) = self.phone_of(a.contact, a.number)
-        {
-            self.effects.line.push((phone, LineLetter::Withdraw { attempt: self.attempt_id(n) }));
+        if a.by_line {
+            self.ask_back(n, a);
         }
         self.did(Entry::AttemptIs { n, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
+    }
+
+    fn ask_back(&mut self, n: u16, a: &Attempt) {
+        if let Some(phone) = self.phone_of(a.contact, a.number) {
+            self.effects.line.push((phone, LineLetter::Withdraw { attempt: self.attempt_id(n) }));
+        }
     }
 
     pub(super) fn phone_of(&self, contact: u8, number: u8) -> Option<crate::core::phone::Phone> {

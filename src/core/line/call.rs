@@ -146,10 +146,13 @@ impl Work {
         }
     }
 
-    /// Takes an ask back, and says so: until then its callout cannot know that it has not left. What is
-    /// under way is not taken back; what comes of it is told as ever.
+    /// Takes an ask back, and says so: until then its callout cannot know that it has not left. What is under way is taken
+    /// back only if it turns out not to have left; else what comes of it is told as ever.
     pub(super) fn withdraw(&mut self, attempt: AttemptId) {
         if self.state.is_flying(attempt) {
+            if self.state.waiting.iter().any(|w| w.ask.attempt == attempt && !w.unwanted) {
+                self.did(LineEntry::Unwanted { attempt });
+            }
             return;
         }
         if self.state.waiting.iter().any(|x| x.ask.attempt == attempt) {
@@ -265,8 +268,12 @@ impl Work {
     /// Known not to have been sent: its members wait again, and callouts see it queued again. `quota`: a limit keeps it, so
     /// that who cannot wait for its end goes on without it.
     fn back(&mut self, f: &Flight, until: Time, why: &str, quota: bool) {
+        let waiting = &self.state.waiting;
+        let unwanted = |m: &&Member| waiting.iter().any(|w| w.ask.attempt == m.attempt && w.unwanted);
+        let (gone, again): (Vec<Member>, Vec<Member>) = f.members.iter().cloned().partition(|m| unwanted(&m));
         self.did(LineEntry::Back { lead: f.lead, until, why: why.to_string() });
-        self.tell(&f.members, &LineNews::Deferred { until, why: why.to_string(), quota });
+        self.tell(&again, &LineNews::Deferred { until, why: why.to_string(), quota });
+        self.tell(&gone, &LineNews::Withdrawn);
     }
 
     pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool) {

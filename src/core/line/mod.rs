@@ -9,6 +9,7 @@
 //! [`LineLetter`]s and hear [`LineNews`] back.
 
 mod call;
+mod heard;
 mod lookup;
 mod quota;
 mod reply;
@@ -16,6 +17,7 @@ mod reply;
 mod tests;
 
 pub use call::{Departure, Group};
+pub use heard::Heard;
 pub use quota::{CalleeRule, Hours};
 pub use reply::{AskFacts, ReplyMeaning, names_digit, reply_meaning};
 
@@ -154,6 +156,10 @@ pub enum LineEvent {
     WhichSent {
         digits: Vec<u8>,
     },
+    /// A reply was worked through.
+    Heard {
+        key: String,
+    },
 }
 
 /// One callout's share in an ask.
@@ -224,6 +230,9 @@ pub struct Waiting {
     /// Accounts that failed it since it last waited: it goes by another first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_by: Vec<String>,
+    /// Taken back while under way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unwanted: bool,
 }
 
 /// One send, for the limits per callee.
@@ -259,6 +268,9 @@ pub struct Line {
     /// The digits it offered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub which: Vec<u8>,
+    /// Replies that were worked through, so that none counts twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heard: Vec<Heard>,
 }
 
 /// What happened to a line, one fact each.
@@ -269,6 +281,10 @@ pub enum LineEntry {
         ask: LineAsk,
     },
     Withdrawn {
+        attempt: AttemptId,
+    },
+    /// Taken back while under way: if it did not leave after all, it does not wait again.
+    Unwanted {
         attempt: AttemptId,
     },
     Held {
@@ -312,6 +328,9 @@ pub enum LineEntry {
     },
     Which {
         digits: Vec<u8>,
+    },
+    Heard {
+        key: String,
     },
     /// Records past their use were let go.
     Swept,
@@ -385,6 +404,7 @@ pub fn step_from(state: Line, event: &LineEvent, now: Time) -> LineStepped {
             w.digit = digit;
         }
         LineEvent::WhichSent { digits } => w.did(LineEntry::Which { digits: digits.clone() }),
+        LineEvent::Heard { key } => w.did(LineEntry::Heard { key: key.clone() }),
     }
     w.clockwork();
     if w.state.has_stale(now) {
@@ -399,9 +419,19 @@ impl Line {
         match entry {
             LineEntry::Waits { ask } => {
                 let failed_by = ask.failed_by.iter().cloned().collect();
-                self.waiting.push(Waiting { ask: ask.clone(), since: at, not_before: ask.not_before, tries: 0, failed_by });
+                self.waiting.push(Waiting {
+                    ask: ask.clone(),
+                    since: at,
+                    not_before: ask.not_before,
+                    tries: 0,
+                    failed_by,
+                    unwanted: false,
+                });
             }
             LineEntry::Withdrawn { attempt } => self.waiting.retain(|w| w.ask.attempt != *attempt),
+            LineEntry::Unwanted { attempt } => {
+                self.waiting.iter_mut().filter(|w| w.ask.attempt == *attempt).for_each(|w| w.unwanted = true);
+            }
             LineEntry::Dropped { attempts, .. } => self.waiting.retain(|w| !attempts.contains(&w.ask.attempt)),
             LineEntry::Held { attempts, until, .. } => {
                 for w in self.waiting.iter_mut().filter(|w| attempts.contains(&w.ask.attempt)) {
@@ -480,7 +510,9 @@ impl Line {
                     self.log.remove(i);
                 }
                 self.gathered.retain(|(_, c, t)| !(*c == flight.channel && *t == flight.at));
-                for w in self.waiting.iter_mut().filter(|w| flight.members.iter().any(|m| m.attempt == w.ask.attempt)) {
+                let aboard = |w: &Waiting| flight.members.iter().any(|m| m.attempt == w.ask.attempt);
+                self.waiting.retain(|w| !(w.unwanted && aboard(w)));
+                for w in self.waiting.iter_mut().filter(|w| aboard(w)) {
                     w.not_before = Some(*until);
                     note_failure(&mut w.failed_by, Some(&flight.provider));
                 }
@@ -489,12 +521,14 @@ impl Line {
                 self.which_sent = Some(at);
                 self.which = digits.clone();
             }
+            LineEntry::Heard { key } => self.hear(key, at),
             LineEntry::Passed { .. } => {}
             LineEntry::Swept => {
                 let fresh = |t: Time| t + DIGIT_REST > at;
                 self.asks.retain(|a| fresh(a.at));
                 self.log.retain(|s| fresh(s.at));
                 self.gathered.retain(|(_, _, t)| fresh(*t));
+                self.heard.retain(|h| fresh(h.at));
                 self.which_sent = self.which_sent.filter(|t| fresh(*t));
             }
         }
@@ -502,7 +536,8 @@ impl Line {
 
     fn has_stale(&self, now: Time) -> bool {
         let stale = |t: Time| t + DIGIT_REST <= now;
-        self.asks.iter().any(|a| stale(a.at)) || self.log.iter().any(|s| stale(s.at)) || self.gathered.iter().any(|g| stale(g.2))
+        let any_log = self.log.iter().any(|s| stale(s.at)) || self.heard.iter().any(|h| stale(h.at));
+        any_log || self.asks.iter().any(|a| stale(a.at)) || self.gathered.iter().any(|g| stale(g.2))
     }
 
     /// The digit of this callout's contact on this number: its own again for a chase, the older

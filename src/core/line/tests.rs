@@ -372,3 +372,35 @@ fn a_look_up_that_is_never_answered_holds_nothing_up() {
     n.after(Span::secs(1));
     assert!(matches!(n.hears(d.lead), Some(LineNews::GivenUp { .. })));
 }
+
+#[test]
+fn what_is_taken_back_under_way_and_turned_down_goes_by_no_other_account() {
+    let mut n = Number::new();
+    let (one, two) = (ask(1, Relation::Deputy, Channel::Voice), ask(2, Relation::Deputy, Channel::Voice));
+    n.asks(one.clone());
+    n.asks(two.clone());
+    n.after(Span::secs(2));
+    let d = n.departs();
+    assert_eq!(d.members.len(), 2, "gathered");
+    n.event(LineEvent::Letter(LineLetter::Withdraw { attempt: one.attempt }));
+    assert_eq!(n.hears(one.attempt), None, "it may have left");
+    let refused = Outcome::Retryable { detail: "503".into() };
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: refused, others: vec!["b".into()] });
+    assert_eq!(n.hears(one.attempt), Some(&LineNews::Withdrawn));
+    assert!(matches!(n.hears(two.attempt), Some(LineNews::Deferred { .. })));
+    let again = n.departs();
+    assert_eq!(again.members.iter().map(|m| m.attempt).collect::<Vec<_>>(), [two.attempt]);
+}
+
+#[test]
+fn what_is_taken_back_under_way_and_was_taken_is_told_as_ever() {
+    let mut n = Number::new();
+    let a = ask(1, Relation::Holder, Channel::Voice);
+    n.asks(a.clone());
+    let d = n.departs();
+    n.event(LineEvent::Letter(LineLetter::Withdraw { attempt: a.attempt }));
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted(), others: Vec::new() });
+    assert!(matches!(n.hears(a.attempt), Some(LineNews::Outcome { outcome: Outcome::Accepted { .. } })));
+    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
+    assert!(matches!(n.hears(a.attempt), Some(LineNews::Finished { ok: true, .. })));
+}

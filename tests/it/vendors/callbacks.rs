@@ -5,7 +5,7 @@ use super::{others_kit::SECRET, others_next::Gateway};
 use jiaoying::{
     channel::{CallbackReply, CallbackRequest, sign::twilio},
     core::{
-        callout::state::{AttemptState, Callout, Via},
+        callout::state::{AttemptState, Callout, TaskKind, Via},
         ids::CalloutId,
         send::Outcome,
         time::Span,
@@ -237,6 +237,18 @@ async fn a_receipt_is_no_answer_and_a_reply_is_one_and_twice_is_once() {
         s.told(News::Delivered).await;
         s.told(News::Reply("收到1")).await;
         assert_eq!(s.callout().await, before, "{kind}: the same again changes nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_nobody_can_read_that_is_pushed_again_is_one_task() {
+    for kind in SMS {
+        let mut s = Scene::of(kind, false).await;
+        for _ in 0..2 {
+            s.told(News::Reply("在吗")).await;
+            let read = s.callout().await.tasks.iter().filter(|t| t.kind == TaskKind::Read).count();
+            assert_eq!(read, 1, "{kind}");
+        }
     }
 }
 

@@ -59,7 +59,7 @@ fn reply(i: &Item) -> Option<CallbackItem> {
     let phone = i.text("phone_number")?;
     let text = i.text("content").unwrap_or_default();
     let dedupe = match i.text("sequence_id") {
-        Some(id) => format!("seq:{id}"),
+        Some(id) => format!("id:{id}"),
         None => format!("{phone}|{}|{text}", i.text("send_time").unwrap_or_default()),
     };
     Some(CallbackItem::Reply { phone, text, at: i.time("send_time"), extend: i.text("dest_code"), dedupe })

@@ -44,9 +44,8 @@ fn number_limit(r: &Refusal<'_>) -> Outcome {
 /// Channel number and application or signature do not fit, no international SMS or gateway; a template that is missing, of
 /// another type, not active, of another signature; a channel whose rate is set to 0.
 fn of_the_channel(code: &str) -> bool {
-    const CODES: [&str; 11] = [
-        "E200018", "E200019", "E200020", "E200024", "E200027", "E200029", "E200030", "E200031", "E200032", "E200033", "E200036",
-    ];
+    const CODES: [&str; 11] =
+        ["E200018", "E200019", "E200020", "E200024", "E200027", "E200029", "E200030", "E200031", "E200032", "E200033", "E200036"];
     CODES.contains(&code)
 }
 

@@ -25,8 +25,7 @@ pub use settings::{Long, ReceiptId, Settings};
 use crate::channel::{
     AccountLimits, Address, CallbackItem, CallbackReply, Filing, Inbox, Lookup, Message, MessageKind, Provider, SendRequest,
     e164::{e164, is_mainland_mobile},
-    filing,
-    long_sms,
+    filing, long_sms,
 };
 use crate::core::{
     send::{Channel, Outcome},

@@ -15,7 +15,7 @@ pub(super) fn read(query: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>
         let phone = i.text("From").ok_or("an incoming message without From")?;
         let text = i.text("Body").unwrap_or_default();
         let dedupe = match &sid {
-            Some(sid) => format!("sid:{sid}"),
+            Some(sid) => format!("id:{sid}"),
             None => format!("{phone}||{text}"),
         };
         return Ok(vec![CallbackItem::Reply { phone, text, at: None, extend: i.text("To"), dedupe }]);
@@ -79,7 +79,7 @@ mod tests {
         let body = "MessageSid=SM9&SmsStatus=received&From=%2B8615400000001&To=%2B15005550006&Body=%E6%94%B6%E5%88%B01&NumMedia=0";
         match read(None, body.as_bytes()).unwrap().remove(0) {
             CallbackItem::Reply { phone, text, dedupe, .. } => {
-                assert_eq!((phone.as_str(), text.as_str(), dedupe.as_str()), ("+8615400000001", "收到1", "sid:SM9"));
+                assert_eq!((phone.as_str(), text.as_str(), dedupe.as_str()), ("+8615400000001", "收到1", "id:SM9"));
             }
             other => panic!("{other:?}"),
         }

@@ -1,4 +1,5 @@
-//! What becomes of a request of which nobody knows whether it came through (design, outcomes).
+//! What becomes of a request that is under way when somebody answers, or of which nobody knows whether it came through (design,
+//! outcomes).
 
 use super::*;
 
@@ -96,4 +97,20 @@ fn a_call_that_repeats_one_of_unknown_fate_is_not_repeated_itself() {
     }
     assert_eq!(redialled(&n, call).len(), 1);
     assert_eq!(redialled(&n, again), []);
+}
+
+#[test]
+fn an_answer_takes_back_what_is_under_way_should_it_turn_out_not_to_have_left() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "a".into(), digit: None, at: None } });
+    n.event(Event::Answer { contact: 0, via: Via::Reply, at: n.now });
+    let back = |(_, l): &(Phone, LineLetter)| matches!(l, LineLetter::Withdraw { attempt } if attempt.n == call);
+    assert!(n.last.as_ref().unwrap().effects.line.iter().any(back));
+    assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Sending, "nobody knows yet");
+    n.event(Event::Line { n: call, news: LineNews::Withdrawn });
+    let a = n.state.attempt(call).unwrap();
+    assert_eq!((a.state, a.recalling), (AttemptState::Withdrawn, false));
 }
