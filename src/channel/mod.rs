@@ -202,8 +202,9 @@ pub enum ReceiptResult {
     Waiting,
     /// `number_dead`: the number is empty, suspended or invalid: evidence for the directory.
     Failed { code: String, detail: String, number_dead: bool, config: bool },
-    /// A call ended. `heard`: somebody lifted the receiver (which is no answer either).
-    CallEnded { code: String, detail: String, heard: bool, number_dead: bool, config: bool },
+    /// A call ended. `heard`: somebody lifted the receiver (which is no answer either); `failed`: the provider, its carrier or
+    /// its limits were to blame, so that nothing rang.
+    CallEnded { code: String, detail: String, heard: bool, number_dead: bool, config: bool, failed: bool },
 }
 
 /// One thing a provider told us.

@@ -133,7 +133,7 @@ impl WarningState {
             sending_timeout: doors.sending_timeout,
             not_before: None,
             patience: None,
-            failed_by: None,
+            failed_by: Vec::new(),
             never: None,
             tier: None,
             due: None,

@@ -237,7 +237,9 @@ impl Engine {
             ReceiptResult::Waiting => return Ok(()),
             ReceiptResult::Delivered => (true, "delivered".to_string()),
             // Somebody need not be there to lift the receiver: it rang.
-            ReceiptResult::CallEnded { code, detail, number_dead, config, .. } => (!number_dead && !config, format!("{code} {detail}")),
+            ReceiptResult::CallEnded { code, detail, number_dead, config, failed, .. } => {
+                (!number_dead && !config && !failed, format!("{code} {detail}"))
+            }
             ReceiptResult::Failed { code, detail, .. } => (false, format!("{code} {detail}")),
         };
         self.change_book("receipt", |book, _| book.receipt(attempt, ok, said.trim()).map(|k| vec![k])).await

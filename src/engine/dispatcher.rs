@@ -276,8 +276,8 @@ impl Engine {
             }
             Lookup::Found { provider_message_id, result } => {
                 let receipt = match result {
-                    ReceiptResult::Delivered => Some((true, "delivered".to_string(), false)),
-                    ReceiptResult::Failed { code, number_dead, .. } => Some((false, code, number_dead)),
+                    ReceiptResult::Delivered => Some((true, "delivered".to_string(), false, false)),
+                    ReceiptResult::Failed { code, number_dead, config, .. } => Some((false, code, number_dead, config)),
                     _ => None,
                 };
                 (Some(provider_message_id), receipt)
@@ -294,15 +294,15 @@ impl Engine {
             JobFor::Callout(id, n) => {
                 let event = Event::LookedUp { n, found: found.is_some(), provider_id: found.flatten() };
                 self.apply_callout(id, &event, WriteLane::Red).await?;
-                if let Some((delivered, outcome, number_dead)) = receipt {
-                    self.apply_callout(id, &Event::Receipt { n, delivered, outcome, number_dead }, WriteLane::Red).await?;
+                if let Some((delivered, outcome, number_dead, lost)) = receipt {
+                    self.apply_callout(id, &Event::Receipt { n, delivered, outcome, number_dead, lost }, WriteLane::Red).await?;
                 }
             }
             JobFor::Line(phone, lead) => {
                 let found = found.map(Option::unwrap_or_default);
                 self.apply_line(&phone, &LineEvent::LookedUp { lead, found }, WriteLane::Red).await?;
-                if let Some((ok, outcome, number_dead)) = receipt {
-                    self.line_event(&phone, LineEvent::Finished { lead, ok, outcome, number_dead }).await?;
+                if let Some((ok, outcome, number_dead, lost)) = receipt {
+                    self.line_event(&phone, LineEvent::Finished { lead, ok, outcome, number_dead, lost }).await?;
                 }
             }
         }

@@ -183,8 +183,8 @@ impl Engine {
         self.write_learned(learned).await
     }
 
-    /// The same of a single one. That somebody did not lift the receiver says nothing of an account of calls; `config`: what is
-    /// said where its signature, port or template is at fault, so that what it takes does not arrive.
+    /// The same of a single one. `arrived`: of a call, that it rang; whether somebody lifted the receiver says nothing of the
+    /// account. `config`: what is said where its signature, port or template is at fault, so that what it takes does not arrive.
     async fn learn_from(&self, account: &str, arrived: bool, number_dead: bool, config: Option<&str>) -> Result<(), StoreError> {
         let Some(account) = self.accounts.named(account) else { return Ok(()) };
         let name = account.name().to_string();
@@ -193,7 +193,7 @@ impl Engine {
             // By one carrier's account of it: the share goes down step by step, and why is shown.
             return self.write_learned(vec![(name, Happened::Worse { why: format!("回执：{said}（签名、端口或模板未报备）") })]).await;
         }
-        if account.provider.channel() != Channel::Sms || number_dead {
+        if !matches!(account.provider.channel(), Channel::Sms | Channel::Voice) || number_dead {
             return Ok(());
         }
         let learned = account.learn_receipt(arrived, self.store.now());
@@ -212,7 +212,7 @@ impl Engine {
             _ => return Ok(None),
         };
         let direct = matches!(self.phone_of_attempt(attempt).await?, Some((_, false)));
-        Ok(direct.then_some((attempt.callout, Event::Receipt { n: attempt.n, delivered, outcome, number_dead })))
+        Ok(direct.then_some((attempt.callout, Event::Receipt { n: attempt.n, delivered, outcome, number_dead, lost: false })))
     }
 
     async fn work_item(&self, item: CallbackItem, parked: &Parked) -> Result<(), StoreError> {
@@ -269,25 +269,28 @@ impl Engine {
         keys: Option<String>,
         parked: &Parked,
     ) -> Result<(), StoreError> {
-        let (ok, outcome, number_dead, config) = match result {
+        let said = |code: String, detail: String| format!("{code} {detail}").trim().to_string();
+        // Whether it came to its person, its account lost it, its account's settings did.
+        let (ok, lost, config, number_dead, outcome) = match result {
             ReceiptResult::Waiting => return Ok(()),
-            ReceiptResult::Delivered => (true, "delivered".to_string(), false, false),
-            ReceiptResult::Failed { code, detail, number_dead, config } => {
-                (false, format!("{code} {detail}").trim().to_string(), number_dead, config)
-            }
-            ReceiptResult::CallEnded { code, detail, heard, number_dead, config } => {
-                (heard, format!("{code} {detail}").trim().to_string(), number_dead, config)
+            ReceiptResult::Delivered => (true, false, false, false, "delivered".to_string()),
+            ReceiptResult::Failed { code, detail, number_dead, config } => (false, config, config, number_dead, said(code, detail)),
+            ReceiptResult::CallEnded { code, detail, heard, number_dead, config, failed } => {
+                (heard, config || failed, config, number_dead, said(code, detail))
             }
         };
-        self.learn_from(&parked.account, ok, number_dead, config.then_some(outcome.as_str())).await?;
-        if let Some((phone, true)) = self.phone_of_attempt(attempt).await? {
+        let by_line = self.phone_of_attempt(attempt).await?;
+        // A call that nobody took rang all the same.
+        let rang = self.accounts.named(&parked.account).is_some_and(|a| a.provider.channel() == Channel::Voice);
+        self.learn_from(&parked.account, ok || rang && !lost, number_dead, config.then_some(outcome.as_str())).await?;
+        if let Some((phone, true)) = by_line {
             if let Some(keys) = keys.filter(|k| !k.is_empty()) {
                 let at = at.unwrap_or(parked.at).min(parked.at);
                 self.line_event(&phone, LineEvent::Keys { lead: attempt, keys, at }).await?;
             }
-            return self.line_event(&phone, LineEvent::Finished { lead: attempt, ok, outcome, number_dead }).await;
+            return self.line_event(&phone, LineEvent::Finished { lead: attempt, ok, outcome, number_dead, lost }).await;
         }
-        let event = Event::Receipt { n: attempt.n, delivered: ok, outcome, number_dead };
+        let event = Event::Receipt { n: attempt.n, delivered: ok, outcome, number_dead, lost };
         self.apply_callout(attempt.callout, &event, WriteLane::Urgent).await?;
         Ok(())
     }

@@ -10,12 +10,15 @@ use crate::channel::{CallbackItem, CallbackRequest, ReceiptResult, sign::hex};
 use crate::core::time::Time;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use subtle::ConstantTimeEq;
 
 /// Everything the mappings find; each element is read by the first mapping that fits it.
 pub(super) fn read(plan: &Plan, query: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {
-    let mut why = Vec::new();
+    let (mut why, mut items) = (Vec::new(), Vec::new());
     let mut whole = false;
+    // Receipts and replies may stand in one list.
+    let mut taken = HashSet::new();
     for c in &plan.callbacks {
         let tree = match tree::read(c.format, c.pattern.as_ref(), c.charset, query, body) {
             Ok(tree) => tree,
@@ -29,13 +32,19 @@ pub(super) fn read(plan: &Plan, query: Option<&str>, body: &[u8]) -> Result<Vec<
             whole = true;
             continue;
         }
-        let items: Vec<CallbackItem> = elements.iter().filter(|e| fits(c, e)).filter_map(|e| item(c, e)).collect();
-        if !items.is_empty() {
-            return Ok(items);
+        for (n, e) in elements.into_iter().enumerate() {
+            let place = (format!("{:?} {:?}", c.format, c.each), n);
+            if !fits(c, e) || taken.contains(&place) {
+                continue;
+            }
+            if let Some(item) = item(c, e) {
+                items.push(item);
+                taken.insert(place);
+            }
         }
     }
-    if whole {
-        return Ok(Vec::new());
+    if whole || !items.is_empty() {
+        return Ok(items);
     }
     why.dedup();
     let read = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
@@ -83,6 +92,7 @@ fn item(c: &Callback, e: &Value) -> Option<CallbackItem> {
                 heard: t.heard.contains(&code),
                 number_dead: t.dead.contains(&code),
                 config: t.config.contains(&code),
+                failed: t.failed.contains(&code),
                 detail: detail(t, e),
                 code,
             };

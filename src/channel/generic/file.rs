@@ -248,6 +248,9 @@ pub(super) struct Take {
     pub dead: Vec<String>,
     #[serde(default)]
     pub config: Vec<String>,
+    /// Calls: the provider or its carrier failed, nothing rang.
+    #[serde(default)]
+    pub failed: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -444,6 +444,7 @@ impl Reader<'_> {
             heard: e.heard.clone(),
             dead: e.dead.clone(),
             config: e.config.clone(),
+            failed: e.failed.clone(),
         }
     }
 

@@ -103,6 +103,7 @@ pub(super) struct Take {
     pub heard: Vec<String>,
     pub dead: Vec<String>,
     pub config: Vec<String>,
+    pub failed: Vec<String>,
 }
 
 #[derive(Debug)]

@@ -36,6 +36,9 @@ pub enum LineNews {
         /// No account would send to the number; see [`super::entry::Entry::NumberDead`].
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         refused: bool,
+        /// Its account failed it after taking it; another may bring it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lost: bool,
     },
     /// Nothing more will be heard of it: it stays of unknown fate.
     GivenUp {
@@ -97,6 +100,9 @@ pub enum Event {
         delivered: bool,
         outcome: String,
         number_dead: bool,
+        /// Its account is at fault (signature, port, template): another may bring it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lost: bool,
     },
     /// A look-up of an attempt of unknown fate: found (accepted) or not there (yet).
     LookedUp {

@@ -340,7 +340,7 @@ impl Work<'_> {
             sending_timeout: self.ctx.sending_timeout,
             not_before,
             patience: self.state.patience(kind, self.now),
-            failed_by: repeats.filter(|_| channel == Channel::Voice).and_then(|r| self.state.attempt(r)?.provider.clone()),
+            failed_by: self.state.attempt(n).map(|a| a.failed_by.clone()).unwrap_or_default(),
             never: hedges.filter(|_| channel == Channel::Sms).and_then(|h| self.state.attempt(h)?.provider.clone()),
             tier: self.ctx.entry.posts.first().map(|p| p.tier),
             due: Some(self.state.due_at),

@@ -41,7 +41,7 @@ fn event(state: &Callout, entry: &Entry, at: Time, whole: bool) -> Option<Event>
                     let provider_message_id = provider_id.clone()?;
                     Some(Event::Outcome { n: *n, outcome: Outcome::Accepted { provider_message_id } })
                 }
-                AttemptState::Delivered => Some(Event::Receipt { n: *n, delivered: true, outcome: said, number_dead: false }),
+                AttemptState::Delivered => Some(Event::Receipt { n: *n, delivered: true, outcome: said, number_dead: false, lost: false }),
                 _ => None,
             }
         }

@@ -172,7 +172,7 @@ impl Work<'_> {
         }
     }
 
-    pub(super) fn receipt(&mut self, n: u16, delivered: bool, outcome: &str, number_dead: bool) {
+    pub(super) fn receipt(&mut self, n: u16, delivered: bool, outcome: &str, number_dead: bool, lost: bool) {
         let Some(a) = self.state.attempt(n).cloned() else { return };
         if !matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown) {
             return;
@@ -181,7 +181,32 @@ impl Work<'_> {
         self.did(Entry::AttemptIs { n, state, outcome: Some(outcome.to_string()), provider_id: None });
         if number_dead {
             self.number_dead(&a, outcome);
+        } else if !delivered && lost {
+            self.lost(n, &a);
         }
+    }
+
+    /// What an account took and then lost by its own fault goes at once by one that has not failed it yet.
+    fn lost(&mut self, n: u16, a: &Attempt) {
+        if a.channel == Channel::Voice {
+            if self.wanted(a) && a.repeats.is_none() {
+                self.redial(n, a);
+            }
+        } else if self.wanted(a) && self.another(a) {
+            let again = Again { repeats: Some(n), ..Again::default() };
+            if a.by_line {
+                self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, again);
+            } else {
+                self.queue_direct(a, n);
+            }
+        }
+    }
+
+    /// The same ask once more, not through the number's line.
+    fn queue_direct(&mut self, a: &Attempt, repeats: u16) {
+        let Attempt { contact, channel, kind, number, .. } = *a;
+        let repeats = Some(repeats);
+        self.did(Entry::Queued { contact, channel, kind, number, by_line: false, not_before: None, repeats, hedges: None });
     }
 
     /// The number is empty, suspended or invalid: never used again here; with none left the holder
@@ -237,16 +262,7 @@ impl Work<'_> {
         self.did(Entry::LookedUp { n });
         let last = usize::from(a.lookups) + 1 >= self.ctx.clocks.lookup.len();
         if last && a.repeats.is_none() && self.ctx.resends_unknown() && self.wanted(&a) {
-            self.did(Entry::Queued {
-                contact: a.contact,
-                channel: a.channel,
-                kind: a.kind,
-                number: a.number,
-                by_line: false,
-                not_before: None,
-                repeats: Some(n),
-                hedges: None,
-            });
+            self.queue_direct(&a, n);
         }
     }
 
@@ -285,7 +301,7 @@ impl Work<'_> {
                     self.did(Entry::Recalled { n });
                 }
             }
-            LineNews::Finished { ok, outcome, number_dead, refused } => {
+            LineNews::Finished { ok, outcome, number_dead, refused, lost } => {
                 if matches!(a.state, AttemptState::Sending | AttemptState::Accepted | AttemptState::Unknown) {
                     let state = if *ok { AttemptState::Delivered } else { AttemptState::Failed };
                     self.did(Entry::AttemptIs { n, state, outcome: Some(outcome.clone()), provider_id: None });
@@ -293,6 +309,8 @@ impl Work<'_> {
                         self.number_dead(&a, outcome);
                     } else if *refused {
                         self.number_lost(&a, outcome, Some(a.channel));
+                    } else if !*ok && *lost {
+                        self.lost(n, &a);
                     } else if !*ok {
                         self.ring_end_again(&a);
                     }
@@ -409,16 +427,7 @@ impl Work<'_> {
                 && !repeated
                 && self.wanted(&a)
             {
-                self.did(Entry::Queued {
-                    contact: a.contact,
-                    channel: a.channel,
-                    kind: a.kind,
-                    number: a.number,
-                    by_line: false,
-                    not_before: None,
-                    repeats: Some(n),
-                    hedges: None,
-                });
+                self.queue_direct(&a, n);
             }
         }
     }

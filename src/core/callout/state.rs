@@ -251,7 +251,7 @@ pub struct Attempt {
     /// Withdrawn, but the line has not yet said that it did not leave.
     #[serde(default, skip_serializing_if = "is_false")]
     pub recalling: bool,
-    /// It repeats this attempt, whose fate stayed unknown.
+    /// It repeats this attempt, whose fate stayed unknown, or which its account took and lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<u16>,
     /// It goes beside this attempt, of which its provider said nothing more (counted apart from what repeats one of unknown fate).

@@ -184,7 +184,7 @@ pub fn step_from(ctx: Ctx<'_>, state: Callout, event: &Event, now: Time) -> Step
         Event::Outlasted { n, until, why } => w.outlasted(*n, *until, why),
         Event::Unsendable { n, why } => w.unsendable(*n, why),
         Event::Outcome { n, outcome } => w.outcome(*n, outcome),
-        Event::Receipt { n, delivered, outcome, number_dead } => w.receipt(*n, *delivered, outcome, *number_dead),
+        Event::Receipt { n, delivered, outcome, number_dead, lost } => w.receipt(*n, *delivered, outcome, *number_dead, *lost),
         Event::LookedUp { n, found, provider_id } => w.looked_up(*n, *found, provider_id.clone()),
         Event::Line { n, news } => w.line_news(*n, news),
         Event::Answer { contact, via, at } => w.answer(*contact, *via, *at, event),

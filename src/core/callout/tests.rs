@@ -193,7 +193,7 @@ impl Night1 {
             let n = i as u16 + 1;
             self.event(Event::Line { n, news: LineNews::Sending { provider: "line".into(), digit: Some(1), at: None } });
             let news = match self.state.attempts[i].channel {
-                Channel::Voice => LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false },
+                Channel::Voice => LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false, lost: false },
                 _ => LineNews::Outcome { outcome: Outcome::Accepted { provider_message_id: format!("b{n}") } },
             };
             self.event(Event::Line { n, news });
@@ -245,14 +245,14 @@ fn a_link_a_reply_the_asked_key_an_entry_each_is_an_answer() {
 fn delivery_a_lifted_receiver_and_another_key_are_no_answer() {
     let mut n = Night1::new();
     n.after(Span::secs(31));
-    n.event(Event::Receipt { n: 1, delivered: true, outcome: "DELIVERED".into(), number_dead: false }).is(CalloutState::Calling);
+    n.event(Event::Receipt { n: 1, delivered: true, outcome: "DELIVERED".into(), number_dead: false, lost: false }).is(CalloutState::Calling);
     let call = n.last_call(0);
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     for keys in ["2", "9", "12", "#", ""] {
         let at = n.now;
         n.event(Event::Line { n: call, news: LineNews::Keys { keys: keys.into(), at } }).is(CalloutState::Calling);
     }
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false } });
+    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false, lost: false } });
     n.is(CalloutState::Calling);
 }
 
@@ -264,7 +264,7 @@ fn the_asked_key_answers_even_after_the_call_was_given_up() {
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     n.event(Event::Line {
         n: call,
-        news: LineNews::Finished { ok: false, outcome: "no report".into(), number_dead: false, refused: false },
+        news: LineNews::Finished { ok: false, outcome: "no report".into(), number_dead: false, refused: false, lost: false },
     });
     let at = n.now;
     n.event(Event::Line { n: call, news: LineNews::Keys { keys: "1".into(), at } }).is(CalloutState::Answered);
@@ -385,7 +385,7 @@ fn silence_goes_redial_second_number_deputy_township_task_county_and_round_again
     let call = n.last_call(0);
     assert_eq!(n.state.attempt(call).unwrap().number, 0);
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "v".into(), digit: None, at: None } });
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false } });
+    n.event(Event::Line { n: call, news: LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false, lost: false } });
     n.after(Span::secs(91));
     let second = n.last_call(0);
     assert!(second != call && n.state.attempt(second).unwrap().number == 1, "from the second call the second number");
@@ -427,11 +427,11 @@ fn not_me_and_hand_to_deputy_answer_nothing_and_call_the_deputy_at_once() {
 fn a_dead_number_is_replaced_by_the_second_and_two_dead_ones_call_the_deputy() {
     let mut n = Night1::new();
     n.after(Span::secs(1));
-    n.event(Event::Receipt { n: 1, delivered: false, outcome: "空号".into(), number_dead: true });
+    n.event(Event::Receipt { n: 1, delivered: false, outcome: "空号".into(), number_dead: true, lost: false });
     n.after(Span::secs(1));
     let second = n.state.attempts.iter().rposition(|a| a.channel == Channel::Sms).unwrap();
     assert_eq!(n.state.attempts[second].number, 1);
-    n.event(Event::Receipt { n: second as u16 + 1, delivered: false, outcome: "停机".into(), number_dead: true });
+    n.event(Event::Receipt { n: second as u16 + 1, delivered: false, outcome: "停机".into(), number_dead: true, lost: false });
     n.is(CalloutState::Unreachable);
     n.contact(Relation::Deputy);
 }
@@ -617,12 +617,12 @@ fn a_crash_between_intent_and_outcome_makes_the_attempt_unknown() {
 fn late_doubled_and_early_news_change_nothing_they_must_not() {
     let mut n = Night1::new();
     n.event(Event::Submit { n: 1, provider: "sms".into(), digit: Some(1) });
-    n.event(Event::Receipt { n: 1, delivered: true, outcome: "DELIVERED".into(), number_dead: false });
+    n.event(Event::Receipt { n: 1, delivered: true, outcome: "DELIVERED".into(), number_dead: false, lost: false });
     n.event(Event::Outcome { n: 1, outcome: Outcome::Accepted { provider_message_id: "b1".into() } });
     let a = n.state.attempt(1).unwrap().clone();
     assert_eq!((a.state, a.provider_id.as_deref()), (AttemptState::Delivered, Some("b1")), "the receipt came first");
     let before = n.state.clone();
-    n.event(Event::Receipt { n: 1, delivered: false, outcome: "x".into(), number_dead: true });
+    n.event(Event::Receipt { n: 1, delivered: false, outcome: "x".into(), number_dead: true, lost: false });
     n.event(Event::Outcome { n: 1, outcome: Outcome::Unknown { detail: "late".into() } });
     n.event(Event::Outcome { n: 77, outcome: Outcome::Balance { detail: "?".into() } });
     n.event(Event::Line { n: 99, news: LineNews::Keys { keys: "1".into(), at: n.now } });
@@ -784,7 +784,7 @@ fn what_was_taken_back_but_left_all_the_same_counts_and_the_end_waits_for_it() {
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Sending);
     assert_eq!(n.sent(AskKind::End), 0, "it rings");
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false } });
+    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false, lost: false } });
     assert_eq!(n.sent(AskKind::End), 1);
 }
 

@@ -248,6 +248,7 @@ impl Work {
                     outcome: outcome.class().to_string(),
                     number_dead: false,
                     refused: matches!(outcome, Outcome::PermanentNumber { .. }),
+                    lost: false,
                 };
                 self.tell(&f.members, &finished);
             }
@@ -276,10 +277,10 @@ impl Work {
         self.tell(&gone, &LineNews::Withdrawn);
     }
 
-    pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool) {
+    pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool, lost: bool) {
         let Some(f) = self.state.flights.iter().find(|f| f.lead == lead).cloned() else { return };
         self.did(LineEntry::Over { lead, outcome: outcome.to_string() });
-        self.tell(&f.members, &LineNews::Finished { ok, outcome: outcome.to_string(), number_dead, refused: false });
+        self.tell(&f.members, &LineNews::Finished { ok, outcome: outcome.to_string(), number_dead, refused: false, lost });
     }
 
     /// Keys reach every callout the call spoke of, even when they come after the call was given up.

@@ -67,9 +67,9 @@ pub struct LineAsk {
     /// [`crate::core::callout::state::Callout::patience`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<Time>,
-    /// It repeats a call of this account, of which nobody knows whether it rang: it goes by another first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed_by: Option<String>,
+    /// It repeats what these accounts lost, or a call of which nobody knows whether it rang: it goes by another first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_by: Vec<String>,
     /// It goes beside a message of this account, so it goes by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub never: Option<String>,
@@ -133,6 +133,8 @@ pub enum LineEvent {
         ok: bool,
         outcome: String,
         number_dead: bool,
+        /// Its account failed it after taking it.
+        lost: bool,
     },
     Keys {
         lead: AttemptId,
@@ -394,7 +396,7 @@ pub fn step_from(state: Line, event: &LineEvent, now: Time) -> LineStepped {
         LineEvent::Hold { lead, until, why } => w.hold(*lead, *until, why),
         LineEvent::Undeliverable { lead, why } => w.undeliverable(*lead, why),
         LineEvent::Outcome { lead, outcome, others } => w.outcome(*lead, outcome, others),
-        LineEvent::Finished { lead, ok, outcome, number_dead } => w.finished(*lead, *ok, outcome, *number_dead),
+        LineEvent::Finished { lead, ok, outcome, number_dead, lost } => w.finished(*lead, *ok, outcome, *number_dead, *lost),
         LineEvent::Keys { lead, keys, at } => w.keys(*lead, keys, *at),
         LineEvent::LookedUp { lead, found } => w.looked_up(*lead, found.as_deref()),
         LineEvent::DirectSms { member, carried, provider } => {
@@ -418,7 +420,7 @@ impl Line {
     pub fn apply(&mut self, entry: &LineEntry, at: Time) {
         match entry {
             LineEntry::Waits { ask } => {
-                let failed_by = ask.failed_by.iter().cloned().collect();
+                let failed_by = ask.failed_by.clone();
                 self.waiting.push(Waiting {
                     ask: ask.clone(),
                     since: at,

@@ -46,7 +46,7 @@ fn ask(ordinal: u32, relation: Relation, channel: Channel) -> LineAsk {
         sending_timeout: Span::secs(15),
         not_before: None,
         patience: None,
-        failed_by: None,
+        failed_by: Vec::new(),
         never: None,
         tier: None,
         due: None,
@@ -109,7 +109,7 @@ fn one_call_is_in_flight_whoever_asks_and_the_next_has_no_clock_of_its_own() {
     assert!(n.leaving().is_empty());
     assert!(n.line.due().unwrap() > n.now, "the one that waits must not be looked at in a loop");
     n.event(LineEvent::Outcome { lead: first.lead, outcome: accepted(), others: vec![] });
-    n.event(LineEvent::Finished { lead: first.lead, ok: false, outcome: "200003".into(), number_dead: false });
+    n.event(LineEvent::Finished { lead: first.lead, ok: false, outcome: "200003".into(), number_dead: false, lost: false });
     assert_eq!(n.leaving().len(), 1, "the other's turn");
     assert!(n.line.due().unwrap() <= n.now);
 }
@@ -133,7 +133,7 @@ fn what_rises_to_one_contact_is_gathered_with_its_count_and_later_rises_wait_thr
     n.after(Span::secs(2));
     let d = n.departs();
     assert_eq!(d.members.len(), 3);
-    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
+    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false, lost: false });
     n.after(Span::secs(10)).asks(ask(4, Relation::DutyDesk, Channel::Voice));
     n.after(Span::secs(160));
     assert!(n.leaving().is_empty(), "a later rise waits");
@@ -323,9 +323,9 @@ fn doubled_letters_and_receipts_change_nothing() {
     assert_eq!(n.line.waiting.len(), 1);
     let d = n.departs();
     n.asks(ask(1, Relation::Holder, Channel::Voice));
-    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
+    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false, lost: false });
     let before = n.line.clone();
-    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
+    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false, lost: false });
     n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted(), others: vec![] });
     assert_eq!(n.line, before);
     assert!(n.line.due().is_none());
@@ -401,6 +401,6 @@ fn what_is_taken_back_under_way_and_was_taken_is_told_as_ever() {
     n.event(LineEvent::Letter(LineLetter::Withdraw { attempt: a.attempt }));
     n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted(), others: Vec::new() });
     assert!(matches!(n.hears(a.attempt), Some(LineNews::Outcome { outcome: Outcome::Accepted { .. } })));
-    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false });
+    n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false, lost: false });
     assert!(matches!(n.hears(a.attempt), Some(LineNews::Finished { ok: true, .. })));
 }

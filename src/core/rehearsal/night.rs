@@ -128,7 +128,7 @@ impl Number {
 
     fn ring_out(&mut self, now: Time, news: &mut Vec<News>) {
         if let Some((_, lead)) = self.rings.take_if(|(t, _)| *t <= now) {
-            self.step(&LineEvent::Finished { lead, ok: false, outcome: String::new(), number_dead: false }, now, news);
+            self.step(&LineEvent::Finished { lead, ok: false, outcome: String::new(), number_dead: false, lost: false }, now, news);
         }
     }
 

@@ -107,7 +107,7 @@ pub struct AttemptView {
     pub finished_at: Option<String>,
     pub outcome: Option<String>,
     pub provider_message_id: Option<String>,
-    /// The attempt of unknown fate that it repeats.
+    /// The attempt that it repeats: of unknown fate, or lost by its account.
     pub repeats: Option<AttemptId>,
     /// The attempt it goes beside, because its provider said nothing more of it.
     pub hedges: Option<AttemptId>,

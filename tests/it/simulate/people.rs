@@ -200,7 +200,7 @@ pub fn call_ended(reference: &str, heard: bool, keys: Option<&str>, number_dead:
         reference: Some(reference.into()),
         provider_message_id: None,
         at: None,
-        result: ReceiptResult::CallEnded { code: code.into(), detail: String::new(), heard, number_dead, config: false },
+        result: ReceiptResult::CallEnded { code: code.into(), detail: String::new(), heard, number_dead, config: false, failed: false },
         keys: keys.map(str::to_string),
     }
 }

@@ -81,7 +81,7 @@ async fn a_message_is_delivered_and_then_answered_with_the_digit_it_asked_for() 
         CallbackItem::Reply { phone, text, dedupe, .. } => {
             assert_eq!(phone, "15400000001");
             assert!(text.contains('1') || text.contains('１'), "{text}");
-            assert!(dedupe.starts_with("seq:"));
+            assert!(dedupe.starts_with("id:"));
         }
         other => panic!("{other:?}"),
     }

@@ -122,6 +122,7 @@ pub(super) fn named_receipt(r: &ReceiptResult) -> String {
         ReceiptResult::Delivered => "delivered".into(),
         ReceiptResult::Waiting => "under way".into(),
         ReceiptResult::Failed { number_dead, config, .. } => format!("failed{}", flags(*number_dead, *config)),
+        ReceiptResult::CallEnded { failed: true, .. } => "call ended, nothing rang".into(),
         ReceiptResult::CallEnded { heard, number_dead, config, .. } => {
             format!("call ended, {}{}", if *heard { "heard" } else { "not heard" }, flags(*number_dead, *config))
         }

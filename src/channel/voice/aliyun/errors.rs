@@ -37,6 +37,9 @@ pub fn call_ended(code: &str, detail: &str, duration_s: Option<f64>) -> ReceiptR
         number_dead: matches!(code, "200004" | "200116" | "482" | "200011"),
         // Sound format, caller or callee restricted for us, caller id illegal, our number recalled.
         config: matches!(code, "200006" | "200104" | "200105" | "200117" | "476"),
+        // The carrier's hours, its frequency, our own concurrency; network, carrier and system. Not to be connected (refused, a
+        // caller number that is tagged) wants another caller number or provider.
+        failed: matches!(code, "200118" | "200119" | "200121" | "200005" | "400" | "500" | "999999"),
     }
 }
 
@@ -128,7 +131,7 @@ mod tests {
             ("200008", "heard"),
             ("200002", ""),
             ("200003", ""),
-            ("200005", ""),
+            ("200005", "failed"),
             ("200007", ""),
             ("200010", ""),
             ("200012", ""),
@@ -136,22 +139,22 @@ mod tests {
             ("200004", "dead"),
             ("200116", "dead"),
             ("482", "dead"),
-            ("200118", ""),
-            ("200119", ""),
-            ("200121", ""),
+            ("200118", "failed"),
+            ("200119", "failed"),
+            ("200121", "failed"),
             ("200006", "config"),
             ("200104", "config"),
             ("200105", "config"),
             ("200117", "config"),
             ("476", "config"),
-            ("400", ""),
-            ("500", ""),
-            ("999999", ""),
+            ("400", "failed"),
+            ("500", "failed"),
+            ("999999", "failed"),
             ("123456", "heard"),
         ] {
-            let ReceiptResult::CallEnded { heard, number_dead, config, .. } = call_ended(code, "", Some(3.0)) else { panic!("{code}") };
-            let flags = (heard, number_dead, config);
-            assert_eq!(flags, (expected == "heard", expected == "dead", expected == "config"), "{code}");
+            let ReceiptResult::CallEnded { heard, number_dead, config, failed, .. } = call_ended(code, "", Some(3.0)) else { panic!("{code}") };
+            let flags = (heard, number_dead, config, failed);
+            assert_eq!(flags, (expected == "heard", expected == "dead", expected == "config", expected == "failed"), "{code}");
         }
     }
 }

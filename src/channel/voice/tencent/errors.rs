@@ -28,6 +28,8 @@ pub fn failed(code: &str, reason: &str) -> ReceiptResult {
         // Suspended, empty, service paused, does not exist, expired, no voice service.
         number_dead: matches!(code, "7" | "8" | "13" | "15" | "17" | "19"),
         config: false,
+        // Circuit busy, network busy.
+        failed: matches!(code, "9" | "18"),
     }
 }
 
@@ -39,7 +41,8 @@ pub fn ended(result: &str) -> ReceiptResult {
         "2" => (false, "abnormal"),
         _ => (false, "of unknown result"),
     };
-    ReceiptResult::CallEnded { code: format!("result {result}"), detail: detail.into(), heard, number_dead: false, config: false }
+    let failed = result == "2";
+    ReceiptResult::CallEnded { code: format!("result {result}"), detail: detail.into(), heard, number_dead: false, config: false, failed }
 }
 
 #[cfg(test)]
@@ -90,8 +93,9 @@ mod tests {
     fn every_documented_failure_says_whether_the_number_is_dead() {
         for code in 1..=20 {
             let dead = [7, 8, 13, 15, 17, 19].contains(&code);
-            let ReceiptResult::CallEnded { heard, number_dead, config, .. } = failed(&code.to_string(), "") else { panic!("{code}") };
-            assert_eq!((heard, number_dead, config), (false, dead, false), "{code}");
+            let busy = [9, 18].contains(&code);
+            let ReceiptResult::CallEnded { heard, number_dead, config, failed, .. } = failed(&code.to_string(), "") else { panic!("{code}") };
+            assert_eq!((heard, number_dead, config, failed), (false, dead, false, busy), "{code}");
         }
         let heard = |r: &str| matches!(ended(r), ReceiptResult::CallEnded { heard: true, .. });
         assert!(heard("0") && !heard("1") && !heard("2") && !heard("9"));

@@ -40,13 +40,16 @@ pub(super) fn ended(status: &str, code: &str, answered_by: &str, seconds: Option
         (false, "") => status.to_string(),
         (false, code) => format!("{status} ({code})"),
     };
+    // SIP: not found, does not exist anywhere.
+    let number_dead = status == "failed" && (matches!(code, "404" | "604") || errors::number_dead(code));
+    let config = status == "failed" && errors::is_config(code);
     Some(ReceiptResult::CallEnded {
         code: status.to_string(),
         detail: detail.chars().take(160).collect(),
         heard,
-        // SIP: not found, does not exist anywhere.
-        number_dead: status == "failed" && (matches!(code, "404" | "604") || errors::number_dead(code)),
-        config: status == "failed" && errors::is_config(code),
+        number_dead,
+        config,
+        failed: status == "failed" && !number_dead && !config,
     })
 }
 

@@ -33,14 +33,8 @@ fn unknown_call(n: &mut Night1) -> u16 {
 }
 
 /// The call that repeats `call`: its number, and the account it goes round.
-fn redialled(n: &Night1, call: u16) -> Vec<(u8, Option<String>)> {
-    let asked = |i: usize| {
-        n.last.iter().flat_map(|l| &l.effects.line).find_map(|(_, letter)| match letter {
-            LineLetter::Ask(ask) if usize::from(ask.attempt.n) == i + 1 => ask.failed_by.clone(),
-            _ => None,
-        })
-    };
-    n.state.attempts.iter().enumerate().filter(|(_, a)| a.repeats == Some(call)).map(|(i, a)| (a.number, asked(i))).collect()
+fn redialled(n: &Night1, call: u16) -> Vec<(u8, Vec<String>)> {
+    n.state.attempts.iter().filter(|a| a.repeats == Some(call)).map(|a| (a.number, a.failed_by.clone())).collect()
 }
 
 fn voices(names: &[&str]) -> Vec<Route> {
@@ -52,7 +46,9 @@ fn a_call_of_unknown_fate_goes_again_at_once_by_another_account_for_red() {
     let mut n = Night1::new();
     n.accounts = voices(&["a", "b"]);
     let call = unknown_call(&mut n);
-    assert_eq!(redialled(&n, call), [(0, Some("a".to_string()))]);
+    assert_eq!(redialled(&n, call), [(0, vec!["a".to_string()])]);
+    let asked = |(_, l): &(Phone, LineLetter)| matches!(l, LineLetter::Ask(ask) if ask.failed_by == ["a"]);
+    assert!(n.last.as_ref().unwrap().effects.line.iter().any(asked), "its line knows, too");
     let next = n.state.contacts[0].calls.unwrap().next;
     assert!(next >= n.now + Span::secs(90), "the series waits for it");
     n.event(Event::Line { n: call, news: LineNews::GivenUp { why: "doubled".into() } });
@@ -64,7 +60,7 @@ fn with_one_account_a_call_of_unknown_fate_goes_to_another_number_and_with_one_n
     let mut n = Night1::new();
     n.accounts = voices(&["a"]);
     let call = unknown_call(&mut n);
-    assert_eq!(redialled(&n, call), [(1, Some("a".to_string()))]);
+    assert_eq!(redialled(&n, call), [(1, vec!["a".to_string()])]);
 
     let mut n = Night1::with(vec![post(140521101201, Some(1), AnswerRule::Each)], &["15400000001"]);
     n.accounts = voices(&["a"]);
@@ -113,4 +109,40 @@ fn an_answer_takes_back_what_is_under_way_should_it_turn_out_not_to_have_left() 
     n.event(Event::Line { n: call, news: LineNews::Withdrawn });
     let a = n.state.attempt(call).unwrap();
     assert_eq!((a.state, a.recalling), (AttemptState::Withdrawn, false));
+}
+
+#[test]
+fn a_message_that_its_account_lost_goes_by_each_other_account_once_and_then_no_more() {
+    let mut n = Night1::new();
+    n.accounts = ["a", "b"].map(|name| Route { account: name.into(), channel: Channel::Sms, receipts: true }).into();
+    n.event(Event::Tick);
+    for (sms, account) in [(1, "a"), (2, "b")] {
+        let a = n.state.attempt(sms).unwrap();
+        assert_eq!((a.channel, a.state, a.repeats), (Channel::Sms, AttemptState::Queued, (sms > 1).then_some(sms - 1)));
+        n.event(Event::Submit { n: sms, provider: account.into(), digit: None });
+        n.event(Event::Outcome { n: sms, outcome: Outcome::Accepted { provider_message_id: account.into() } });
+        let lost = Event::Receipt { n: sms, delivered: false, outcome: "SIGN_NOT_FILED".into(), number_dead: false, lost: true };
+        n.event(lost.clone());
+        n.event(lost);
+    }
+    assert_eq!(n.state.attempt(2).unwrap().failed_by, ["a"]);
+    assert_eq!(n.state.attempts.iter().filter(|a| a.channel == Channel::Sms).count(), 2, "both have lost it");
+}
+
+#[test]
+fn a_call_that_its_account_lost_goes_at_once_by_another_even_of_a_yellow_warning() {
+    let mut n = Night1::new();
+    n.accounts = voices(&["a", "b"]);
+    n.entry.level = Level::Yellow;
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    for news in [
+        LineNews::Sending { provider: "a".into(), digit: None, at: None },
+        LineNews::Outcome { outcome: Outcome::Accepted { provider_message_id: "c".into() } },
+        LineNews::Finished { ok: false, outcome: "999999".into(), number_dead: false, refused: false, lost: true },
+    ] {
+        n.event(Event::Line { n: call, news });
+    }
+    assert_eq!(redialled(&n, call), [(0, vec!["a".to_string()])]);
 }

@@ -124,8 +124,11 @@ impl Laws {
         self.demand(Law::Evidence, answered, || format!("{id} was forwarded, but nobody of {:?} has answered", relay.uppers));
     }
 
-    /// Law 3: only what stayed unknown after its look-ups goes again, and only red or orange.
+    /// Law 3: only what stayed unknown after its look-ups goes again, and only red or orange; or what its account took and lost.
     fn check_repeat(&mut self, w: &World, id: CalloutId, c: &Callout, n: u16, channel: Channel, at: jiaoying::core::time::Time) {
+        if c.attempt(n).is_some_and(|a| a.state == AttemptState::Failed) {
+            return;
+        }
         let level = self.plan(w, id).map(|p| p.entry().level);
         let serious = level.is_some_and(|l| l.rank() >= jiaoying::core::hazard::Level::Orange.rank());
         self.demand(Law::Intent, serious, || format!("{id}: attempt {n} of a {level:?} warning goes again"));
