@@ -13,7 +13,7 @@ use crate::{
 
 /// Everything that does not fit between the templates and this account, each at its key.
 pub(super) fn faults(config: &Config, renderer: &Renderer, p: &dyn Provider) -> Vec<String> {
-    let known = |kind, drill, variant: &str| p.knows_wording(kind, drill, variant);
+    let known = |kind, drill, variant: &str| p.knows_wording(kind, drill, variant, None);
     let key = format!("provider.{}.templates", p.account());
     let refused = renderer.check_against(p.channel(), &known, &|m| p.check_message(m));
     let mut all: Vec<String> = refused.into_iter().map(|f| config.fault(&key, f.to_string()).to_string()).collect();

@@ -70,9 +70,30 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
+/// What a filing is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Signature,
+    Template,
+    Link,
+}
+impl Subject {
+    /// What comes of it where it does not stand well.
+    fn outcome_zh(self, state: FilingState) -> &'static str {
+        match (self, state) {
+            (Subject::Link, _) => "短信不带链接",
+            // The provider would stop the whole account for it.
+            (Subject::Template, FilingState::Rejected) => "不会发出",
+            (_, FilingState::Pending) => "运营商可能拦截",
+            _ => "运营商会拦截",
+        }
+    }
+}
+
 /// One thing filed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filing {
+    pub subject: Subject,
     /// In Chinese: `签名【某某应急】`, `模板 callout.rainstorm.red（SMS_1）`.
     pub what: String,
     pub state: FilingState,
@@ -85,7 +106,7 @@ const SOON: i64 = 30;
 
 impl Filing {
     pub fn signature(name: &str, state: FilingState, valid_until: Option<Day>) -> Filing {
-        Filing { what: format!("签名【{name}】"), state, valid_until }
+        Filing { subject: Subject::Signature, what: format!("签名【{name}】"), state, valid_until }
     }
 
     /// How it stands, in a few words.
@@ -98,15 +119,15 @@ impl Filing {
 
     /// What somebody should see to, and how soon; `None` where all is well.
     pub fn concern(&self, today: Day) -> Option<String> {
-        let what = &self.what;
+        let (what, then) = (&self.what, self.subject.outcome_zh(self.state));
         match self.state {
-            FilingState::Rejected => return Some(format!("{what}：报备被驳回，不会发出")),
-            FilingState::Pending => return Some(format!("{what}：报备待审核，运营商可能拦截")),
-            FilingState::Expired => return Some(format!("{what}：报备已失效，运营商会拦截")),
+            FilingState::Rejected => return Some(format!("{what}：报备被驳回，{then}")),
+            FilingState::Pending => return Some(format!("{what}：报备待审核，{then}")),
+            FilingState::Expired => return Some(format!("{what}：报备已失效，{then}")),
             FilingState::Unstated | FilingState::Approved => {}
         }
         match self.valid_until.map(|day| (day, day.days_after(today))) {
-            Some((day, left)) if left < 0 => Some(format!("{what}：报备已于 {day} 到期，运营商会拦截")),
+            Some((day, left)) if left < 0 => Some(format!("{what}：报备已于 {day} 到期，{then}")),
             Some((day, left)) if left <= SOON => Some(format!("{what}：报备将于 {day} 到期，还有 {left} 天")),
             _ if self.state == FilingState::Unstated => Some(format!("{what}：未填写报备状态")),
             _ => None,
@@ -133,6 +154,7 @@ pub fn of_templates(set: &TemplateSet, drill_set: Option<&TemplateSet>) -> Vec<F
         for (kind, t) in set.iter().flat_map(|s| &s.0) {
             let kind = kind.as_str();
             let one = |name: String, t: &super::ProviderTemplate| Filing {
+                subject: Subject::Template,
                 what: format!("{word} {name}（{}）", t.code),
                 state: t.filing,
                 valid_until: t.valid_until,
@@ -148,13 +170,21 @@ pub fn of_templates(set: &TemplateSet, drill_set: Option<&TemplateSet>) -> Vec<F
 pub fn of_free_text(sign_name: Option<&str>, sign: (FilingState, Option<Day>), link: (FilingState, Option<Day>)) -> Vec<Filing> {
     let signature = sign_name.map(|name| Filing::signature(name, sign.0, sign.1));
     let stated = link.0 != FilingState::Unstated || link.1.is_some();
-    signature.into_iter().chain(stated.then(|| Filing { what: "应答链接".into(), state: link.0, valid_until: link.1 })).collect()
+    signature
+        .into_iter()
+        .chain(stated.then(|| Filing { subject: Subject::Link, what: "应答链接".into(), state: link.0, valid_until: link.1 }))
+        .collect()
 }
 
 /// Whether free text may go in this wording: any, but with a link only where that was approved. A template's code comes from
 /// the provider; here nobody but the configuration knows that somebody has asked.
-pub fn free_text_may_go(variant: &str, link: FilingState) -> bool {
-    variant.rsplit('.').next() != Some(WITH_LINK) || link == FilingState::Approved
+pub fn free_text_may_go(variant: &str, (link, until): (FilingState, Option<Day>), today: Option<Day>) -> bool {
+    variant.rsplit('.').next() != Some(WITH_LINK) || link == FilingState::Approved && !is_over(until, today)
+}
+
+/// Whether the last day of a filing has passed.
+pub fn is_over(until: Option<Day>, today: Option<Day>) -> bool {
+    until.zip(today).is_some_and(|(until, today)| until < today)
 }
 
 #[cfg(test)]
@@ -171,7 +201,11 @@ mod tests {
             ("link", FilingState::Expired, false),
             ("rainstorm.red.link", FilingState::Approved, true),
         ] {
-            assert_eq!(free_text_may_go(variant, link), may, "{variant} {link:?}");
+            assert_eq!(free_text_may_go(variant, (link, None), None), may, "{variant} {link:?}");
+        }
+        let day = |d: &str| Some(Day(d.parse().unwrap()));
+        for (today, may) in [("2026-12-31", true), ("2027-01-01", false)] {
+            assert_eq!(free_text_may_go("link", (FilingState::Approved, day("2026-12-31")), day(today)), may, "{today}");
         }
     }
 

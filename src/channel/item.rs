@@ -3,14 +3,14 @@
 
 use crate::core::time::Time;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// One pushed element.
 pub struct Item(Map<String, Value>);
 
 /// The elements of a push; `Err` in plain words when it is no JSON array of objects at all.
 pub fn items(body: &[u8]) -> Result<Vec<Item>, String> {
-    let value: Value = serde_json::from_slice(body).map_err(|e| format!("not JSON: {e}"))?;
-    match value {
+    match json(body)? {
         Value::Object(map) => Ok(vec![Item(map)]),
         Value::Array(list) => {
             let count = list.len();
@@ -25,6 +25,46 @@ pub fn items(body: &[u8]) -> Result<Vec<Item>, String> {
         }
         _ => Err("neither a JSON array nor an object".into()),
     }
+}
+
+/// The body as JSON, though one text in it is broken: old gateways push GBK, and a reply cut in the middle of an emoji leaves
+/// half of a pair, for which the whole push would be refused.
+fn json(body: &[u8]) -> Result<Value, String> {
+    let why = match serde_json::from_slice(body) {
+        Ok(value) => return Ok(value),
+        Err(e) => format!("not JSON: {e}"),
+    };
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::GB18030.decode(body).0,
+    };
+    serde_json::from_str(&without_half_pairs(&text)).map_err(|_| why)
+}
+
+/// `\uD83D` without its other half becomes the sign for what cannot be read.
+fn without_half_pairs(text: &str) -> String {
+    let half = |at: usize| -> Option<u32> {
+        let hex = text.get(at..).filter(|t| t.starts_with("\\u")).and_then(|t| t.get(2..6))?;
+        u32::from_str_radix(hex, 16).ok().filter(|u| (0xd800..0xe000).contains(u))
+    };
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(next) = text[at..].find('\\').map(|n| at + n) {
+        out.push_str(&text[at..next]);
+        let low = half(next + 6);
+        let (piece, end) = match half(next) {
+            Some(high) if high < 0xdc00 && low.is_some_and(|l| l >= 0xdc00) => (&text[next..next + 12], next + 12),
+            Some(_) => ("\\ufffd", next + 6),
+            // A backslash and what it escapes belong together.
+            None => {
+                let end = text[next + 1..].chars().next().map_or(next + 1, |c| next + 1 + c.len_utf8());
+                (&text[next..end], end)
+            }
+        };
+        out.push_str(piece);
+        at = end;
+    }
+    out.push_str(&text[at..]);
+    out
 }
 
 impl Item {
@@ -107,6 +147,15 @@ mod tests {
         assert_eq!((i.flag("c"), i.text("d"), i.text("e"), i.text("f")), (Some(true), None, None, None));
         assert_eq!(i.time("t").unwrap().rfc3339(), "2017-01-01T00:00:00+08:00");
         assert_eq!(i.time("b"), None);
+    }
+
+    #[test]
+    fn one_broken_text_spoils_neither_the_others_nor_itself() {
+        let half = r#"[{"content":"1 \ud83d"},{"content":"\\ud83d 收到"},{"content":"\ud83d\ude00"},{"content":"\ude00\n2"}]"#;
+        let said: Vec<_> = items(half.as_bytes()).unwrap().iter().map(|i| i.text("content").unwrap()).collect();
+        assert_eq!(said, ["1 \u{fffd}", r"\ud83d 收到", "😀", "\u{fffd}\n2"]);
+        let gbk = encoding_rs::GB18030.encode(r#"[{"content":"收到"},{"content":"已转移"}]"#).0;
+        assert_eq!(items(&gbk).unwrap().iter().map(|i| i.text("content").unwrap()).collect::<Vec<_>>(), ["收到", "已转移"]);
     }
 
     #[test]

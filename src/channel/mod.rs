@@ -356,9 +356,9 @@ pub trait Provider: Send + Sync {
     fn refuses_long_sms(&self) -> bool {
         false
     }
-    /// Whether this account may send this wording of a kind ([`Message::variant`]); where wordings are not approved
-    /// one by one, any.
-    fn knows_wording(&self, _kind: MessageKind, _drill: bool, _variant: &str) -> bool {
+    /// Whether this account may send this wording of a kind ([`Message::variant`]) `today`, or while its filing holds; where
+    /// wordings are not approved one by one, any.
+    fn knows_wording(&self, _kind: MessageKind, _drill: bool, _variant: &str, _today: Option<Day>) -> bool {
         true
     }
     /// Its group, where it is a group's robot.

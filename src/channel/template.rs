@@ -3,7 +3,7 @@
 //! Providers refuse (or, worse, silently drop) a message whose variables are too long, of the wrong
 //! type, or hold a URL. That is found here, before anything is sent, and told with name and length.
 
-use super::{FilingState, Message, MessageKind, ProviderTemplate, VariableRule};
+use super::{Day, FilingState, Message, MessageKind, ProviderTemplate, VariableRule, filing};
 use crate::core::web_address;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,11 +42,18 @@ pub fn choose<'a>(
     named.ok_or_else(|| format!("no template for `{kind}.{}`: add [{table}.{kind}.variants.\"{}\"]", message.variant, message.variant))
 }
 
-/// Whether a wording of a kind is among the approved ones: filed, not refused, not waiting.
-pub fn knows(templates: &TemplateSet, drill_templates: Option<&TemplateSet>, kind: MessageKind, drill: bool, variant: &str) -> bool {
+/// Whether a wording of a kind is among the approved ones: filed, not refused, not waiting, and not past its last day.
+pub fn knows(
+    templates: &TemplateSet,
+    drill_templates: Option<&TemplateSet>,
+    kind: MessageKind,
+    drill: bool,
+    variant: &str,
+    today: Option<Day>,
+) -> bool {
     let set = if drill { drill_templates } else { Some(templates) };
     let Some(plain) = set.and_then(|s| s.0.get(&kind)) else { return false };
-    variant.is_empty() || plain.variants.get(variant).is_some_and(|t| t.filing.is_usable())
+    variant.is_empty() || plain.variants.get(variant).is_some_and(|t| t.filing.is_usable() && !filing::is_over(t.valid_until, today))
 }
 
 /// Checks every variable against its declaration. `Err` names each variable that does not fit.

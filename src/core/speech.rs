@@ -96,7 +96,7 @@ const UNITS: &[(&str, &str)] = &[
 
 /// A whole text made speakable. What needs no change is left as it is.
 pub fn speakable(text: &str) -> String {
-    let chars: Vec<char> = text.chars().map(half_width).collect();
+    let chars = without_separators(&text.chars().map(half_width).collect::<Vec<char>>());
     let mut out = String::with_capacity(text.len() + text.len() / 2);
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
@@ -126,6 +126,25 @@ pub fn speakable(text: &str) -> String {
             c => out.push(c),
         }
         at += 1;
+    }
+    out
+}
+
+/// `1,200` is one number, by whomever it was written.
+fn without_separators(chars: &[char]) -> Vec<char> {
+    let digits = |from: usize| chars.iter().skip(from).take_while(|c| c.is_ascii_digit()).count();
+    let mut out: Vec<char> = Vec::with_capacity(chars.len());
+    // How many digits stand before this place, without a break or behind a separator that was taken out.
+    let (mut run, mut grouped) = (0, false);
+    for (at, c) in chars.iter().enumerate() {
+        let separates = *c == ',' && (if grouped { run == 3 } else { (1..=3).contains(&run) }) && digits(at + 1) == 3;
+        match c {
+            ',' if separates => (run, grouped) = (0, true),
+            c => {
+                (run, grouped) = if c.is_ascii_digit() { (run + 1, grouped) } else { (0, false) };
+                out.push(*c);
+            }
+        }
     }
     out
 }
@@ -286,6 +305,8 @@ mod tests {
             ("2026年08月23日17时08分", "二零二六年八月二十三日十七点零八分"),
             ("未来3小时降雨50毫米以上", "未来三小时降雨五十毫米以上"),
             ("2小时内", "两小时内"),
+            ("转移1,200户3,456,789人", "转移一千二百户三百四十五万六千七百八十九人"),
+            ("1234,567", "一千二百三十四,五百六十七"),
             ("积雪3-5cm", "积雪三到五厘米"),
             ("阵风10～12级", "阵风十到十二级"),
             ("最低气温-12℃", "最低气温零下十二摄氏度"),

@@ -216,7 +216,7 @@ impl Accounts {
     pub(super) fn candidates(&self, wish: &Wish<'_>, now: Time) -> Vec<Candidate> {
         let may = |a: &&Arc<Account>| a.provider.channel() == wish.channel && wish.never != Some(a.name());
         let of_channel: Vec<&Arc<Account>> = self.all().iter().filter(may).collect();
-        let knows = |a: &&Arc<Account>| a.provider.knows_wording(wish.kind, wish.drill, "");
+        let knows = |a: &&Arc<Account>| a.provider.knows_wording(wish.kind, wish.drill, "", None);
         let able: Vec<&Arc<Account>> = of_channel.iter().copied().filter(knows).collect();
         let able = if able.is_empty() { of_channel } else { able };
         let used: Vec<(Use, u32)> = able.iter().map(|a| a.used(&self.me, now)).collect();

@@ -186,6 +186,9 @@ impl Engine {
             // A provider that tells too few outcomes proves nothing of the others.
             let outcome =
                 outcomes.next().unwrap_or_else(|| Outcome::Unknown { detail: "no outcome was told for this message of a batch".into() });
+            if matches!(outcome, Outcome::Accepted { .. }) {
+                metrics::sms_parts(job.account.name(), job.account.provider.sms_count(&job.request.message));
+            }
             drop(job.slot);
             // An outcome of its own (a number, a text) is heard in any case.
             let speaks = k == 0 || !matches!(outcome, Outcome::Retryable { .. } | Outcome::Unknown { .. });
@@ -269,7 +272,11 @@ impl Engine {
     async fn ask_provider(&self, job: LookupJob) -> Result<(), StoreError> {
         let Some(account) = self.accounts.named(&job.provider) else { return Ok(()) };
         let attempt = job.whose.attempt();
-        let (found, receipt) = match account.provider.lookup(&self.references.attempt(attempt), &job.to, job.sent).await {
+        let answer = match account.provider.has_lookup() {
+            true => account.provider.lookup(&self.references.attempt(attempt), &job.to, job.sent).await,
+            false => Lookup::NotFound,
+        };
+        let (found, receipt) = match answer {
             Lookup::Found { provider_message_id, .. } if !self.keep_found_id(account, provider_message_id.as_deref(), attempt).await? => {
                 tracing::info!(%attempt, "a look-up found another message to the same number");
                 (None, None)
@@ -278,6 +285,9 @@ impl Engine {
                 let receipt = match result {
                     ReceiptResult::Delivered => Some((true, "delivered".to_string(), false, false)),
                     ReceiptResult::Failed { code, number_dead, config, .. } => Some((false, code, number_dead, config)),
+                    ReceiptResult::CallEnded { code, heard, number_dead, config, failed, .. } => {
+                        Some((heard, code, number_dead, config || failed))
+                    }
                     _ => None,
                 };
                 (Some(provider_message_id), receipt)

@@ -2,7 +2,7 @@
 
 use super::{Engine, apply::Around};
 use crate::{
-    channel::{Message, MessageKind, Provider},
+    channel::{Day, Message, MessageKind, Provider},
     core::{
         callout::state::{AskKind, Attempt, Callout, ClosedReason},
         line::{Departure, DigitAsk, Line},
@@ -191,7 +191,8 @@ impl Engine {
     /// In the best wording that this provider may send.
     pub(super) fn render(&self, provider: &dyn Provider, kind: AskKind, channel: Channel, facts: &MessageFacts) -> Result<Message, String> {
         let kind = message_kind(kind);
-        let known = |variant: &str| provider.knows_wording(kind, facts.drill, variant);
+        let today = Some(Day::of(self.store.now()));
+        let known = |variant: &str| provider.knows_wording(kind, facts.drill, variant, today);
         let message = self.renderer.render_known(kind, channel, facts, &known).map_err(|e| e.to_string())?;
         if message.variant.is_empty() {
             return Ok(message);

@@ -137,6 +137,11 @@ impl Engine {
             }
             Some(Err(why)) => {
                 tracing::warn!(account = %parked.account, %why, "a callback cannot be read; it is kept raw");
+                // A reply may stand in it, and this provider will not tell it again. Nothing at all is a probe.
+                let title = format!("服务商 {} 推送的内容无法读取，其中可能有短信回复，请向服务商核对（原文已留存）", parked.account);
+                if !parked.raw().trim_ascii().is_empty() {
+                    self.task_to_read(&title).await?;
+                }
                 format!("unreadable: {why}")
             }
             None => "account is not configured any more".to_string(),
@@ -390,15 +395,22 @@ impl Engine {
                 return Ok(());
             }
         }
+        self.task_to_read(&format!("阅读 {} 的来信：{text}", phone.masked())).await
+    }
+
+    /// A task of the newest running warning; the same one is not opened twice.
+    async fn task_to_read(&self, title: &str) -> Result<(), StoreError> {
         for record in self.reports.warnings(None, 50).await? {
             let w: WarningState = from_json(&record.key, &record.body)?;
             if w.phase != WarningPhase::Active || w.drill {
                 continue;
             }
-            let title = format!("阅读 {} 的来信：{text}", phone.masked());
             self.apply_warning(w.id, WriteLane::Urgent, |w, now| {
+                if w.tasks.iter().any(|t| t.closed.is_none() && t.title == title) {
+                    return None;
+                }
                 let due = now + unclaimed(w.policy.clocks.claim_lapses);
-                let n = w.push_task(TaskKind::Read, &title, now, due);
+                let n = w.push_task(TaskKind::Read, title, now, due);
                 let entry = serde_json::json!({"e": "reply_unmatched", "task": n});
                 Some(WarningChange { entry, tasks: vec![n], ..WarningChange::default() })
             })

@@ -11,7 +11,7 @@ use super::{
     tree,
 };
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Filing, Lookup, Message, MessageKind, Provider, SendRequest,
+    AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Day, Filing, Lookup, Message, MessageKind, Provider, SendRequest,
     WallClock,
     e164::{e164, is_mainland_mobile},
     exchange::{detail_of, exchange},
@@ -265,10 +265,10 @@ impl Provider for Generic {
     fn refuses_long_sms(&self) -> bool {
         self.settings.long_sms == LongSms::Refuse
     }
-    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str, today: Option<Day>) -> bool {
         match &self.settings.templates {
-            Some(set) if self.plan.templated() => template::knows(set, self.settings.drill_templates.as_ref(), kind, drill, variant),
-            _ => filing::free_text_may_go(variant, self.settings.link_filing),
+            Some(set) if self.plan.templated() => template::knows(set, self.settings.drill_templates.as_ref(), kind, drill, variant, today),
+            _ => filing::free_text_may_go(variant, (self.settings.link_filing, self.settings.link_valid_until), today),
         }
     }
     fn filings(&self) -> Vec<Filing> {

@@ -234,6 +234,8 @@ impl Work<'_> {
         } else if a.channel == Channel::Sms && only.is_some() && a.kind.tells_end() {
             // Whoever was reached hears of the end by the door that is left; asks have their calls.
             self.tell(a.contact, a.kind);
+        } else if a.channel == Channel::Voice && a.kind.asks() {
+            self.next_number_now(a.contact);
         }
         let holder = a.contact == 0;
         let no_phone = self.number(0, Channel::Voice, 0).is_none();
@@ -242,6 +244,18 @@ impl Work<'_> {
             let why = "责任人的号码均为空号或停机";
             self.did(Entry::Unreachable { why: why.into() });
             self.skip_to_deputy(why);
+        }
+    }
+
+    /// The call that found a number to be of no use was none of the series: the next number is rung without waiting for it.
+    fn next_number_now(&mut self, contact: u8) {
+        let calls = self.state.contacts.get(usize::from(contact)).and_then(|k| k.calls).filter(|c| c.next > self.now);
+        if let Some(calls) = calls
+            && self.number(contact, Channel::Voice, 0).is_some()
+            && !self.state.claimed()
+            && self.may_call_now(contact)
+        {
+            self.did(Entry::CallsSet { contact, calls: Some(Calls { next: self.now, ..calls }) });
         }
     }
 

@@ -193,7 +193,9 @@ impl Night1 {
             let n = i as u16 + 1;
             self.event(Event::Line { n, news: LineNews::Sending { provider: "line".into(), digit: Some(1), at: None } });
             let news = match self.state.attempts[i].channel {
-                Channel::Voice => LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false, lost: false },
+                Channel::Voice => {
+                    LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false, lost: false }
+                }
                 _ => LineNews::Outcome { outcome: Outcome::Accepted { provider_message_id: format!("b{n}") } },
             };
             self.event(Event::Line { n, news });
@@ -245,14 +247,18 @@ fn a_link_a_reply_the_asked_key_an_entry_each_is_an_answer() {
 fn delivery_a_lifted_receiver_and_another_key_are_no_answer() {
     let mut n = Night1::new();
     n.after(Span::secs(31));
-    n.event(Event::Receipt { n: 1, delivered: true, outcome: "DELIVERED".into(), number_dead: false, lost: false }).is(CalloutState::Calling);
+    n.event(Event::Receipt { n: 1, delivered: true, outcome: "DELIVERED".into(), number_dead: false, lost: false })
+        .is(CalloutState::Calling);
     let call = n.last_call(0);
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     for keys in ["2", "9", "12", "#", ""] {
         let at = n.now;
         n.event(Event::Line { n: call, news: LineNews::Keys { keys: keys.into(), at } }).is(CalloutState::Calling);
     }
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false, lost: false } });
+    n.event(Event::Line {
+        n: call,
+        news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false, lost: false },
+    });
     n.is(CalloutState::Calling);
 }
 
@@ -385,7 +391,10 @@ fn silence_goes_redial_second_number_deputy_township_task_county_and_round_again
     let call = n.last_call(0);
     assert_eq!(n.state.attempt(call).unwrap().number, 0);
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "v".into(), digit: None, at: None } });
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false, lost: false } });
+    n.event(Event::Line {
+        n: call,
+        news: LineNews::Finished { ok: false, outcome: "200003".into(), number_dead: false, refused: false, lost: false },
+    });
     n.after(Span::secs(91));
     let second = n.last_call(0);
     assert!(second != call && n.state.attempt(second).unwrap().number == 1, "from the second call the second number");
@@ -784,7 +793,10 @@ fn what_was_taken_back_but_left_all_the_same_counts_and_the_end_waits_for_it() {
     n.event(Event::Line { n: call, news: LineNews::Sending { provider: "voice".into(), digit: None, at: None } });
     assert_eq!(n.state.attempt(call).unwrap().state, AttemptState::Sending);
     assert_eq!(n.sent(AskKind::End), 0, "it rings");
-    n.event(Event::Line { n: call, news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false, lost: false } });
+    n.event(Event::Line {
+        n: call,
+        news: LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false, lost: false },
+    });
     assert_eq!(n.sent(AskKind::End), 1);
 }
 

@@ -9,13 +9,14 @@ use crate::core::{
 };
 
 impl Line {
-    /// When the provider is next asked about a flight. A call cannot be looked up: it is awaited.
+    /// When the provider is next asked about a flight. A call is asked about while it is awaited, no longer.
     pub(super) fn next_lookup(&self, f: &Flight) -> Option<Time> {
-        if !f.unknown || f.channel != Channel::Sms {
+        if !f.unknown {
             return None;
         }
         let ask = &self.waiting.iter().find(|w| w.ask.attempt == f.lead)?.ask;
-        ask.lookups.get(usize::from(f.looked_up)).map(|after| f.at + *after)
+        let next = ask.lookups.get(usize::from(f.looked_up)).map(|after| f.at + *after);
+        next.filter(|t| f.channel == Channel::Sms || *t < f.over_by)
     }
 
     /// Flights to be asked about now.
@@ -28,7 +29,10 @@ impl Work {
     pub(super) fn looked_up(&mut self, lead: AttemptId, found: Option<&str>) {
         let Some(f) = self.state.flights.iter().find(|f| f.lead == lead && f.unknown).cloned() else { return };
         if let Some(id) = found {
-            self.did(LineEntry::FlightIs { lead, accepted: true, unknown: false, over_by: f.over_by.max(self.now) });
+            // A call that was taken may ring as long as any.
+            let ask = self.state.waiting.iter().find(|w| w.ask.attempt == lead).map(|w| &w.ask);
+            let rings = ask.filter(|_| f.channel == Channel::Voice).map_or(f.over_by, |a| f.at + a.call_timeout);
+            self.did(LineEntry::FlightIs { lead, accepted: true, unknown: false, over_by: rings.max(f.over_by).max(self.now) });
             self.tell(&f.members, &LineNews::Outcome { outcome: Outcome::Accepted { provider_message_id: id.to_string() } });
             return;
         }
@@ -38,7 +42,7 @@ impl Work {
         }
         self.did(LineEntry::LookedUp { lead });
         let last = self.state.flights.iter().find(|f| f.lead == lead).is_some_and(|f| self.state.next_lookup(f).is_none());
-        if last {
+        if last && f.channel == Channel::Sms {
             let why = "not found by look-up";
             self.did(LineEntry::Over { lead, outcome: why.to_string() });
             self.tell(&f.members, &LineNews::GivenUp { why: why.to_string() });

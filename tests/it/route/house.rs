@@ -124,7 +124,7 @@ impl Provider for Spy {
         let taken = self.taken.lock().unwrap().iter().any(|t| t == reference);
         (self.finds.lock().unwrap())(reference, taken)
     }
-    fn knows_wording(&self, _: jiaoying::channel::MessageKind, drill: bool, _: &str) -> bool {
+    fn knows_wording(&self, _: jiaoying::channel::MessageKind, drill: bool, _: &str, _: Option<jiaoying::channel::Day>) -> bool {
         self.drills || !drill
     }
     fn read_callback(&self, _: Option<&str>, body: &[u8]) -> Result<Vec<CallbackItem>, String> {

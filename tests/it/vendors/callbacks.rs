@@ -361,10 +361,10 @@ async fn a_call_nobody_reports_the_end_of_is_given_up_and_the_next_one_is_made()
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_kept_to_the_byte() {
+async fn a_body_that_cannot_be_read_is_kept_to_the_byte_and_an_officer_is_told_once() {
     use base64::Engine as _;
     for kind in ["aliyun_sms", "tencent_sms", "huawei_sms"] {
-        let s = Scene::of(kind, false).await;
+        let mut s = Scene::of(kind, false).await;
         for (n, raw) in [&b"\xca\xd5\xb5\xbd\xff\x00[{"[..], b"{\"x\":", b""].into_iter().enumerate() {
             let path = format!("/callbacks/{kind}/{SECRET}");
             let request = CallbackRequest { path_and_query: &path, headers: &[("content-type", "application/json")], body: raw };
@@ -376,5 +376,10 @@ async fn a_body_that_cannot_be_read_is_kept_to_the_byte() {
             };
             assert_eq!(bytes, raw, "{kind}");
         }
+        s.g.run(true).await;
+        let record = s.g.memory.load(&[Key::Warning(s.sent.callout.warning)]).await.unwrap().remove(0).unwrap();
+        let warning: Value = serde_json::from_slice(&record.body).unwrap();
+        let told = warning["tasks"].as_array().unwrap().iter().filter(|t| t["title"].as_str().unwrap().contains("无法读取")).count();
+        assert_eq!(told, 1, "{kind}: {}", warning["tasks"]);
     }
 }

@@ -21,6 +21,7 @@ variables = { level = { max = 10 }, digit = { kind = "number", max = 1 } }
 [templates.callout.variants."rainstorm.red"]
 code = "T2"
 filing = "approved"
+valid_until = "2027-06-30"
 variables = { digit = { kind = "number", max = 1 } }
 [templates.callout.variants."landslide.red"]
 code = "T3"
@@ -50,13 +51,17 @@ const KINDS: [&str; 5] = ["aliyun_sms", "tencent_sms", "huawei_sms", "aliyun_voi
 fn only_approved_wordings_are_known_and_real_ones_never_for_a_drill() {
     for kind in KINDS {
         let p = filed(kind);
-        let known = |drill, variant| p.knows_wording(MessageKind::Callout, drill, variant);
+        let known = |drill, variant| p.knows_wording(MessageKind::Callout, drill, variant, None);
         for (variant, want) in
             [("", true), ("rainstorm.red", true), ("landslide.red", false), ("flood.red", false), ("link", true), ("t-2h", false)]
         {
             assert_eq!(known(false, variant), want, "{kind} {variant}");
         }
         assert!(known(true, "") && !known(true, "rainstorm.red"), "{kind}");
+        let on = |day: &str| Some(Day::of(Time::parse_rfc3339(&format!("{day}T08:00:00+08:00")).unwrap()));
+        for (day, want) in [("2027-06-30", true), ("2027-07-01", false)] {
+            assert_eq!(p.knows_wording(MessageKind::Callout, false, "rainstorm.red", on(day)), want, "{kind}: its filing ends on 06-30");
+        }
     }
 }
 
@@ -69,7 +74,7 @@ fn an_account_of_free_text_may_send_any_wording_but_a_link_only_once_that_is_app
     let generic = |filing: &str| super::generic::free(filing);
     let all: [&dyn Fn(&str) -> Arc<dyn Provider>; 3] = [&twilio, &smpp, &generic];
     for with in all {
-        let knows = |p: &Arc<dyn Provider>, variant| p.knows_wording(MessageKind::Callout, true, variant);
+        let knows = |p: &Arc<dyn Provider>, variant| p.knows_wording(MessageKind::Callout, true, variant, None);
         let silent = with("");
         assert!(knows(&silent, "rainstorm.red") && !knows(&silent, "link") && !knows(&silent, "rainstorm.red.link"));
         let asked = with("link_filing = 'pending'\nlink_valid_until = '2026-12-10'");

@@ -106,6 +106,10 @@ impl Provider for Fake {
         }
         Outcome::Accepted { provider_message_id: format!("m-{}", r.reference) }
     }
+    /// No voice account of China has a query.
+    fn has_lookup(&self) -> bool {
+        self.channel != Channel::Voice
+    }
     async fn lookup(&self, reference: &str, _: &Address, _: Time) -> Lookup {
         self.script.looked_up.lock().unwrap().push((reference.to_string(), self.script.clock.now()));
         Lookup::NotFound

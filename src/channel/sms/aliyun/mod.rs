@@ -10,7 +10,7 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, Day, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
     aliyun::{self, Rpc},
     filing,
     long_sms::{self, LongSms},
@@ -143,8 +143,8 @@ impl Provider for AliyunSms {
         long_sms::cost(Some(&self.settings.sign_name), &message.text).count
     }
 
-    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
-        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str, today: Option<Day>) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant, today)
     }
     fn filings(&self) -> Vec<Filing> {
         let sign = Filing::signature(&self.settings.sign_name, self.settings.sign_filing, self.settings.sign_valid_until);

@@ -22,7 +22,7 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Filing, Lookup, Message, MessageKind, Provider, SendRequest,
+    AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Day, Filing, Lookup, Message, MessageKind, Provider, SendRequest,
     WallClock,
     e164::{e164, is_mainland_mobile},
     exchange::{exchange, parse_endpoint},
@@ -159,8 +159,8 @@ impl Provider for HuaweiSms {
         long_sms::cost(self.settings.sign_name.as_deref(), &message.text).count
     }
 
-    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
-        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str, today: Option<Day>) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant, today)
     }
     fn filings(&self) -> Vec<Filing> {
         let s = &self.settings;

@@ -23,7 +23,7 @@ mod text;
 pub use settings::{Long, ReceiptId, Settings};
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Inbox, Lookup, Message, MessageKind, Provider, SendRequest,
+    AccountLimits, Address, CallbackItem, CallbackReply, Day, Filing, Inbox, Lookup, Message, MessageKind, Provider, SendRequest,
     e164::{e164, is_mainland_mobile},
     filing, long_sms,
 };
@@ -183,8 +183,8 @@ impl Provider for Smpp {
     fn refuses_long_sms(&self) -> bool {
         self.settings.segments_max == 1
     }
-    fn knows_wording(&self, _kind: MessageKind, _drill: bool, variant: &str) -> bool {
-        filing::free_text_may_go(variant, self.settings.link_filing)
+    fn knows_wording(&self, _kind: MessageKind, _drill: bool, variant: &str, today: Option<Day>) -> bool {
+        filing::free_text_may_go(variant, (self.settings.link_filing, self.settings.link_valid_until), today)
     }
     fn filings(&self) -> Vec<Filing> {
         let s = &self.settings;

@@ -18,7 +18,7 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, Day, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
     e164::{e164, is_mainland_mobile},
     filing,
     long_sms::{self, LongSms},
@@ -109,8 +109,8 @@ impl Provider for TencentSms {
         long_sms::cost(Some(&self.settings.sign_name), &message.text).count
     }
 
-    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
-        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str, today: Option<Day>) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant, today)
     }
     fn filings(&self) -> Vec<Filing> {
         let sign = Filing::signature(&self.settings.sign_name, self.settings.sign_filing, self.settings.sign_valid_until);

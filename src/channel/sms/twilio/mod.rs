@@ -8,7 +8,7 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Filing, Lookup, Message, MessageKind, Provider, SendRequest,
+    AccountLimits, Address, CallbackItem, CallbackReply, CallbackRequest, Day, Filing, Lookup, Message, MessageKind, Provider, SendRequest,
     WallClock,
     e164::e164,
     filing,
@@ -117,8 +117,8 @@ impl Provider for TwilioSms {
     fn sms_count(&self, message: &Message) -> usize {
         long_sms::cost(self.settings.sign_name.as_deref(), &message.text).count
     }
-    fn knows_wording(&self, _kind: MessageKind, _drill: bool, variant: &str) -> bool {
-        filing::free_text_may_go(variant, self.settings.link_filing)
+    fn knows_wording(&self, _kind: MessageKind, _drill: bool, variant: &str, today: Option<Day>) -> bool {
+        filing::free_text_may_go(variant, (self.settings.link_filing, self.settings.link_valid_until), today)
     }
     fn filings(&self) -> Vec<Filing> {
         let s = &self.settings;

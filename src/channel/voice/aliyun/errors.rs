@@ -152,7 +152,9 @@ mod tests {
             ("999999", "failed"),
             ("123456", "heard"),
         ] {
-            let ReceiptResult::CallEnded { heard, number_dead, config, failed, .. } = call_ended(code, "", Some(3.0)) else { panic!("{code}") };
+            let ReceiptResult::CallEnded { heard, number_dead, config, failed, .. } = call_ended(code, "", Some(3.0)) else {
+                panic!("{code}")
+            };
             let flags = (heard, number_dead, config, failed);
             assert_eq!(flags, (expected == "heard", expected == "dead", expected == "config", expected == "failed"), "{code}");
         }

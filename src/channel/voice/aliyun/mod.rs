@@ -11,7 +11,7 @@ mod settings;
 pub use settings::{MenuKey, Operation, Settings};
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, Day, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
     aliyun::{self, Rpc},
     filing, template,
 };
@@ -106,8 +106,8 @@ impl Provider for AliyunVoice {
         aliyun::callback::reply(ok)
     }
 
-    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
-        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str, today: Option<Day>) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant, today)
     }
     fn filings(&self) -> Vec<Filing> {
         filing::of_templates(&self.settings.templates, self.settings.drill_templates.as_ref())

@@ -94,7 +94,9 @@ mod tests {
         for code in 1..=20 {
             let dead = [7, 8, 13, 15, 17, 19].contains(&code);
             let busy = [9, 18].contains(&code);
-            let ReceiptResult::CallEnded { heard, number_dead, config, failed, .. } = failed(&code.to_string(), "") else { panic!("{code}") };
+            let ReceiptResult::CallEnded { heard, number_dead, config, failed, .. } = failed(&code.to_string(), "") else {
+                panic!("{code}")
+            };
             assert_eq!((heard, number_dead, config, failed), (false, dead, false, busy), "{code}");
         }
         let heard = |r: &str| matches!(ended(r), ReceiptResult::CallEnded { heard: true, .. });

@@ -18,7 +18,7 @@ mod settings;
 pub use settings::Settings;
 
 use crate::channel::{
-    AccountLimits, Address, CallbackItem, CallbackReply, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
+    AccountLimits, Address, CallbackItem, CallbackReply, Day, Filing, Lookup, Message, MessageKind, Provider, SendRequest, WallClock,
     e164::e164,
     filing, template,
     tencent::{self, Rpc},
@@ -101,8 +101,8 @@ impl Provider for TencentVoice {
         false
     }
 
-    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str) -> bool {
-        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant)
+    fn knows_wording(&self, kind: MessageKind, drill: bool, variant: &str, today: Option<Day>) -> bool {
+        template::knows(&self.settings.templates, self.settings.drill_templates.as_ref(), kind, drill, variant, today)
     }
     fn filings(&self) -> Vec<Filing> {
         filing::of_templates(&self.settings.templates, self.settings.drill_templates.as_ref())
