@@ -121,7 +121,9 @@ async fn text_that_would_break_its_place_arrives_as_it_was_written() {
     let mut sent = s.subscribe();
     for name in ["carrier-json", "carrier-xml"] {
         let mut r = ask(phone(7), "r");
-        r.message.text = "红色</content>&amp;\"{{secret.key}}\"\\n'<a>％+ =1".into();
+        // GBK has the rare characters of its own table only.
+        let rare = if name == "carrier-json" { "𠮷㙍龑〇😀" } else { "镕堃〇" };
+        r.message.text = format!("红色{rare}</content>&amp;\"{{{{secret.key}}}}\"\\n'<a>％+ =1");
         assert_eq!(account(name, &s.url()).send(&r).await.class(), "accepted", "{name}");
         assert_eq!(soon(sent.recv()).await.unwrap().text, Some(format!("【某某应急】{}", r.message.text)), "{name}");
     }

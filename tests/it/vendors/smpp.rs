@@ -97,7 +97,7 @@ async fn chinese_arrives_byte_for_byte_in_one_part_in_several_and_as_a_payload()
         let _came = held(&p, true);
         bound(&p).await;
         let mut long = ask(phone(2), "r2");
-        long.message.text = format!("{}😀{}", "暴雨".repeat(30), "收到请回1。".repeat(5));
+        long.message.text = format!("{}😀𠮷㙍龑〇{}", "暴雨".repeat(30), "收到请回1。".repeat(5));
         for r in [&ask(phone(1), "r1"), &long] {
             assert_eq!(p.send(r).await.class(), "accepted");
         }
