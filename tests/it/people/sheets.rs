@@ -180,6 +180,36 @@ fn what_is_odd_but_usable_is_applied_with_a_finding() {
     assert_eq!(person(&d, "甲一").email, None);
 }
 
+/// Below 暴雨黄 a landslide's people are found by its kind, and a reservoir's posts are checked by it.
+#[test]
+fn a_sheet_of_persons_does_not_change_what_a_known_point_is() {
+    let points = "\
+点位编号,点位名称,点位类型,行政区划代码
+DZ-1,后沟,滑坡,140521100200
+SK-1,南瑶水库,小(2)型水库,140521100200
+";
+    let persons = "\
+行政区划代码,姓名,责任类别,责任层级,责任对象编号,手机1
+140521100200,甲,防汛、地灾,点,DZ-1,15400000001
+140521100200,乙,河长,点,SK-1,15400000002
+140521100200,丙,网格,点,XX-1,15400000003
+140521100200,丁,水库,点,XX-1,15400000004
+140521100200,戊,防汛,点,XX-1,15400000005
+";
+    let kinds = |d: &Directory| d.points.values().map(|p| (p.code.clone(), p.kind.clone())).collect::<Vec<_>>();
+    let known = fresh("点位.csv", points.as_bytes()).directory.unwrap();
+    let result = read("名册.csv", persons.as_bytes(), &known);
+    let want = [("DZ-1", "geological"), ("SK-1", "reservoir"), ("XX-1", "reservoir")].map(|(c, k)| (c.to_string(), k.to_string()));
+    assert_eq!(kinds(&applied(&result)), want, "a new point is what the first who is there for something says");
+    assert_eq!((result.diff.points_changed.len(), result.diff.points_added.as_slice()), (0, ["XX-1".to_string()].as_slice()));
+    // Nor does a replacing sheet, or a later one.
+    let options = ImportOptions { mode: ImportMode::Replace, ..ImportOptions::default() };
+    let replaced = import("名册.csv", persons.as_bytes(), &known, &DIVISIONS, &options).directory.unwrap();
+    assert_eq!(kinds(&replaced), want);
+    let again = read("名册.csv", persons.replace("水库,点", "防汛,点").as_bytes(), &replaced);
+    assert_eq!(kinds(&applied(&again)), want);
+}
+
 fn workbook() -> Vec<u8> {
     let mut book = Workbook::new();
     let plain = Format::new();
