@@ -182,7 +182,7 @@ fn what(before: Option<&Version>, after: Option<&Version>) -> Vec<String> {
         (_, None) => vec!["移除".into()],
         // Which of them is in office makes no difference to what changed.
         (Some(b), Some(a)) => {
-            super::directory_diff::diff(&directory(b), &directory(a), Time(0)).changed.into_iter().flat_map(|c| c.what).collect()
+            super::directory_diff::diff(&directory(b), &directory(a), &Default::default()).changed.into_iter().flat_map(|c| c.what).collect()
         }
     }
 }

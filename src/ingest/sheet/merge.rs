@@ -17,13 +17,13 @@ use super::{
 };
 use crate::core::{
     directory::{Directory, DivisionName, Place, Point, Post, Recipient, Role, Tier},
+    directory_cover::Calling,
     directory_diff::{DirectoryDiff, diff},
     directory_index::DirectoryIndex,
     division::Division,
     ids::RecipientId,
     phone::Phone,
     role::RoleWords,
-    time::Time,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -38,7 +38,7 @@ pub enum ImportMode {
 }
 
 /// How a file is applied.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportOptions {
     pub mode: ImportMode,
     /// The area the file is for: rows outside are refused, `Replace` ends posts inside only.
@@ -50,8 +50,8 @@ pub struct ImportOptions {
     pub allow_shrink: bool,
     /// What sheets call the roles.
     pub roles: RoleWords,
-    /// Who is in office now decides whether a place still has somebody to call.
-    pub now: Time,
+    /// Decides whether a place still has somebody to call.
+    pub calling: Calling,
 }
 
 /// A replacing sheet that removes more people than this, in percent of those in its area (and more than [`FEW`]), is more
@@ -138,7 +138,7 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
     }
     unused_duty_phones(&rows, &new, &mut faults);
 
-    let changes = diff(current, &new, options.now);
+    let changes = diff(current, &new, &options.calling);
     if !changes.is_empty() {
         new.version = current.version.saturating_add(1);
     }
@@ -156,7 +156,7 @@ fn too_much(current: &Directory, changes: &DirectoryDiff, options: &ImportOption
     if !options.allow_uncovered && !changes.uncovered.is_empty() {
         let some: Vec<String> = changes.uncovered.iter().take(10).map(|p| format!("{}（{p}）", current.place_name(p))).collect();
         return Some(format!(
-            "导入后有 {} 处地点将没有任何在任且可联系的责任人：{}{}；请补上这些地点的责任人，或确认允许（allow_uncovered）后重新导入",
+            "导入后有 {} 处地点在预警时（全部或部分灾种）将无人可叫，或都联系不上：{}{}；请补上这些地点的责任人，或确认允许（allow_uncovered）后重新导入",
             changes.uncovered.len(),
             some.join("、"),
             if changes.uncovered.len() > some.len() { " 等" } else { "" }

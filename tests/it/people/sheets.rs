@@ -4,6 +4,7 @@
 use jiaoying::{
     core::{
         directory::{Directory, DivisionName, Recipient, Role, Tier},
+        directory_cover::Calling,
         directory_index::DirectoryIndex,
         division::Division,
         ids::RecipientId,
@@ -445,7 +446,7 @@ fn an_updating_import_does_not_end_the_last_post_of_a_place_unless_told() {
     let sheet = |last: &str| format!("行政区划代码,姓名,责任类别,责任层级,手机1,失效日期\n140521100002,丁,防汛,村,15400000004,{last}\n");
     let now = Time::parse_rfc3339("2026-06-10T08:00:00+08:00").unwrap();
     let go = |last: &str, allow_uncovered| {
-        let options = ImportOptions { now, allow_uncovered, ..ImportOptions::default() };
+        let options = ImportOptions { calling: Calling { now, ..Calling::default() }, allow_uncovered, ..ImportOptions::default() };
         import("x.csv", sheet(last).as_bytes(), &old, &DIVISIONS, &options)
     };
     let refused = go("2026-05-31", false);
