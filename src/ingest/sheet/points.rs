@@ -72,12 +72,12 @@ pub(super) fn read(r: &mut Reader<'_>, sheet: usize, carried: &mut Names) -> Opt
         let depth = if written.village.is_empty() { Tier::Township } else { Tier::Village };
         r.places.resolve(&filled(&written, carried, Some(depth)), Some(depth))
     } else {
-        r.code(&code_text).and_then(|c| r.places.check(c, &written).map(|()| c))
+        r.code(&code_text).and_then(|c| r.places.check(c, &written).map(|()| c)).map_err(|m| (Column::Division, m))
     };
     let division = match division {
         Ok(d) => Some(d),
-        Err(message) => {
-            r.say(Column::Division, message, true);
+        Err((column, message)) => {
+            r.say(column, message, true);
             None
         }
     };

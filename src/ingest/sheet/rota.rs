@@ -196,7 +196,7 @@ fn division(r: &mut Reader<'_>, carried: &mut Carried) -> Option<Division> {
         carried.unit = unit;
     }
     let found = if !code.is_empty() {
-        r.code(&code).and_then(|c| r.places.check(c, &written).map(|()| c))
+        r.code(&code).and_then(|c| r.places.check(c, &written).map(|()| c)).map_err(|m| (Column::Division, m))
     } else if !names.county.is_empty() || !names.township.is_empty() {
         let tier = if names.township.is_empty() { Tier::County } else { Tier::Township };
         r.places.resolve(&filled(&written, &names, Some(tier)), Some(tier))
@@ -205,14 +205,14 @@ fn division(r: &mut Reader<'_>, carried: &mut Carried) -> Option<Division> {
     } else {
         carried.default.ok_or_else(|| {
             let unit = if carried.unit.is_empty() { String::new() } else { format!("“{}”", carried.unit) };
-            format!("看不出{unit}是哪个县或乡镇的值班表；请在标题、工作表名中写明，或加“行政区划代码”列")
+            (Column::Unit, format!("看不出{unit}是哪个县或乡镇的值班表；请在标题、工作表名中写明，或加“行政区划代码”列"))
         })
     };
     carried.names = names;
     match found {
         Ok(d) => Some(d),
-        Err(message) => {
-            r.say(if code.is_empty() { Column::Unit } else { Column::Division }, message, true);
+        Err((column, message)) => {
+            r.say(column, message, true);
             None
         }
     }

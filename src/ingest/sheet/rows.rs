@@ -1,7 +1,7 @@
 //! Cells → one typed row per person × post × object. Says by cell what cannot be read.
 
 use super::{
-    Column, Form, SheetFault,
+    Column, Form, SheetFault, address,
     cell::{self, BadPhone},
     places::{Names, Places},
     points::{self, PointRow},
@@ -83,11 +83,12 @@ impl SheetRows {
     }
     /// The fault of a column in a row, by (sheet, row number).
     pub(super) fn fault_at(&self, (sheet, number): (usize, u32), column: Column, message: impl Into<String>, fatal: bool) -> SheetFault {
-        let sheet = self.sheets.get(sheet);
+        let Some(sheet) = self.sheets.get(sheet) else { return SheetFault { fatal, ..SheetFault::file("", message) } };
+        let (column, at) = sheet.seats(column);
         SheetFault {
-            sheet: sheet.map(|s| s.name.clone()).unwrap_or_default(),
-            cell: sheet.map(|s| s.cell(number, column)).unwrap_or_default(),
-            column: sheet.map_or_else(|| column.title(), |s| column.title_in(s.form)).into(),
+            sheet: sheet.name.clone(),
+            cell: address(at.first().copied().unwrap_or(0), number),
+            column: column.title_in(sheet.form).into(),
             message: message.into(),
             fatal,
         }
@@ -180,10 +181,18 @@ impl Reader<'_> {
         footer
     }
 
+    /// Says something of a column; of its first cell that has something, where it stands several times.
     pub(super) fn say(&mut self, column: Column, message: impl Into<String>, fatal: bool) {
+        let (column, all) = self.sheet.seats(column);
+        let filled = all.iter().find(|i| self.row.cells.get(**i).is_some_and(|t| !t.is_empty()));
+        self.say_at(filled.or(all.first()).copied().unwrap_or(0), column, message, fatal);
+    }
+
+    /// Says something of the cell in this place of the row.
+    fn say_at(&mut self, at: usize, column: Column, message: impl Into<String>, fatal: bool) {
         self.faults.push(SheetFault {
             sheet: self.sheet.name.clone(),
-            cell: self.sheet.cell(self.row.number, column),
+            cell: address(at, self.row.number),
             column: column.title_in(self.sheet.form).into(),
             message: message.into(),
             fatal,
@@ -345,12 +354,12 @@ impl Reader<'_> {
             let depth = if only_desk { Tier::from_word(&tier_text).filter(|t| *t != Tier::DutyDesk) } else { tier };
             self.places.resolve(&filled(&written, carried, depth), depth)
         } else {
-            self.code(&code_text).and_then(|code| self.places.check(code, &written).map(|()| code))
+            self.code(&code_text).and_then(|code| self.places.check(code, &written).map(|()| code)).map_err(|m| (Column::Division, m))
         };
         let division = match division {
             Ok(division) => division,
-            Err(message) => {
-                self.say(Column::Division, message, true);
+            Err((column, message)) => {
+                self.say(column, message, true);
                 return (None, tier);
             }
         };
@@ -424,21 +433,20 @@ impl Reader<'_> {
     fn phones(&mut self, columns: &[Column]) -> Vec<Phone> {
         let mut all = Vec::new();
         for column in columns {
-            let texts: Vec<String> = self.sheet.texts(self.row, *column).map(str::to_string).collect();
-            for text in texts {
-                let (good, bad) = cell::phones(&text);
+            for at in self.sheet.columns.get(column).into_iter().flatten() {
+                let (good, bad) = cell::phones(self.row.cells.get(*at).map_or("", String::as_str));
                 for phone in good {
                     if !all.contains(&phone) {
                         all.push(phone);
                     }
                 }
-                self.bad_phones(*column, bad);
+                self.bad_phones(*at, *column, bad);
             }
         }
         all
     }
 
-    pub(super) fn bad_phones(&mut self, column: Column, bad: Vec<BadPhone>) {
+    fn bad_phones(&mut self, at: usize, column: Column, bad: Vec<BadPhone>) {
         for fault in bad {
             let message = match fault {
                 BadPhone::NotANumber(text) if cell::is_formula_error(&text) => formula_fault(&text),
@@ -450,7 +458,7 @@ impl Reader<'_> {
                     format!("“{text}”不是电话号码；手机应为 11 位，座机须带区号（如 0356-…），没有号码请留空")
                 }
             };
-            self.say(column, message, true);
+            self.say_at(at, column, message, true);
         }
     }
 
@@ -472,7 +480,7 @@ impl Reader<'_> {
         } else if !text.is_empty() {
             let mut names = text.split(['、', '；', ';', '/', '，', ',']).filter(|n| !cell::is_blank(n));
             let (name, phones, bad) = cell::name_and_phones(names.next().unwrap_or(""));
-            self.bad_phones(column, bad);
+            self.bad_phones(self.sheet.seats(column).1.first().copied().unwrap_or(0), column, bad);
             (mention.name, mention.phones) = (name, phones);
             if names.next().is_some() {
                 self.say(column, format!("只能登记一人，已取第一人“{}”；其余请另行登记", mention.name), false);

@@ -153,6 +153,37 @@ fn every_planted_fault_is_named_by_its_cell_and_nothing_is_applied() {
 }
 
 #[test]
+fn a_fault_is_named_at_the_very_cell_also_where_a_column_stands_twice_or_not_at_all() {
+    let long = "长".repeat(2_001);
+    let twice = format!(
+        "行政区划代码,姓名,责任类别,责任层级,电话,联系电话,手机2,备用电话,值班电话,办公电话,代理人,代理人手机,代理人电话\n\
+         140521100200,甲,防汛,村,15400000001,15400A,,,,,,,\n\
+         140521100200,乙,防汛,村,15400000002,,15400000012,#REF!,,,,,\n\
+         140521100200,丙,防汛,村,15400000003,,,,0356-0111111,见附件,,,\n\
+         140521100200,丁,防汛,村,15400000004,,,,,,戊,15400000005,1.54E+10\n\
+         140521100200,己,防汛,村,15400000006,,,,,,,,15400000007\n"
+    );
+    let result = fresh("x.csv", twice.as_bytes());
+    assert_eq!(cells(&result, true), BTreeSet::from(["F2", "H3", "J4", "M5"]));
+    assert!(fault(&result, "M6").message.contains("没有代理人姓名"));
+    let too_long = format!("行政区划代码,姓名,责任类别,责任层级,电话,联系电话\n140521100200,甲,防汛,村,15400000001,{long}\n");
+    assert_eq!(cells(&fresh("x.csv", too_long.as_bytes()), true), BTreeSet::from(["F2"]));
+    // By names alone: the name that nobody knows; where a name is missing, the deepest that the sheet has.
+    let named = "序号,县,乡镇,村,姓名,责任类别,责任层级,手机1\n\
+         1,沁水县,龙港镇,没有的村,甲,防汛,村,15400000001\n\
+         2,沁水县,没有的镇,南瑶村,乙,防汛,村,15400000002\n\
+         3,没有的县,龙港镇,南瑶村,丙,防汛,村,15400000003\n\
+         4,沁水县,龙港镇,,丁,防汛,村,15400000004\n";
+    let result = fresh("x.csv", named.as_bytes());
+    assert_eq!(cells(&result, true), BTreeSet::from(["D2", "C3", "B4", "D5"]));
+    assert_eq!((fault(&result, "D2").column.as_str(), fault(&result, "C3").column.as_str()), ("村", "乡镇"));
+    let outside = ImportOptions { within: Some(code("140522")), ..ImportOptions::default() };
+    let named = "县,乡镇,姓名,责任类别,责任层级,手机1\n沁水县,龙港镇,甲,防汛,乡,15400000001\n";
+    let result = import("x.csv", named.as_bytes(), &Directory::default(), &DIVISIONS, &outside);
+    assert_eq!(cells(&result, true), BTreeSet::from(["B2"]));
+}
+
+#[test]
 fn what_is_odd_but_usable_is_applied_with_a_finding() {
     let sheet = "\
 序号,行政区划代码,姓名,职务,责任类别,责任层级,责任对象编号,责任对象名称,手机1,值班电话,邮箱,上级责任人,代理人,关联户数,血型
