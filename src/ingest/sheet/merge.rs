@@ -12,7 +12,7 @@ use super::{
     people::{self, People, Person},
     places::Places,
     points,
-    rows::{SheetRow, SheetRows},
+    rows::{End, SheetRow, SheetRows},
     table::Sheet,
 };
 use crate::core::{
@@ -295,7 +295,11 @@ fn write(post: &mut Post, row: &SheetRow, again: bool) {
     }
     post.tier = if post.role.is_desk() { Tier::DutyDesk } else { row.tier };
     post.valid_from = row.valid_from.or(post.valid_from);
-    post.valid_to = row.valid_to.or(post.valid_to);
+    match row.valid_to {
+        Some(End::At(t)) => post.valid_to = Some(t),
+        Some(End::Never) => post.valid_to = None,
+        None => {}
+    }
     if row.households > 0 {
         post.households = row.households;
     }

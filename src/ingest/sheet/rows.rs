@@ -35,6 +35,15 @@ pub struct Object {
     pub position: Option<[f64; 2]>,
 }
 
+/// 失效日期 as a row gives it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    /// The end of the post's last day.
+    At(Time),
+    /// 长期: it has none, also where it had one.
+    Never,
+}
+
 /// A row that was understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SheetRow {
@@ -62,7 +71,8 @@ pub struct SheetRow {
     pub route: String,
     pub shelter: String,
     pub valid_from: Option<Time>,
-    pub valid_to: Option<Time>,
+    /// `None`: nothing is said.
+    pub valid_to: Option<End>,
     pub note: String,
 }
 
@@ -256,8 +266,11 @@ impl Reader<'_> {
         let deputy = self.mention(Column::Deputy, Some(Column::DeputyPhone));
         let (households, people) = (self.count(Column::Households), self.count(Column::People));
         let valid_from = self.day(Column::ValidFrom, false);
-        let valid_to = self.day(Column::ValidTo, true);
-        if let (Some(from), Some(to)) = (valid_from, valid_to)
+        let valid_to = match cell::is_open_end(self.sheet.text(self.row, Column::ValidTo)) {
+            true => Some(End::Never),
+            false => self.day(Column::ValidTo, true).map(End::At),
+        };
+        if let (Some(from), Some(End::At(to))) = (valid_from, valid_to)
             && to <= from
         {
             self.say(Column::ValidTo, "失效日期早于生效日期；请改正", true);

@@ -488,6 +488,22 @@ fn an_updating_import_does_not_end_the_last_post_of_a_place_unless_told() {
 }
 
 #[test]
+fn a_post_that_has_ended_is_renewed_by_a_day_or_for_good_and_a_blank_leaves_its_end() {
+    let sheet = |last: &str| format!("行政区划代码,姓名,责任类别,责任层级,手机1,失效日期\n140521100002,丁,防汛,村,15400000004,{last}\n");
+    let old = fresh("x.csv", sheet("2026-05-31").as_bytes()).directory.unwrap();
+    let ended = Time::parse_rfc3339("2026-06-01T00:00:00+08:00").unwrap();
+    assert_eq!(old.posts[0].valid_to, Some(ended));
+    let end = |last: &str| applied(&read("x.csv", sheet(last).as_bytes(), &old)).posts[0].valid_to;
+    for word in ["长期", "长 期", "长期有效"] {
+        assert_eq!(end(word), None, "{word}");
+    }
+    assert_eq!(end("2026-06-30"), Time::parse_rfc3339("2026-07-01T00:00:00+08:00").ok());
+    for blank in ["", "无"] {
+        assert_eq!(end(blank), Some(ended));
+    }
+}
+
+#[test]
 fn namesakes_are_told_apart_or_said_to_be_unclear() {
     let sheet = format!(
         "{HEADER}140521100200,张伟,主任,防汛,村,15400000001,,,,\n\
