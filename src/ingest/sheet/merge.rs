@@ -99,15 +99,9 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
             faults.push(duty::fault(row, format!("值班表的区划 {} 不在本次导入的范围 {area} 内；请移出", row.seat.division), true));
         }
     }
-    if faults.iter().any(|f| f.fatal) {
-        // A clerk corrects in one go: what can be told of points beside other faults is told too, but not where a point
-        // could be missing only because its own row cannot be read.
-        let unread = faults.iter().any(|f| f.fatal && rows.sheets.iter().any(|s| s.form == Form::Points && s.name == f.sheet));
-        if !unread {
-            drop(points::merge(current, &rows, &Places::new(divisions), options.mode, &mut faults));
-        }
-        return ImportResult::refused(in_order(&rows, faults));
-    }
+    // A clerk corrects in one go: what can be told of persons, points and rotas beside other faults is told too, but not
+    // where somebody or a point could be missing only because its own row cannot be read.
+    let unread_point = faults.iter().any(|f| f.fatal && rows.sheets.iter().any(|s| s.form == Form::Points && s.name == f.sheet));
     // A file without persons says nothing about persons.
     let of_people = if rows.has(Form::People) { options.mode } else { ImportMode::Upsert };
     let persons = ImportOptions { mode: of_people, ..options.clone() };
@@ -124,7 +118,11 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
         ..Directory::default()
     };
     let ids = recipients(current, &rows, &people, &persons, &mut new);
-    new.points = points::merge(current, &rows, &Places::new(divisions), options.mode, &mut faults);
+    let mut of_points = Vec::new();
+    new.points = points::merge(current, &rows, &Places::new(divisions), options.mode, &mut of_points);
+    if !unread_point {
+        faults.extend(of_points);
+    }
     let posts = posts(current, &rows, &people, &mentioned, &ids, &persons, &new.points, &mut faults);
     new.posts = posts.into_values().collect();
     new.sort_posts();

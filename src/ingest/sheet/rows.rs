@@ -15,7 +15,7 @@ use crate::core::{
     role::RoleWords,
     time::Time,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A person as another row speaks of him: by name, number, or the serial number of his row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,6 +84,8 @@ pub struct SheetRows {
     pub rows: Vec<SheetRow>,
     pub points: Vec<PointRow>,
     pub duty: Vec<DutyRow>,
+    /// Who stands in rows that could not be read: that they are missing is not to be told of other rows.
+    pub unread: BTreeSet<String>,
     pub faults: Vec<SheetFault>,
 }
 impl SheetRows {
@@ -118,6 +120,7 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
         let mut carried = Names::default();
         let mut duty = rota::Carried::new(file, sheet, &places);
         for row in &sheet.rows {
+            let before = out.faults.len();
             let mut reader = Reader { sheet, row, places: &places, words, faults: &mut out.faults };
             if reader.is_footer() {
                 continue;
@@ -127,6 +130,13 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
                 Form::Points => out.points.extend(points::read(&mut reader, index, &mut carried)),
                 Form::Rotas => rota::read(&mut reader, index, &mut duty, &mut out.duty),
             }
+            if out.faults.iter().skip(before).any(|f| f.fatal) {
+                match sheet.form {
+                    Form::People => out.unread.extend(names_in(sheet, row)),
+                    Form::Rotas => out.unread.extend(duty.brought_in_by(row)),
+                    Form::Points => {}
+                }
+            }
         }
         out.sheets.push(Sheet { rows: Vec::new(), ..sheet.clone() });
     }
@@ -135,6 +145,12 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
         out.faults.push(SheetFault::file(&name, "表头下面没有任何责任人、点位或值班安排；请检查文件"));
     }
     out
+}
+
+/// Everybody whom a row of persons brings in.
+fn names_in(sheet: &Sheet, row: &Row) -> Vec<String> {
+    let texts = [Column::Name, Column::Deputy, Column::Superior].into_iter().map(|c| sheet.text(row, c));
+    texts.map(|t| cell::name_and_phones(t).0).filter(|n| !n.is_empty()).collect()
 }
 
 /// What ends a clerk's table: sums, signatures, remarks.

@@ -124,7 +124,13 @@ fn a_rota_in_the_ways_of_offices_is_read_and_its_faults_are_named() {
     let bad = "龙港镇2026年7月值班表\n日期,班次,带班领导,电话\n7月1日,早班,赵领导,15400000901\n7月2日,夜班,没人认得,\n7月32日,,赵领导,15400000901\n";
     let result = go("x.csv", bad);
     let fatal: Vec<&str> = result.faults.iter().filter(|f| f.fatal).map(|f| f.cell.as_str()).collect();
-    assert_eq!(fatal, ["B3", "A5"], "what cannot be read is told first: {:#?}", result.faults);
+    assert_eq!(fatal, ["B3", "C4", "A5"], "what cannot be read and who is unknown, in one go: {:#?}", result.faults);
+    // Each cell with an unknown name is told, a cell of several days once; not of a name whose own row cannot be read.
+    let many = "龙港镇2026年7月值班表\n日期,班次,带班领导,电话,值班员,电话\n7月1日,夜班,没人认得,,没人知道,\n\
+        7月2日-7月4日,夜班,没人认得,,赵领导,15400A\n7月5日,夜班,赵领导,,李二,15400000902\n";
+    let result = go("x.csv", many);
+    let fatal: Vec<&str> = result.faults.iter().filter(|f| f.fatal).map(|f| f.cell.as_str()).collect();
+    assert_eq!(fatal, ["C3", "E3", "C4", "F4"], "{:#?}", result.faults);
     let result = go("x.csv", "龙港镇2026年7月值班表\n日期,班次,带班领导,电话\n7月2日,夜班,没人认得,\n");
     assert!(result.faults.iter().any(|f| f.fatal && f.cell == "C3" && f.message.contains("没人认得")), "{:#?}", result.faults);
 }

@@ -218,6 +218,12 @@ pub fn county(faults: bool) -> Ugly {
     if faults {
         r.write(10, 6, "见通讯录").unwrap();
         planted.push(("7月值班", "G11".into()));
+        // Somebody whom nobody knows, without a number, twice.
+        for row in [12, 20] {
+            r.write(row, 3, "外单位人").unwrap();
+            r.write(row, 4, "无").unwrap();
+            planted.push(("7月值班", format!("D{}", row + 1)));
+        }
     }
     let hidden = book.add_worksheet();
     hidden.set_name("旧表").unwrap().set_hidden(true);
