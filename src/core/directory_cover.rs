@@ -1,14 +1,15 @@
 //! What a change of the directory takes away: places where somebody would have been called and reached before, and nobody
 //! any more. A desk, a cadre who looks after a village or a forest ranger who stays behind answers only for what the policy
-//! calls him for, so it is coverage that is asked, before and after, of the divisions that changed.
+//! calls him for, so it is coverage that is asked, before and after, of the divisions where a kind of person went.
 
 use super::{
     callout::Channels,
     coverage::{CoverageInput, Filings, coverage},
-    directory::{Directory, DivisionName, Place, Point, Post},
+    directory::{Directory, DivisionName, Place, Point, Post, Recipient, Role, Tier},
     division::Division,
     ids::RecipientId,
     numbers::DeadNumbers,
+    phone::Phone,
     planner::Lookup,
     policy::{Policy, SHIPPED, parse_policy},
     time::Time,
@@ -43,22 +44,68 @@ impl Default for Calling {
 /// What was missing before is not lost, and a new point that has nobody yet has lost nobody.
 pub fn uncovered(old: &Directory, new: &Directory, calling: &Calling) -> Vec<Place> {
     let changed = changed(old, new);
-    if changed.is_empty() || old.posts.is_empty() {
-        return Vec::new();
-    }
-    let still: BTreeSet<String> = reachable(new, &changed, calling).map(|p| p.place.id()).collect();
-    let mut lost: BTreeMap<String, Place> = reachable(old, &changed, calling)
-        .map(|p| (p.place.id(), p.place.clone()))
-        .filter(|(id, _)| !still.contains(id))
+    let words: BTreeSet<&str> = calling
+        .policy
+        .groups
+        .values()
+        .flat_map(|g| &g.select)
+        .flat_map(|s| s.titles.iter().chain(&s.prefer_titles))
+        .map(String::as_str)
         .collect();
-    let points = points(old, new, &changed);
-    let before = silent(&part(old, new, &changed, &points), calling);
-    for (place, rows) in silent(&part(new, new, &changed, &points), calling) {
+    let (before, after) = (Kinds::of(old, &changed, calling, &words), Kinds::of(new, &changed, calling, &words));
+    let still: BTreeSet<String> = after.reached.iter().map(|k| k.place.id()).collect();
+    let emptied = before.reached.iter().map(|k| (k.place.id(), k.place.clone())).filter(|(id, _)| !still.contains(id));
+    let mut lost: BTreeMap<String, Place> = emptied.collect();
+    // Coverage takes its time: only where somebody went whom nobody of his kind is left for, or where a row may now prefer
+    // somebody who cannot be reached.
+    let gone = before.reached.difference(&after.reached);
+    let preferred = after.unreached.difference(&before.unreached).filter(|k| !k.bears.is_empty() && !after.reached.contains(k));
+    let weaker: BTreeSet<Division> = gone
+        .chain(preferred)
+        .flat_map(|k| [Some(k.place.division), k.place.point.as_ref().and_then(|c| new.points.get(c)).map(|p| p.division)])
+        .flatten()
+        .collect();
+    if weaker.is_empty() {
+        return lost.into_values().collect();
+    }
+    let points = points(old, new, &weaker);
+    let before = silent(&part(old, new, &weaker, &points), calling);
+    for (place, rows) in silent(&part(new, new, &weaker, &points), calling) {
         if before.get(&place).is_none_or(|known| !rows.is_subset(known)) {
             lost.entry(place.id()).or_insert(place);
         }
     }
     lost.into_values().collect()
+}
+
+/// All that a row of the policy asks of a post: two of one kind are called by the same rows.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Kind<'a> {
+    place: &'a Place,
+    role: &'a Role,
+    tier: Tier,
+    /// Those of the policy's title words that its title bears.
+    bears: Vec<&'a str>,
+}
+
+/// The kinds of posts in force of some divisions, by whether somebody can be reached by them.
+struct Kinds<'a> {
+    reached: BTreeSet<Kind<'a>>,
+    unreached: BTreeSet<Kind<'a>>,
+}
+impl<'a> Kinds<'a> {
+    fn of(d: &'a Directory, within: &BTreeSet<Division>, calling: &Calling, words: &BTreeSet<&'a str>) -> Kinds<'a> {
+        let living = |p: &Phone| calling.channels.reaches(p) && !calling.dead.is_dead(p);
+        let has_door = |r: &Recipient| (calling.channels.email && r.email.is_some()) || r.phones.iter().any(living);
+        let mut all = Kinds { reached: BTreeSet::new(), unreached: BTreeSet::new() };
+        for post in d.posts.iter().filter(|p| within.contains(&p.place.division) && p.valid_at(calling.now)) {
+            let bears = words.iter().copied().filter(|w| post.title.contains(w)).collect();
+            let kind = Kind { place: &post.place, role: &post.role, tier: post.tier, bears };
+            let reached = d.recipients.get(&post.recipient).is_some_and(has_door);
+            if reached { &mut all.reached } else { &mut all.unreached }.insert(kind);
+        }
+        all
+    }
 }
 
 /// Divisions where a post differs, or a number of somebody who holds one.
@@ -83,31 +130,23 @@ fn changed(old: &Directory, new: &Directory) -> BTreeSet<Division> {
     out
 }
 
-/// Posts of these divisions by which somebody can be reached now: in office, with an address or a number that is not dead.
-fn reachable<'a>(d: &'a Directory, within: &'a BTreeSet<Division>, calling: &'a Calling) -> impl Iterator<Item = &'a Post> + 'a {
-    let living = |id: &RecipientId| {
-        d.recipients.get(id).is_some_and(|r| r.email.is_some() || r.phones.iter().any(|p| !calling.dead.is_dead(p)))
-    };
-    d.posts.iter().filter(move |p| within.contains(&p.place.division) && p.valid_at(calling.now) && living(&p.recipient))
-}
-
 /// The points in these divisions, as they are now; those that are gone as they were, since their people went with them.
 /// Before and after are judged by the same ones: what a point newly asks for was not lost.
-fn points(old: &Directory, new: &Directory, changed: &BTreeSet<Division>) -> BTreeMap<String, Point> {
-    let inside = |p: &&Point| std::iter::successors(Some(p.division), |d| d.parent()).any(|d| changed.contains(&d));
+fn points(old: &Directory, new: &Directory, within: &BTreeSet<Division>) -> BTreeMap<String, Point> {
+    let inside = |p: &&Point| std::iter::successors(Some(p.division), |d| d.parent()).any(|d| within.contains(&d));
     let gone = old.points.values().filter(|p| !new.points.contains_key(&p.code));
     new.points.values().chain(gone).filter(inside).map(|p| (p.code.clone(), p.clone())).collect()
 }
 
 /// The part of a directory that says who is called in these divisions.
-fn part(d: &Directory, new: &Directory, changed: &BTreeSet<Division>, points: &BTreeMap<String, Point>) -> Directory {
-    let posts: Vec<Post> = d.posts.iter().filter(|p| changed.contains(&p.place.division)).cloned().collect();
+fn part(d: &Directory, new: &Directory, within: &BTreeSet<Division>, points: &BTreeMap<String, Point>) -> Directory {
+    let posts: Vec<Post> = d.posts.iter().filter(|p| within.contains(&p.place.division)).cloned().collect();
     let recipients = posts.iter().filter_map(|p| d.recipients.get(&p.recipient)).map(|r| (r.id, r.clone())).collect();
     let named = |code: &Division| {
         let name = new.division_name(*code).unwrap_or_default().to_string();
         (*code, DivisionName { code: *code, name, clash: None })
     };
-    Directory { recipients, posts, points: points.clone(), divisions: changed.iter().map(named).collect(), ..Directory::default() }
+    Directory { recipients, posts, points: points.clone(), divisions: within.iter().map(named).collect(), ..Directory::default() }
 }
 
 /// Places that rows of the policy find nobody at, or nobody who can be reached, with these rows.
@@ -136,10 +175,8 @@ fn silent(d: &Directory, calling: &Calling) -> BTreeMap<Place, BTreeSet<u16>> {
 mod tests {
     use super::*;
     use crate::core::{
-        directory::{Recipient, Role, Tier},
         ids::{AttemptId, CalloutId, WarningId},
         numbers::DeadNumber,
-        phone::Phone,
         send::Channel,
     };
 
@@ -213,5 +250,29 @@ mod tests {
         new.points.clear();
         let lost: Vec<String> = uncovered(&old, &new, &Calling::default()).iter().map(Place::id).collect();
         assert!(lost.contains(&"DZ-1".to_string()), "{lost:?}");
+    }
+
+    #[test]
+    fn a_point_that_moves_with_its_people_is_the_same_place_and_leaves_an_empty_village_behind() {
+        let mut old = directory(&[(1, "geological", Tier::Point, VILLAGE)]);
+        let elsewhere: Division = "140521101202".parse().unwrap();
+        let point = Point::new("DZ-1", "后沟", "geological", VILLAGE.parse().unwrap());
+        old.points.insert(point.code.clone(), point);
+        old.posts[0].place.point = Some("DZ-1".into());
+        let mut new = old.clone();
+        new.points.get_mut("DZ-1").unwrap().division = elsewhere;
+        new.posts[0].place.division = elsewhere;
+        let lost: Vec<String> = uncovered(&old, &new, &Calling::default()).iter().map(Place::id).collect();
+        assert_eq!(lost, [VILLAGE]);
+    }
+
+    #[test]
+    fn who_is_preferred_by_title_and_cannot_be_reached_leaves_a_row_silent() {
+        let old = directory(&[(1, "party_government", Tier::County, "140521")]);
+        let mut new = directory(&[(1, "party_government", Tier::County, "140521"), (2, "party_government", Tier::County, "140521")]);
+        new.posts[1].title = "分管副县长".into();
+        assert!(uncovered(&old, &new, &Calling::default()).is_empty());
+        new.recipients.get_mut(&RecipientId(2)).unwrap().phones.clear();
+        assert_eq!(uncovered(&old, &new, &Calling::default()).len(), 1);
     }
 }
