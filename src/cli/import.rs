@@ -50,7 +50,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         allow_uncovered: o.allow_uncovered,
         allow_shrink: o.allow_shrink,
         roles: engine.policy().role_words(),
-        now: engine.now(),
+        calling: engine.calling(),
     };
     let name = o.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let divisions = current.divisions.clone();

@@ -2,10 +2,10 @@
 
 use super::{
     directory::{Directory, Place, Post},
+    directory_cover::{Calling, uncovered},
     ids::RecipientId,
     phone::Phone,
     rota::{Seat, Shift},
-    time::Time,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,7 @@ pub struct DirectoryDiff {
     pub points_added: Vec<String>,
     pub points_changed: Vec<String>,
     pub points_gone: Vec<String>,
-    /// Places that had somebody to call and have nobody any more.
+    /// Places that had somebody to call and have nobody any more, be it for some warnings only (see [`super::directory_cover`]).
     pub uncovered: Vec<Place>,
     /// Shifts of the duty rotas, by seat: `140521000000.duty`, how many are new and how many are gone.
     pub shifts: Vec<SeatChange>,
@@ -108,8 +108,8 @@ fn post_changes(old: &[&Post], new: &[&Post]) -> Vec<String> {
     what
 }
 
-/// Compares two directories person by person, point by point, place by place; who can be called there, as of `now`.
-pub fn diff(old: &Directory, new: &Directory, now: Time) -> DirectoryDiff {
+/// Compares two directories person by person, point by point, place by place; who can be called there, as `calling` has it.
+pub fn diff(old: &Directory, new: &Directory, calling: &Calling) -> DirectoryDiff {
     let (old_posts, new_posts) = (posts_of(old), posts_of(new));
     let none = Vec::new();
     let posts = |map: &PostsOf<'_>, id: &RecipientId| -> Vec<String> { map.get(id).unwrap_or(&none).iter().map(|p| label(p)).collect() };
@@ -152,7 +152,7 @@ pub fn diff(old: &Directory, new: &Directory, now: Time) -> DirectoryDiff {
         }
     }
     out.points_gone = old.points.keys().filter(|c| !new.points.contains_key(*c)).cloned().collect();
-    out.uncovered = uncovered(old, new, now);
+    out.uncovered = uncovered(old, new, calling);
     out.shifts = shifts(old, new);
     out.divisions_changed = new.divisions.iter().filter(|(c, d)| old.divisions.get(c) != Some(d)).count()
         + old.divisions.keys().filter(|c| !new.divisions.contains_key(c)).count();
@@ -170,28 +170,19 @@ fn shifts(old: &Directory, new: &Directory) -> Vec<SeatChange> {
     seats.into_iter().filter_map(change).collect()
 }
 
-/// Places that had somebody to call in `old` and have nobody in `new`. A point that only moved to another division is
-/// the same place.
-fn uncovered(old: &Directory, new: &Directory, now: Time) -> Vec<Place> {
-    let still: BTreeSet<String> = covering(new, now).map(|p| p.place.id()).collect();
-    let lost: BTreeMap<String, &Place> =
-        covering(old, now).map(|p| (p.place.id(), &p.place)).filter(|(id, _)| !still.contains(id)).collect();
-    lost.into_values().cloned().collect()
-}
-
-/// Posts by which somebody can be called now: in office, and with a number or an address. One that has ended, or whose
-/// person has lost his last number, covers nothing.
-fn covering(d: &Directory, now: Time) -> impl Iterator<Item = &Post> {
-    let reachable = |id: &RecipientId| d.recipients.get(id).is_some_and(|r| !r.phones.is_empty() || r.email.is_some());
-    d.posts.iter().filter(move |p| p.valid_at(now) && reachable(&p.recipient))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::directory::{Recipient, Role, Tier};
+    use crate::core::{
+        directory::{Recipient, Role, Tier},
+        time::Time,
+    };
 
     const NOW: Time = Time(1_000);
+
+    fn lost(old: &Directory, new: &Directory) -> usize {
+        diff(old, new, &Calling { now: NOW, ..Calling::default() }).uncovered.len()
+    }
 
     /// Two people of one village, the second without any number.
     fn directory() -> Directory {
@@ -207,7 +198,7 @@ mod tests {
         let lost = |edit: fn(&mut Directory)| {
             let (old, mut new) = (directory(), directory());
             edit(&mut new);
-            diff(&old, &new, NOW).uncovered.len()
+            lost(&old, &new)
         };
         assert_eq!(lost(|_| ()), 0);
         assert_eq!(lost(|d| d.posts.retain(|p| p.recipient != RecipientId(1))), 1, "the other has no number");
@@ -227,6 +218,6 @@ mod tests {
         let (mut old, mut new) = (directory(), directory());
         old.posts[0].valid_to = Some(Time(1));
         new.posts.clear();
-        assert!(diff(&old, &new, NOW).uncovered.is_empty());
+        assert_eq!(lost(&old, &new), 0);
     }
 }

@@ -2,7 +2,7 @@
 //! deputy. Found before the rain, these are errands; found during it, they are silences.
 
 use super::{
-    directory::{Directory, Place, Tier},
+    directory::{Directory, Place, Role, Tier},
     division::{Division, DivisionLevel},
     ids::RecipientId,
     phone::Phone,
@@ -22,12 +22,13 @@ pub struct Gaps {
     pub shared_numbers: Vec<SharedNumber>,
     /// Posts (desks aside) that nobody may answer for in the holder's place: (holder, place id).
     pub no_deputy: BTreeSet<(RecipientId, String)>,
-    /// Villages of the list where nobody at all answers, be it for the village or a point in it.
+    /// Villages of the list where nobody of their own answers, be it for the village or a point in it: a cadre of the
+    /// township who looks after the village (包村) is not one of them.
     pub empty_villages: BTreeSet<Division>,
     /// Townships and counties without a person of their own tier or desk.
     pub empty_offices: BTreeSet<Division>,
     pub empty_points: BTreeSet<String>,
-    /// Cities, counties and townships without a 24-hour desk.
+    /// Cities, counties and townships without a 24-hour desk, be it a post or a rota.
     pub no_desk: BTreeSet<Division>,
 }
 
@@ -65,15 +66,16 @@ pub fn gaps(d: &Directory, now: Time) -> Gaps {
     out.shared_numbers =
         owners.into_iter().filter(|(_, who)| who.len() > 1).map(|(phone, who)| SharedNumber { phone: phone.clone(), who }).collect();
 
-    let (mut villages, mut offices, mut desks, mut points) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    // Who sits at a desk may also be kept as a rota only.
+    let mut desks: BTreeSet<Division> = d.rotas.iter().filter(|(s, _)| s.role.0 == Role::DUTY).map(|(s, _)| s.division).collect();
+    let (mut villages, mut offices, mut points) = (BTreeSet::new(), desks.clone(), BTreeSet::new());
     for post in d.posts.iter().filter(|p| p.valid_at(now)) {
         let Place { division, point } = &post.place;
         if let Some(code) = point {
             points.insert(code.as_str());
         }
-        villages.insert(*division);
         if post.role.is_desk() {
-            if point.is_none() && post.role.0 == super::role::Role::DUTY {
+            if point.is_none() && post.role.0 == Role::DUTY {
                 desks.insert(*division);
                 offices.insert(*division);
             }
@@ -86,10 +88,11 @@ pub fn gaps(d: &Directory, now: Time) -> Gaps {
                 DivisionLevel::City => post.tier == Tier::City,
                 DivisionLevel::County => post.tier == Tier::County,
                 DivisionLevel::Township => post.tier == Tier::Township,
-                DivisionLevel::Province | DivisionLevel::Village => false,
+                DivisionLevel::Village => matches!(post.tier, Tier::Village | Tier::Point),
+                DivisionLevel::Province => false,
             };
             if own {
-                offices.insert(*division);
+                if division.level() == DivisionLevel::Village { &mut villages } else { &mut offices }.insert(*division);
             }
         }
     }
@@ -109,4 +112,30 @@ pub fn gaps(d: &Directory, now: Time) -> Gaps {
     }
     out.empty_points = d.points.keys().filter(|c| !points.contains(c.as_str())).cloned().collect();
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{
+        directory::{DivisionName, Post},
+        rota::{Seat, Shift},
+    };
+
+    #[test]
+    fn a_cadre_is_no_villager_and_a_rota_is_a_desk() {
+        let (village, county): (Division, Division) = ("140521101201".parse().unwrap(), "140521".parse().unwrap());
+        let mut d = Directory::default();
+        for code in [village, county] {
+            d.divisions.insert(code, DivisionName { code, name: "某地".into(), clash: None });
+        }
+        let post = |n: u32, role: &str, tier| Post::new(RecipientId(n), Role::new(role), tier, Place { division: village, point: None });
+        d.posts = vec![post(1, "contract", Tier::Township), post(2, "duty", Tier::DutyDesk)];
+        let found = gaps(&d, Time(0));
+        assert_eq!((found.empty_villages, found.no_desk), (BTreeSet::from([village]), BTreeSet::from([county])));
+        d.posts.push(post(3, "grid", Tier::Village));
+        d.rotas.put(&Seat::desk(county), Shift { from: Time(0), to: Time(1), recipient: RecipientId(3), note: String::new() });
+        let found = gaps(&d, Time(0));
+        assert_eq!((found.empty_villages, found.no_desk, found.empty_offices), Default::default());
+    }
 }

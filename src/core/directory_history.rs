@@ -181,9 +181,11 @@ fn what(before: Option<&Version>, after: Option<&Version>) -> Vec<String> {
         (None, _) => vec!["新增".into()],
         (_, None) => vec!["移除".into()],
         // Which of them is in office makes no difference to what changed.
-        (Some(b), Some(a)) => {
-            super::directory_diff::diff(&directory(b), &directory(a), Time(0)).changed.into_iter().flat_map(|c| c.what).collect()
-        }
+        (Some(b), Some(a)) => super::directory_diff::diff(&directory(b), &directory(a), &Default::default())
+            .changed
+            .into_iter()
+            .flat_map(|c| c.what)
+            .collect(),
     }
 }
 

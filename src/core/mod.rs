@@ -9,6 +9,7 @@ pub mod callout;
 pub mod coverage;
 pub mod digest;
 pub mod directory;
+pub mod directory_cover;
 pub mod directory_diff;
 pub mod directory_docs;
 pub mod directory_edit;

@@ -3,7 +3,9 @@
 use super::{DIRECTORY, Engine, apply::to_json, newer::dropped};
 use crate::{
     core::{
+        callout::Channels,
         directory::Directory,
+        directory_cover::Calling,
         directory_docs::{CHANGE, NEXT_ID, diff_docs, written_back},
         directory_history::{Change, History, Line, before},
     },
@@ -28,6 +30,18 @@ pub struct Author<'a> {
 }
 
 impl Engine {
+    /// By what is judged whether a place still has somebody to call. A gateway without any account yet is filled as though
+    /// it had them: otherwise nobody could be reached before either, and no loss would show.
+    pub fn calling(&self) -> Calling {
+        let (has, all) = (self.channels(), Channels { sms: true, voice: true, email: true });
+        Calling {
+            policy: self.policy(),
+            dead: self.people().1.dead_numbers(),
+            channels: if has.sms || has.voice { has } else { all },
+            now: self.now(),
+        }
+    }
+
     /// Replaces the directory, durably and whole, if it still has version `expect`. Leaves no line in the history:
     /// for the first filling of a store.
     pub async fn replace_directory(&self, expect: u64, mut directory: Directory) -> Result<bool, StoreError> {

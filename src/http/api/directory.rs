@@ -201,6 +201,7 @@ pub async fn import(
         other => return Err(Problem::unsupported_media(SHEETS, other)),
     };
     let dry_run = q.dry_run == Some(true);
+    app.engine.follow_directory().await?;
     let options = ImportOptions {
         mode: match q.mode {
             Some(Mode::Replace) => ImportMode::Replace,
@@ -210,9 +211,8 @@ pub async fn import(
         allow_uncovered: q.allow_uncovered == Some(true),
         allow_shrink: q.allow_shrink == Some(true),
         roles: app.engine.policy().role_words(),
-        now: app.engine.now(),
+        calling: app.engine.calling(),
     };
-    app.engine.follow_directory().await?;
     let current = app.engine.directory();
     let version = current.version;
     // A large sheet takes a while: not on the threads that answer people.

@@ -67,7 +67,7 @@ async fn apply<T>(
         let old = app.engine.directory();
         let mut new = (*old).clone();
         let out = edit(&mut new)?;
-        let changes = diff(&old, &new, app.engine.now());
+        let changes = diff(&old, &new, &app.engine.calling());
         if changes.is_empty() {
             return Ok((out, old));
         }

@@ -204,11 +204,16 @@ pub fn degrees(text: &str, limit: f64) -> Result<Option<f64>, ()> {
     if n.is_finite() && n.abs() <= limit { Ok(Some(n)) } else { Err(()) }
 }
 
+/// What people write for a post without an end.
+pub fn is_open_end(text: &str) -> bool {
+    matches!(word(text).as_str(), "长期" | "长期有效" | "永久" | "无期限" | "不限")
+}
+
 /// A day: `2026-04-20`, `2026/4/20`, `2026.4.20`, `20260420`, `2026年4月20日`, with or without a
 /// time behind it, or a spreadsheet's day number. `Ok(None)` when blank.
 pub fn date(text: &str) -> Result<Option<civil::Date>, ()> {
     let half: String = text.trim().chars().map(half_width).collect();
-    if is_blank(&half) || half == "长期" {
+    if is_blank(&half) || is_open_end(&half) {
         return Ok(None);
     }
     let day = half.split([' ', 'T']).next().unwrap_or("");

@@ -238,6 +238,20 @@ impl Column {
         form.columns().iter().find(|(c, _, _)| *c == self).map_or_else(|| self.title(), |(_, title, _)| title)
     }
 
+    /// Where to point a clerk to in a sheet without this column: what says the same in its stead, the likeliest first.
+    pub(super) fn instead(self) -> &'static [Column] {
+        match self {
+            Column::Division => &[Column::Village, Column::Township, Column::County],
+            Column::County | Column::Township | Column::Village => &[Column::Division],
+            Column::Unit => &[Column::Township, Column::County, Column::Date, Column::Starts],
+            Column::Phone1 => &[Column::Phone2, Column::DutyPhone, Column::Name],
+            Column::Role => &[Column::Category],
+            Column::ObjectCode => &[Column::ObjectName, Column::Tier],
+            Column::DeputyPhone => &[Column::Deputy],
+            _ => &[],
+        }
+    }
+
     /// The column a header cell of a form names; `None` for a title nobody taught us.
     pub fn from_title(form: Form, text: &str) -> Option<Column> {
         // Asked once a row, to find headers repeated on printed pages.

@@ -85,7 +85,8 @@ pub(super) fn merge(rows: &SheetRows, new: &mut Directory, faults: &mut Vec<Shee
     }
     let wanted: BTreeSet<&str> = rows.duty.iter().map(|r| r.name.as_str()).collect();
     let mut known = Known::new(new, &wanted);
-    let mut told: BTreeSet<(String, Division)> = BTreeSet::new();
+    // A cell may stand for several days.
+    let mut told: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
     let mut seats: BTreeMap<Seat, Vec<Shift>> = BTreeMap::new();
     for row in &rows.duty {
         let id = match who(row, &known, new) {
@@ -98,7 +99,7 @@ pub(super) fn merge(rows: &SheetRows, new: &mut Directory, faults: &mut Vec<Shee
                 id
             }
             Err(Some(message)) => {
-                if told.insert((row.name.clone(), row.seat.division)) {
+                if !rows.unread.contains(&row.name) && told.insert((&row.sheet, &row.cell, &row.name)) {
                     faults.push(fault(row, message, true));
                 }
                 continue;

@@ -12,18 +12,18 @@ use super::{
     people::{self, People, Person},
     places::Places,
     points,
-    rows::{SheetRow, SheetRows},
+    rows::{End, SheetRow, SheetRows},
     table::Sheet,
 };
 use crate::core::{
     directory::{Directory, DivisionName, Place, Point, Post, Recipient, Role, Tier},
+    directory_cover::Calling,
     directory_diff::{DirectoryDiff, diff},
     directory_index::DirectoryIndex,
     division::Division,
     ids::RecipientId,
     phone::Phone,
     role::RoleWords,
-    time::Time,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -38,7 +38,7 @@ pub enum ImportMode {
 }
 
 /// How a file is applied.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportOptions {
     pub mode: ImportMode,
     /// The area the file is for: rows outside are refused, `Replace` ends posts inside only.
@@ -50,8 +50,8 @@ pub struct ImportOptions {
     pub allow_shrink: bool,
     /// What sheets call the roles.
     pub roles: RoleWords,
-    /// Who is in office now decides whether a place still has somebody to call.
-    pub now: Time,
+    /// Decides whether a place still has somebody to call.
+    pub calling: Calling,
 }
 
 /// A replacing sheet that removes more people than this, in percent of those in its area (and more than [`FEW`]), is more
@@ -99,15 +99,9 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
             faults.push(duty::fault(row, format!("值班表的区划 {} 不在本次导入的范围 {area} 内；请移出", row.seat.division), true));
         }
     }
-    if faults.iter().any(|f| f.fatal) {
-        // A clerk corrects in one go: what can be told of points beside other faults is told too, but not where a point
-        // could be missing only because its own row cannot be read.
-        let unread = faults.iter().any(|f| f.fatal && rows.sheets.iter().any(|s| s.form == Form::Points && s.name == f.sheet));
-        if !unread {
-            drop(points::merge(current, &rows, &Places::new(divisions), options.mode, &mut faults));
-        }
-        return ImportResult::refused(in_order(&rows, faults));
-    }
+    // A clerk corrects in one go: what can be told of persons, points and rotas beside other faults is told too, but not
+    // where somebody or a point could be missing only because its own row cannot be read.
+    let unread_point = faults.iter().any(|f| f.fatal && rows.sheets.iter().any(|s| s.form == Form::Points && s.name == f.sheet));
     // A file without persons says nothing about persons.
     let of_people = if rows.has(Form::People) { options.mode } else { ImportMode::Upsert };
     let persons = ImportOptions { mode: of_people, ..options.clone() };
@@ -124,7 +118,11 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
         ..Directory::default()
     };
     let ids = recipients(current, &rows, &people, &persons, &mut new);
-    new.points = points::merge(current, &rows, &Places::new(divisions), options.mode, &mut faults);
+    let mut of_points = Vec::new();
+    new.points = points::merge(current, &rows, &Places::new(divisions), options.mode, &mut of_points);
+    if !unread_point {
+        faults.extend(of_points);
+    }
     let posts = posts(current, &rows, &people, &mentioned, &ids, &persons, &new.points, &mut faults);
     new.posts = posts.into_values().collect();
     new.sort_posts();
@@ -138,7 +136,7 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
     }
     unused_duty_phones(&rows, &new, &mut faults);
 
-    let changes = diff(current, &new, options.now);
+    let changes = diff(current, &new, &options.calling);
     if !changes.is_empty() {
         new.version = current.version.saturating_add(1);
     }
@@ -156,7 +154,7 @@ fn too_much(current: &Directory, changes: &DirectoryDiff, options: &ImportOption
     if !options.allow_uncovered && !changes.uncovered.is_empty() {
         let some: Vec<String> = changes.uncovered.iter().take(10).map(|p| format!("{}（{p}）", current.place_name(p))).collect();
         return Some(format!(
-            "导入后有 {} 处地点将没有任何在任且可联系的责任人：{}{}；请补上这些地点的责任人，或确认允许（allow_uncovered）后重新导入",
+            "导入后有 {} 处地点在预警时（全部或部分灾种）将无人可叫，或都联系不上：{}{}；请补上这些地点的责任人，或确认允许（allow_uncovered）后重新导入",
             changes.uncovered.len(),
             some.join("、"),
             if changes.uncovered.len() > some.len() { " 等" } else { "" }
@@ -295,7 +293,11 @@ fn write(post: &mut Post, row: &SheetRow, again: bool) {
     }
     post.tier = if post.role.is_desk() { Tier::DutyDesk } else { row.tier };
     post.valid_from = row.valid_from.or(post.valid_from);
-    post.valid_to = row.valid_to.or(post.valid_to);
+    match row.valid_to {
+        Some(End::At(t)) => post.valid_to = Some(t),
+        Some(End::Never) => post.valid_to = None,
+        None => {}
+    }
     if row.households > 0 {
         post.households = row.households;
     }

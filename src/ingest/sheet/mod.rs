@@ -27,7 +27,7 @@ mod xlsx;
 
 pub use columns::{COLUMNS, Column, Form};
 pub use merge::{FEW, ImportMode, ImportOptions, ImportResult, MOST_GONE, merge};
-pub use rows::{Mention, Object, SheetRow, SheetRows, read_rows};
+pub use rows::{End, Mention, Object, SheetRow, SheetRows, read_rows};
 pub use table::{Row, Sheet, Table};
 pub use write::{form_csv, sheet_csv, workbook};
 

@@ -1,6 +1,7 @@
 //! Which division a row means: its code where there is one, else its names; and whether the two
 //! contradict each other, for then the row would call the people of another place.
 
+use super::Column;
 use crate::core::{
     directory::{DivisionName, Tier},
     directory_names::spoken_names,
@@ -123,34 +124,36 @@ impl<'a> Places<'a> {
         Ok(())
     }
 
-    /// The division that names alone mean, to the depth that the tier asks for.
-    pub fn resolve(&self, names: &Names, tier: Option<Tier>) -> Result<Division, String> {
+    /// The division that names alone mean, to the depth that the tier asks for; or what is wrong, and in which column: that
+    /// of the name nobody knows, that of the code where a name is missing.
+    pub fn resolve(&self, names: &Names, tier: Option<Tier>) -> Result<Division, (Column, String)> {
+        let missing = |what: &str| (Column::Division, format!("没有区划代码{what}；请填写 12 位行政区划代码"));
         if tier == Some(Tier::City) && names.is_empty() {
-            return self.city.ok_or_else(|| "没有区划代码；请填写 12 位行政区划代码".to_string());
+            return self.city.ok_or_else(|| missing(""));
         }
-        let one = |found: Vec<Division>, name: &str| match found.as_slice() {
+        let one = |found: Vec<Division>, name: &str, column: Column| match found.as_slice() {
             [one] => Ok(*one),
-            [] => Err(format!("没有区划代码，名单中也没有“{name}”；请填写 12 位行政区划代码")),
-            more => Err(format!("没有区划代码，而“{name}”在名单中有 {} 处；请填写 12 位行政区划代码", more.len())),
+            [] => Err((column, format!("没有区划代码，名单中也没有“{name}”；请改正名称，或填写 12 位行政区划代码"))),
+            more => Err((column, format!("没有区划代码，而“{name}”在名单中有 {} 处；请填写 12 位行政区划代码", more.len()))),
         };
         if names.county.is_empty() {
-            return Err("没有区划代码，也没有县名；请填写 12 位行政区划代码".into());
+            return Err(missing("，也没有县名"));
         }
-        let county = one(self.find(None, &names.county), &names.county)?;
+        let county = one(self.find(None, &names.county), &names.county, Column::County)?;
         if names.township.is_empty() {
             return match tier {
-                Some(Tier::Township | Tier::Village | Tier::Point) => Err("没有区划代码，也没有乡镇名；请填写 12 位行政区划代码".into()),
+                Some(Tier::Township | Tier::Village | Tier::Point) => Err(missing("，也没有乡镇名")),
                 _ => Ok(county),
             };
         }
-        let township = one(self.find(Some(county), &names.township), &names.township)?;
+        let township = one(self.find(Some(county), &names.township), &names.township, Column::Township)?;
         if names.village.is_empty() {
             return match tier {
-                Some(Tier::Village) => Err("没有区划代码，也没有村名；请填写 12 位行政区划代码".into()),
+                Some(Tier::Village) => Err(missing("，也没有村名")),
                 _ => Ok(township),
             };
         }
-        one(self.find(Some(township), &names.village), &names.village)
+        one(self.find(Some(township), &names.village), &names.village, Column::Village)
     }
 
     /// What a name means to somebody at `near`: a village of the township, a township of the county, a village anywhere in the
@@ -233,7 +236,8 @@ mod tests {
             assert_eq!(places.resolve(&n, Some(Tier::Village)).unwrap().to_string(), "140522110201", "{n:?}");
         }
         assert_eq!(places.resolve(&Names::default(), Some(Tier::City)).unwrap().to_string(), "140500000000");
-        assert!(places.resolve(&names("阳城县", "大雪山镇", ""), None).unwrap_err().contains("大雪山镇"));
+        let (column, message) = places.resolve(&names("阳城县", "大雪山镇", ""), None).unwrap_err();
+        assert!(column == Column::Township && message.contains("大雪山镇"));
         assert!(places.resolve(&names("阳城县", "", ""), Some(Tier::Township)).is_err());
     }
 

@@ -72,12 +72,12 @@ pub(super) fn read(r: &mut Reader<'_>, sheet: usize, carried: &mut Names) -> Opt
         let depth = if written.village.is_empty() { Tier::Township } else { Tier::Village };
         r.places.resolve(&filled(&written, carried, Some(depth)), Some(depth))
     } else {
-        r.code(&code_text).and_then(|c| r.places.check(c, &written).map(|()| c))
+        r.code(&code_text).and_then(|c| r.places.check(c, &written).map(|()| c)).map_err(|m| (Column::Division, m))
     };
     let division = match division {
         Ok(d) => Some(d),
-        Err(message) => {
-            r.say(Column::Division, message, true);
+        Err((column, message)) => {
+            r.say(column, message, true);
             None
         }
     };
@@ -187,9 +187,11 @@ fn place_id(text: &str, row: &PointRow, points: &BTreeMap<String, Point>, places
 }
 
 /// What the rows of persons say of points. A point's division is the deepest that its rows agree on: the village's patrol
-/// and the township's head answer for the same reservoir.
+/// and the township's head answer for the same reservoir. What a point is, they tell of a new one only: whoever answers for
+/// floods at a landslide does not make it something else, and by its kind the policy finds the people round it.
 fn of_persons(rows: &SheetRows, given: &BTreeSet<&str>, points: &mut BTreeMap<String, Point>, faults: &mut Vec<SheetFault>) {
     let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut settled: BTreeSet<String> = points.values().filter(|p| !p.kind.is_empty()).map(|p| p.code.clone()).collect();
     for row in &rows.rows {
         let Some(object) = row.object.as_ref().filter(|o| !given.contains(o.code.as_str())) else { continue };
         let general = |r: &&Role| matches!(r.0.as_str(), "contract" | "party_government" | "grid" | "department") || r.is_desk();
@@ -207,7 +209,7 @@ fn of_persons(rows: &SheetRows, given: &BTreeSet<&str>, points: &mut BTreeMap<St
         if point.name.is_empty() {
             point.name.clone_from(&object.code);
         }
-        if first && special.is_some() {
+        if special.is_some() && settled.insert(object.code.clone()) {
             point.kind = kind;
         }
         point.position = object.position.or(point.position);

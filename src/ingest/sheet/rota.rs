@@ -6,7 +6,7 @@ use super::{
     Column, address, cell,
     places::{Names, Places},
     rows::{Reader, filled},
-    table::Sheet,
+    table::{Row, Sheet},
 };
 use crate::core::{
     directory::{Role, Tier},
@@ -37,6 +37,8 @@ pub struct DutyRow {
 const MORNING: u32 = 8 * 60;
 const EVENING: u32 = 20 * 60;
 const DAY: u32 = 24 * 60;
+/// What stands between the persons of a cell.
+const BETWEEN: [char; 7] = ['、', '，', ',', '；', ';', '/', '\n'];
 /// No block of days is longer.
 const DAYS: i32 = 31;
 
@@ -103,6 +105,19 @@ impl Carried {
             names: Names::default(),
             told: false,
         }
+    }
+}
+
+impl Carried {
+    /// Whom a row brings in: who has a number in it, readable or not.
+    pub(super) fn brought_in_by(&self, row: &Row) -> Vec<String> {
+        let text = |at: usize| row.cells.get(at).map_or("", String::as_str);
+        let numbered = |s: &&Seats| {
+            s.phone.is_some_and(|at| !cell::is_blank(text(at))) || text(s.at).chars().map(cell::half_width).any(|c| c.is_ascii_digit())
+        };
+        let cells = self.seats.iter().filter(numbered).map(|s| text(s.at));
+        let names = cells.flat_map(|t| t.split(BETWEEN)).map(|part| cell::name_and_phones(part).0);
+        names.filter(|n| !n.is_empty()).collect()
     }
 }
 
@@ -196,7 +211,7 @@ fn division(r: &mut Reader<'_>, carried: &mut Carried) -> Option<Division> {
         carried.unit = unit;
     }
     let found = if !code.is_empty() {
-        r.code(&code).and_then(|c| r.places.check(c, &written).map(|()| c))
+        r.code(&code).and_then(|c| r.places.check(c, &written).map(|()| c)).map_err(|m| (Column::Division, m))
     } else if !names.county.is_empty() || !names.township.is_empty() {
         let tier = if names.township.is_empty() { Tier::County } else { Tier::Township };
         r.places.resolve(&filled(&written, &names, Some(tier)), Some(tier))
@@ -205,14 +220,14 @@ fn division(r: &mut Reader<'_>, carried: &mut Carried) -> Option<Division> {
     } else {
         carried.default.ok_or_else(|| {
             let unit = if carried.unit.is_empty() { String::new() } else { format!("“{}”", carried.unit) };
-            format!("看不出{unit}是哪个县或乡镇的值班表；请在标题、工作表名中写明，或加“行政区划代码”列")
+            (Column::Unit, format!("看不出{unit}是哪个县或乡镇的值班表；请在标题、工作表名中写明，或加“行政区划代码”列"))
         })
     };
     carried.names = names;
     match found {
         Ok(d) => Some(d),
-        Err(message) => {
-            r.say(if code.is_empty() { Column::Unit } else { Column::Division }, message, true);
+        Err((column, message)) => {
+            r.say(column, message, true);
             None
         }
     }
@@ -312,7 +327,7 @@ fn persons(r: &mut Reader<'_>, seat: &Seats) -> Vec<(String, Vec<Phone>)> {
         return Vec::new();
     }
     let mut all: Vec<(String, Vec<Phone>)> = Vec::new();
-    for part in text.split(['、', '，', ',', '；', ';', '/', '\n']).filter(|p| !cell::is_blank(p)) {
+    for part in text.split(BETWEEN).filter(|p| !cell::is_blank(p)) {
         let (name, phones, bad) = cell::name_and_phones(part);
         for b in bad {
             let (cell::BadPhone::DigitsLost(b) | cell::BadPhone::NotANumber(b)) = b;

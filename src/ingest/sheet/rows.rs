@@ -1,7 +1,7 @@
 //! Cells → one typed row per person × post × object. Says by cell what cannot be read.
 
 use super::{
-    Column, Form, SheetFault,
+    Column, Form, SheetFault, address,
     cell::{self, BadPhone},
     places::{Names, Places},
     points::{self, PointRow},
@@ -15,7 +15,7 @@ use crate::core::{
     role::RoleWords,
     time::Time,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A person as another row speaks of him: by name, number, or the serial number of his row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +33,15 @@ pub struct Object {
     pub name: String,
     /// Longitude, latitude.
     pub position: Option<[f64; 2]>,
+}
+
+/// 失效日期 as a row gives it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    /// The end of the post's last day.
+    At(Time),
+    /// 长期: it has none, also where it had one.
+    Never,
 }
 
 /// A row that was understood.
@@ -62,7 +71,8 @@ pub struct SheetRow {
     pub route: String,
     pub shelter: String,
     pub valid_from: Option<Time>,
-    pub valid_to: Option<Time>,
+    /// `None`: nothing is said.
+    pub valid_to: Option<End>,
     pub note: String,
 }
 
@@ -74,6 +84,8 @@ pub struct SheetRows {
     pub rows: Vec<SheetRow>,
     pub points: Vec<PointRow>,
     pub duty: Vec<DutyRow>,
+    /// Who stands in rows that could not be read: that they are missing is not to be told of other rows.
+    pub unread: BTreeSet<String>,
     pub faults: Vec<SheetFault>,
 }
 impl SheetRows {
@@ -83,11 +95,12 @@ impl SheetRows {
     }
     /// The fault of a column in a row, by (sheet, row number).
     pub(super) fn fault_at(&self, (sheet, number): (usize, u32), column: Column, message: impl Into<String>, fatal: bool) -> SheetFault {
-        let sheet = self.sheets.get(sheet);
+        let Some(sheet) = self.sheets.get(sheet) else { return SheetFault { fatal, ..SheetFault::file("", message) } };
+        let (column, at) = sheet.seats(column);
         SheetFault {
-            sheet: sheet.map(|s| s.name.clone()).unwrap_or_default(),
-            cell: sheet.map(|s| s.cell(number, column)).unwrap_or_default(),
-            column: sheet.map_or_else(|| column.title(), |s| column.title_in(s.form)).into(),
+            sheet: sheet.name.clone(),
+            cell: address(at.first().copied().unwrap_or(0), number),
+            column: column.title_in(sheet.form).into(),
             message: message.into(),
             fatal,
         }
@@ -107,6 +120,7 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
         let mut carried = Names::default();
         let mut duty = rota::Carried::new(file, sheet, &places);
         for row in &sheet.rows {
+            let before = out.faults.len();
             let mut reader = Reader { sheet, row, places: &places, words, faults: &mut out.faults };
             if reader.is_footer() {
                 continue;
@@ -116,6 +130,13 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
                 Form::Points => out.points.extend(points::read(&mut reader, index, &mut carried)),
                 Form::Rotas => rota::read(&mut reader, index, &mut duty, &mut out.duty),
             }
+            if out.faults.iter().skip(before).any(|f| f.fatal) {
+                match sheet.form {
+                    Form::People => out.unread.extend(names_in(sheet, row)),
+                    Form::Rotas => out.unread.extend(duty.brought_in_by(row)),
+                    Form::Points => {}
+                }
+            }
         }
         out.sheets.push(Sheet { rows: Vec::new(), ..sheet.clone() });
     }
@@ -124,6 +145,12 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
         out.faults.push(SheetFault::file(&name, "表头下面没有任何责任人、点位或值班安排；请检查文件"));
     }
     out
+}
+
+/// Everybody whom a row of persons brings in.
+fn names_in(sheet: &Sheet, row: &Row) -> Vec<String> {
+    let texts = [Column::Name, Column::Deputy, Column::Superior].into_iter().map(|c| sheet.text(row, c));
+    texts.map(|t| cell::name_and_phones(t).0).filter(|n| !n.is_empty()).collect()
 }
 
 /// What ends a clerk's table: sums, signatures, remarks.
@@ -180,10 +207,18 @@ impl Reader<'_> {
         footer
     }
 
+    /// Says something of a column; of its first cell that has something, where it stands several times.
     pub(super) fn say(&mut self, column: Column, message: impl Into<String>, fatal: bool) {
+        let (column, all) = self.sheet.seats(column);
+        let filled = all.iter().find(|i| self.row.cells.get(**i).is_some_and(|t| !t.is_empty()));
+        self.say_at(filled.or(all.first()).copied().unwrap_or(0), column, message, fatal);
+    }
+
+    /// Says something of the cell in this place of the row.
+    fn say_at(&mut self, at: usize, column: Column, message: impl Into<String>, fatal: bool) {
         self.faults.push(SheetFault {
             sheet: self.sheet.name.clone(),
-            cell: self.sheet.cell(self.row.number, column),
+            cell: address(at, self.row.number),
             column: column.title_in(self.sheet.form).into(),
             message: message.into(),
             fatal,
@@ -247,8 +282,11 @@ impl Reader<'_> {
         let deputy = self.mention(Column::Deputy, Some(Column::DeputyPhone));
         let (households, people) = (self.count(Column::Households), self.count(Column::People));
         let valid_from = self.day(Column::ValidFrom, false);
-        let valid_to = self.day(Column::ValidTo, true);
-        if let (Some(from), Some(to)) = (valid_from, valid_to)
+        let valid_to = match cell::is_open_end(self.sheet.text(self.row, Column::ValidTo)) {
+            true => Some(End::Never),
+            false => self.day(Column::ValidTo, true).map(End::At),
+        };
+        if let (Some(from), Some(End::At(to))) = (valid_from, valid_to)
             && to <= from
         {
             self.say(Column::ValidTo, "失效日期早于生效日期；请改正", true);
@@ -345,12 +383,12 @@ impl Reader<'_> {
             let depth = if only_desk { Tier::from_word(&tier_text).filter(|t| *t != Tier::DutyDesk) } else { tier };
             self.places.resolve(&filled(&written, carried, depth), depth)
         } else {
-            self.code(&code_text).and_then(|code| self.places.check(code, &written).map(|()| code))
+            self.code(&code_text).and_then(|code| self.places.check(code, &written).map(|()| code)).map_err(|m| (Column::Division, m))
         };
         let division = match division {
             Ok(division) => division,
-            Err(message) => {
-                self.say(Column::Division, message, true);
+            Err((column, message)) => {
+                self.say(column, message, true);
                 return (None, tier);
             }
         };
@@ -424,21 +462,20 @@ impl Reader<'_> {
     fn phones(&mut self, columns: &[Column]) -> Vec<Phone> {
         let mut all = Vec::new();
         for column in columns {
-            let texts: Vec<String> = self.sheet.texts(self.row, *column).map(str::to_string).collect();
-            for text in texts {
-                let (good, bad) = cell::phones(&text);
+            for at in self.sheet.columns.get(column).into_iter().flatten() {
+                let (good, bad) = cell::phones(self.row.cells.get(*at).map_or("", String::as_str));
                 for phone in good {
                     if !all.contains(&phone) {
                         all.push(phone);
                     }
                 }
-                self.bad_phones(*column, bad);
+                self.bad_phones(*at, *column, bad);
             }
         }
         all
     }
 
-    pub(super) fn bad_phones(&mut self, column: Column, bad: Vec<BadPhone>) {
+    fn bad_phones(&mut self, at: usize, column: Column, bad: Vec<BadPhone>) {
         for fault in bad {
             let message = match fault {
                 BadPhone::NotANumber(text) if cell::is_formula_error(&text) => formula_fault(&text),
@@ -450,7 +487,7 @@ impl Reader<'_> {
                     format!("“{text}”不是电话号码；手机应为 11 位，座机须带区号（如 0356-…），没有号码请留空")
                 }
             };
-            self.say(column, message, true);
+            self.say_at(at, column, message, true);
         }
     }
 
@@ -472,7 +509,7 @@ impl Reader<'_> {
         } else if !text.is_empty() {
             let mut names = text.split(['、', '；', ';', '/', '，', ',']).filter(|n| !cell::is_blank(n));
             let (name, phones, bad) = cell::name_and_phones(names.next().unwrap_or(""));
-            self.bad_phones(column, bad);
+            self.bad_phones(self.sheet.seats(column).1.first().copied().unwrap_or(0), column, bad);
             (mention.name, mention.phones) = (name, phones);
             if names.next().is_some() {
                 self.say(column, format!("只能登记一人，已取第一人“{}”；其余请另行登记", mention.name), false);

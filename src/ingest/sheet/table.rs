@@ -61,9 +61,10 @@ impl Sheet {
         let at = self.columns.get(&column).map(Vec::as_slice).unwrap_or_default();
         at.iter().map(|i| row.cells.get(*i).map_or("", String::as_str))
     }
-    /// The address of a column's cell in a row; the row's first cell where the column is missing.
-    pub fn cell(&self, row: u32, column: Column) -> String {
-        address(self.columns.get(&column).and_then(|at| at.first()).copied().unwrap_or(0), row)
+    /// Where a column stands: all its places, or those of what says the same in its stead; else the row's first cell.
+    pub(super) fn seats(&self, column: Column) -> (Column, &[usize]) {
+        let stands = |c: Column| self.columns.get(&c).filter(|at| !at.is_empty()).map(|at| (c, at.as_slice()));
+        std::iter::once(column).chain(column.instead().iter().copied()).find_map(stands).unwrap_or((column, &[0]))
     }
 }
 
@@ -256,9 +257,9 @@ fn sheet(
             continue;
         }
         for (column, at) in &columns {
-            for text in at.iter().filter_map(|i| row.cells.get(*i)) {
+            for (i, text) in at.iter().filter_map(|i| Some((*i, row.cells.get(*i)?))) {
                 if text.len() > MAX_CELL && text.chars().count() > MAX_CELL {
-                    let cell = address(at.first().copied().unwrap_or(0), row.number);
+                    let cell = address(i, row.number);
                     let message = format!("内容超过 {MAX_CELL} 字；请缩短");
                     let column = column.title_in(form).into();
                     faults.push(SheetFault { sheet: grid.name.clone(), cell, column, message, fatal: true });

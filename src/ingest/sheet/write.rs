@@ -205,13 +205,13 @@ impl Writer<'_> {
         }
     }
 
-    /// A superior, such that the import finds just him: name and number, else the serial of his row.
+    /// A superior, such that the import finds just him: name and all his numbers, which stand nowhere else where he has no
+    /// post; else the serial of his row.
     fn mention(&self, id: RecipientId, first_row: &BTreeMap<RecipientId, usize>) -> String {
         let Some(person) = self.d.recipients.get(&id) else { return String::new() };
-        match (person.phones.first(), first_row.get(&id)) {
-            (Some(phone), _) => format!("{} {}", person.name, self.number(phone)),
-            (None, Some(row)) => row.to_string(),
-            (None, None) => person.name.clone(),
+        match first_row.get(&id).filter(|_| person.phones.is_empty()) {
+            Some(row) => row.to_string(),
+            None => std::iter::once(person.name.clone()).chain(person.phones.iter().map(|p| self.number(p))).collect::<Vec<_>>().join(" "),
         }
     }
 

@@ -104,6 +104,23 @@ fn a_person_with_five_posts_is_one_recipient_whatever_sheet_names_him() {
 }
 
 #[test]
+fn all_numbers_of_a_superior_without_a_post_go_out_and_come_back_into_an_empty_directory() {
+    let base = Directory { divisions: sample::divisions(), ..Directory::default() };
+    let sheet = "行政区划代码,姓名,责任类别,责任层级,手机1,上级责任人,代理人,代理人手机\n\
+        140521100200,甲,防汛,村,15400000001,乙 15400000002 0356-0111111 15400000003,丙,15400000004/15400000005\n";
+    let numbers = |d: &Directory| -> Vec<(String, Vec<String>)> {
+        d.recipients.values().map(|r| (r.name.clone(), r.phones.iter().map(|p| p.reveal().to_string()).collect())).collect()
+    };
+    let first = import("x.csv", sheet.as_bytes(), &base, &base.divisions, &ImportOptions::default()).directory.unwrap();
+    assert_eq!(numbers(&first).iter().map(|(_, n)| n.len()).collect::<Vec<_>>(), [1, 2, 3], "{:?}", numbers(&first));
+    let words = RoleWords::default();
+    for bytes in [form_csv(&first, Form::People, &words, true).into_bytes(), workbook(&first, &Form::ALL, &words, true).unwrap()] {
+        let again = import("again", &bytes, &base, &base.divisions, &ImportOptions::default()).directory.unwrap();
+        assert_eq!((numbers(&again), again.posts), (numbers(&first), first.posts.clone()));
+    }
+}
+
+#[test]
 fn a_rota_in_the_ways_of_offices_is_read_and_its_faults_are_named() {
     let base = SAMPLE.clone();
     let go = |name: &str, text: &str| import(name, text.as_bytes(), &base, &base.divisions, &ImportOptions::default());
@@ -124,7 +141,13 @@ fn a_rota_in_the_ways_of_offices_is_read_and_its_faults_are_named() {
     let bad = "龙港镇2026年7月值班表\n日期,班次,带班领导,电话\n7月1日,早班,赵领导,15400000901\n7月2日,夜班,没人认得,\n7月32日,,赵领导,15400000901\n";
     let result = go("x.csv", bad);
     let fatal: Vec<&str> = result.faults.iter().filter(|f| f.fatal).map(|f| f.cell.as_str()).collect();
-    assert_eq!(fatal, ["B3", "A5"], "what cannot be read is told first: {:#?}", result.faults);
+    assert_eq!(fatal, ["B3", "C4", "A5"], "what cannot be read and who is unknown, in one go: {:#?}", result.faults);
+    // Each cell with an unknown name is told, a cell of several days once; not of a name whose own row cannot be read.
+    let many = "龙港镇2026年7月值班表\n日期,班次,带班领导,电话,值班员,电话\n7月1日,夜班,没人认得,,没人知道,\n\
+        7月2日-7月4日,夜班,没人认得,,赵领导,15400A\n7月5日,夜班,赵领导,,李二,15400000902\n";
+    let result = go("x.csv", many);
+    let fatal: Vec<&str> = result.faults.iter().filter(|f| f.fatal).map(|f| f.cell.as_str()).collect();
+    assert_eq!(fatal, ["C3", "E3", "C4", "F4"], "{:#?}", result.faults);
     let result = go("x.csv", "龙港镇2026年7月值班表\n日期,班次,带班领导,电话\n7月2日,夜班,没人认得,\n");
     assert!(result.faults.iter().any(|f| f.fatal && f.cell == "C3" && f.message.contains("没人认得")), "{:#?}", result.faults);
 }

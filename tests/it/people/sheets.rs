@@ -4,6 +4,7 @@
 use jiaoying::{
     core::{
         directory::{Directory, DivisionName, Recipient, Role, Tier},
+        directory_cover::Calling,
         directory_index::DirectoryIndex,
         division::Division,
         ids::RecipientId,
@@ -152,6 +153,37 @@ fn every_planted_fault_is_named_by_its_cell_and_nothing_is_applied() {
 }
 
 #[test]
+fn a_fault_is_named_at_the_very_cell_also_where_a_column_stands_twice_or_not_at_all() {
+    let long = "长".repeat(2_001);
+    let twice = format!(
+        "行政区划代码,姓名,责任类别,责任层级,电话,联系电话,手机2,备用电话,值班电话,办公电话,代理人,代理人手机,代理人电话\n\
+         140521100200,甲,防汛,村,15400000001,15400A,,,,,,,\n\
+         140521100200,乙,防汛,村,15400000002,,15400000012,#REF!,,,,,\n\
+         140521100200,丙,防汛,村,15400000003,,,,0356-0111111,见附件,,,\n\
+         140521100200,丁,防汛,村,15400000004,,,,,,戊,15400000005,1.54E+10\n\
+         140521100200,己,防汛,村,15400000006,,,,,,,,15400000007\n"
+    );
+    let result = fresh("x.csv", twice.as_bytes());
+    assert_eq!(cells(&result, true), BTreeSet::from(["F2", "H3", "J4", "M5"]));
+    assert!(fault(&result, "M6").message.contains("没有代理人姓名"));
+    let too_long = format!("行政区划代码,姓名,责任类别,责任层级,电话,联系电话\n140521100200,甲,防汛,村,15400000001,{long}\n");
+    assert_eq!(cells(&fresh("x.csv", too_long.as_bytes()), true), BTreeSet::from(["F2"]));
+    // By names alone: the name that nobody knows; where a name is missing, the deepest that the sheet has.
+    let named = "序号,县,乡镇,村,姓名,责任类别,责任层级,手机1\n\
+         1,沁水县,龙港镇,没有的村,甲,防汛,村,15400000001\n\
+         2,沁水县,没有的镇,南瑶村,乙,防汛,村,15400000002\n\
+         3,没有的县,龙港镇,南瑶村,丙,防汛,村,15400000003\n\
+         4,沁水县,龙港镇,,丁,防汛,村,15400000004\n";
+    let result = fresh("x.csv", named.as_bytes());
+    assert_eq!(cells(&result, true), BTreeSet::from(["D2", "C3", "B4", "D5"]));
+    assert_eq!((fault(&result, "D2").column.as_str(), fault(&result, "C3").column.as_str()), ("村", "乡镇"));
+    let outside = ImportOptions { within: Some(code("140522")), ..ImportOptions::default() };
+    let named = "县,乡镇,姓名,责任类别,责任层级,手机1\n沁水县,龙港镇,甲,防汛,乡,15400000001\n";
+    let result = import("x.csv", named.as_bytes(), &Directory::default(), &DIVISIONS, &outside);
+    assert_eq!(cells(&result, true), BTreeSet::from(["B2"]));
+}
+
+#[test]
 fn what_is_odd_but_usable_is_applied_with_a_finding() {
     let sheet = "\
 序号,行政区划代码,姓名,职务,责任类别,责任层级,责任对象编号,责任对象名称,手机1,值班电话,邮箱,上级责任人,代理人,关联户数,血型
@@ -178,6 +210,36 @@ fn what_is_odd_but_usable_is_applied_with_a_finding() {
     assert_eq!(d.duty_desks(code("140521100"), Time(0)).map(|r| r.name.as_str()).collect::<Vec<_>>(), ["沁水县龙港镇值班室"]);
     assert_eq!(d.posts_of(person(&d, "甲一").id).count(), 1);
     assert_eq!(person(&d, "甲一").email, None);
+}
+
+/// Below 暴雨黄 a landslide's people are found by its kind, and a reservoir's posts are checked by it.
+#[test]
+fn a_sheet_of_persons_does_not_change_what_a_known_point_is() {
+    let points = "\
+点位编号,点位名称,点位类型,行政区划代码
+DZ-1,后沟,滑坡,140521100200
+SK-1,南瑶水库,小(2)型水库,140521100200
+";
+    let persons = "\
+行政区划代码,姓名,责任类别,责任层级,责任对象编号,手机1
+140521100200,甲,防汛、地灾,点,DZ-1,15400000001
+140521100200,乙,河长,点,SK-1,15400000002
+140521100200,丙,网格,点,XX-1,15400000003
+140521100200,丁,水库,点,XX-1,15400000004
+140521100200,戊,防汛,点,XX-1,15400000005
+";
+    let kinds = |d: &Directory| d.points.values().map(|p| (p.code.clone(), p.kind.clone())).collect::<Vec<_>>();
+    let known = fresh("点位.csv", points.as_bytes()).directory.unwrap();
+    let result = read("名册.csv", persons.as_bytes(), &known);
+    let want = [("DZ-1", "geological"), ("SK-1", "reservoir"), ("XX-1", "reservoir")].map(|(c, k)| (c.to_string(), k.to_string()));
+    assert_eq!(kinds(&applied(&result)), want, "a new point is what the first who is there for something says");
+    assert_eq!((result.diff.points_changed.len(), result.diff.points_added.as_slice()), (0, ["XX-1".to_string()].as_slice()));
+    // Nor does a replacing sheet, or a later one.
+    let options = ImportOptions { mode: ImportMode::Replace, ..ImportOptions::default() };
+    let replaced = import("名册.csv", persons.as_bytes(), &known, &DIVISIONS, &options).directory.unwrap();
+    assert_eq!(kinds(&replaced), want);
+    let again = read("名册.csv", persons.replace("水库,点", "防汛,点").as_bytes(), &replaced);
+    assert_eq!(kinds(&applied(&again)), want);
 }
 
 fn workbook() -> Vec<u8> {
@@ -415,7 +477,7 @@ fn an_updating_import_does_not_end_the_last_post_of_a_place_unless_told() {
     let sheet = |last: &str| format!("行政区划代码,姓名,责任类别,责任层级,手机1,失效日期\n140521100002,丁,防汛,村,15400000004,{last}\n");
     let now = Time::parse_rfc3339("2026-06-10T08:00:00+08:00").unwrap();
     let go = |last: &str, allow_uncovered| {
-        let options = ImportOptions { now, allow_uncovered, ..ImportOptions::default() };
+        let options = ImportOptions { calling: Calling { now, ..Calling::default() }, allow_uncovered, ..ImportOptions::default() };
         import("x.csv", sheet(last).as_bytes(), &old, &DIVISIONS, &options)
     };
     let refused = go("2026-05-31", false);
@@ -423,6 +485,22 @@ fn an_updating_import_does_not_end_the_last_post_of_a_place_unless_told() {
     assert_eq!(refused.diff.uncovered.len(), 1);
     applied(&go("2026-05-31", true));
     applied(&go("2026-12-31", false));
+}
+
+#[test]
+fn a_post_that_has_ended_is_renewed_by_a_day_or_for_good_and_a_blank_leaves_its_end() {
+    let sheet = |last: &str| format!("行政区划代码,姓名,责任类别,责任层级,手机1,失效日期\n140521100002,丁,防汛,村,15400000004,{last}\n");
+    let old = fresh("x.csv", sheet("2026-05-31").as_bytes()).directory.unwrap();
+    let ended = Time::parse_rfc3339("2026-06-01T00:00:00+08:00").unwrap();
+    assert_eq!(old.posts[0].valid_to, Some(ended));
+    let end = |last: &str| applied(&read("x.csv", sheet(last).as_bytes(), &old)).posts[0].valid_to;
+    for word in ["长期", "长 期", "长期有效"] {
+        assert_eq!(end(word), None, "{word}");
+    }
+    assert_eq!(end("2026-06-30"), Time::parse_rfc3339("2026-07-01T00:00:00+08:00").ok());
+    for blank in ["", "无"] {
+        assert_eq!(end(blank), Some(ended));
+    }
 }
 
 #[test]

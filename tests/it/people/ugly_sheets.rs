@@ -38,10 +38,10 @@ fn villages() -> Vec<(Division, String)> {
 pub fn township(faults: bool) -> Ugly {
     let name = "龙港镇名册.csv";
     let mut rows: Vec<String> = vec![
-        "沁水县龙港镇2026年防汛抗旱、地质灾害防治责任人名册,,,,,,,,,".into(),
-        "填报单位：龙港镇人民政府,,,,,,,,2026年4月,".into(),
-        ",,,,,,,,,".into(),
-        "序 号,县,乡镇,村,姓　名,职务,责任类别*（防汛/山洪…）,责任层级,联系电话,备注".into(),
+        "沁水县龙港镇2026年防汛抗旱、地质灾害防治责任人名册,,,,,,,,,,".into(),
+        "填报单位：龙港镇人民政府,,,,,,,,,2026年4月,".into(),
+        ",,,,,,,,,,".into(),
+        "序 号,县,乡镇,村,姓　名,职务,责任类别*（防汛/山洪…）,责任层级,手机,联系电话,备注".into(),
     ];
     let towns: Vec<(Division, String)> = villages().into_iter().filter(|(d, _)| d.to_string().starts_with("140521100")).collect();
     let mut planted = Vec::new();
@@ -72,24 +72,25 @@ pub fn township(faults: bool) -> Ugly {
         };
         let village = if faults && n == 200 { "没有的村" } else { village };
         let place = if n == 0 { "沁水县,龙港镇" } else { "," };
-        rows.push(format!("{},{place},{village},某{n:04},村干部,{role},村,{numbers},", n + 1));
+        // Clerks add a second column of the same meaning.
+        let other = match (faults, n) {
+            (true, 60) => "15400A",
+            (true, 61) => "#REF!",
+            _ => "",
+        };
+        rows.push(format!("{},{place},{village},某{n:04},村干部,{role},村,{numbers},{other},", n + 1));
         let row = rows.len();
         match (faults, n) {
             (true, 40 | 41) => planted.push((name, format!("I{row}"))),
+            (true, 60 | 61) => planted.push((name, format!("J{row}"))),
             (true, 130) => planted.push((name, format!("G{row}"))),
-            (true, 200) => planted.push((name, format!("B{row}"))),
+            (true, 200) => planted.push((name, format!("D{row}"))),
             _ => {}
         }
     }
-    rows.push("合计,,,,240人,,,,,".into());
-    rows.push(",,,,,,,,,".into());
-    rows.push("填表人：郑七,,,,审核人：王八,,,,,".into());
-    // The village is a name without a code: its fault stands where the code is asked for, in the row's first cell.
-    for p in &mut planted {
-        if p.1.starts_with('B') {
-            p.1 = p.1.replacen('B', "A", 1);
-        }
-    }
+    rows.push("合计,,,,240人,,,,,,".into());
+    rows.push(",,,,,,,,,,".into());
+    rows.push("填表人：郑七,,,,审核人：王八,,,,,,".into());
     let text = rows.join("\r\n");
     let (bytes, _, lost) = encoding_rs::GBK.encode(&text);
     assert!(!lost);
@@ -217,6 +218,12 @@ pub fn county(faults: bool) -> Ugly {
     if faults {
         r.write(10, 6, "见通讯录").unwrap();
         planted.push(("7月值班", "G11".into()));
+        // Somebody whom nobody knows, without a number, twice.
+        for row in [12, 20] {
+            r.write(row, 3, "外单位人").unwrap();
+            r.write(row, 4, "无").unwrap();
+            planted.push(("7月值班", format!("D{}", row + 1)));
+        }
     }
     let hidden = book.add_worksheet();
     hidden.set_name("旧表").unwrap().set_hidden(true);
