@@ -11,7 +11,8 @@ use jiaoying::core::{
     ids::RecipientId,
     plan::PlanEntry,
     planner::{Lookup, Only, PlanInput, PlanOutput, make_plan},
-    policy::{AnswerRule, Policy, Who},
+    policy::{AnswerRule, Policy, RunningPolicy, Supervise, Who},
+    supervise,
     time::{Span, Time},
     warning::{Area, Content, Shape},
 };
@@ -531,4 +532,30 @@ proptest! {
         prop_assert_eq!(got, want);
         prop_assert_eq!(p.expected, p.chunks.iter().map(|c| c.entries.len()).sum::<usize>());
     }
+}
+
+#[test]
+fn each_level_that_has_a_rule_for_it_is_pressed_for_by_its_own() {
+    let mut policy = shipped();
+    let pressed = |minutes| Supervise { unanswered: Some(Span::mins(minutes)), response: None };
+    policy.rules.iter_mut().find(|r| r.name == "暴雨红色").unwrap().supervise = Some(pressed(15));
+    policy.rules.iter_mut().find(|r| r.name == "暴雨橙色").unwrap().supervise = Some(pressed(40));
+    let areas = vec![division(LONGGANG), Area { level: Some(Level::Orange), ..division(town::OTHER_COUNTY) }];
+    let p = plan_by(&policy, &county().done(), &rain(Level::Red, areas), day(), &[], false, None);
+    let counties = p.counties.iter().map(|(d, c)| (*d, *c, d.to_string()));
+    let watches = supervise::watches(&p.running, counties, day(), false);
+    let told: Vec<_> = watches.iter().map(|w| (w.county, w.level, w.by - day())).collect();
+    let want =
+        [(d(COUNTY), Some(Level::Red), Span::mins(15)), (d(town::OTHER_COUNTY), Some(Level::Orange), Span::mins(40))];
+    assert_eq!(told, want);
+}
+
+#[test]
+fn a_warning_that_was_stored_with_one_rule_of_pressing_is_read_and_pressed_by_it() {
+    let mut stored = serde_json::to_value(RunningPolicy::default()).unwrap();
+    stored["supervise"] = serde_json::json!({"unanswered": "15m"});
+    let read: RunningPolicy = serde_json::from_value(stored).unwrap();
+    assert_eq!(read.supervise_at(None).and_then(|s| s.unanswered), Some(Span::mins(15)));
+    let again: RunningPolicy = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
+    assert_eq!(again, read);
 }

@@ -65,6 +65,7 @@ macro_rules! plays {
                 two_lines_are_called_side_by_side_and_counted_apart,
                 the_city_presses_where_a_county_is_silent_and_has_started_no_response,
                 a_county_that_answers_and_responds_in_time_is_not_pressed,
+                only_a_county_at_the_level_that_is_pressed_for_is_pressed_and_by_the_name_of_its_own,
                 neither_the_citys_response_nor_a_townships_is_the_countys_own,
                 release_and_the_permission_to_return_are_two_acts,
             ],
