@@ -25,7 +25,7 @@ pub mod survey;
 pub use area::{Resolved, resolve};
 pub use expiry::default_expiry;
 pub use lookup::{Lookup, Target};
-pub use rows::last_resort_ladder;
+pub use rows::{Row, Running, Way, last_resort_ladder};
 
 use super::{
     directory::{Directory, Place, Post, Role, Tier},
@@ -41,7 +41,7 @@ use super::{
 use area::strength;
 use lookup::{ancestors, tier_of};
 use people::{KnownWay, Pick, Picks, write_entries};
-use rows::{Chooser, Row, Running};
+use rows::Chooser;
 use std::collections::BTreeMap;
 
 /// Everything a plan is made from.
