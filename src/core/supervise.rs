@@ -38,6 +38,9 @@ pub struct Watch {
     /// The highest level in the county. None: the warning's own, as in records of before levels were told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// When the county was added to a running warning. None: it was in it from the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
     /// By when it must have happened.
     pub by: Time,
     /// The next look.
@@ -56,7 +59,7 @@ pub struct Watch {
 impl Watch {
     /// What the city's desk is asked to do about a warning of `level`.
     pub fn title(&self, hazard: &str, level: Level, accepted: Time) -> String {
-        let minutes = (self.by - accepted).0 / 60_000;
+        let minutes = (self.by - self.since.unwrap_or(accepted)).0 / 60_000;
         let level = self.level.unwrap_or(level).name_zh();
         let name = &self.name;
         match self.what {
@@ -80,7 +83,7 @@ pub fn watches(
         let Some(rule) = policy.supervise_at(level) else { continue };
         let mut watch = |what, within: Span| {
             let by = accepted + within;
-            out.push(Watch { county, name: name.clone(), what, level, by, look: by, task: None, settled: None, response: None });
+            out.push(Watch { county, name: name.clone(), what, level, since: None, by, look: by, task: None, settled: None, response: None });
         };
         if let Some(within) = rule.unanswered.filter(|_| called.itself) {
             watch(WatchFor::Answer, within);

@@ -3,6 +3,7 @@
 mod duty;
 mod kin;
 mod paths;
+mod places;
 mod ready;
 mod rehearsal;
 mod rules;
@@ -56,6 +57,11 @@ macro_rules! plays {
                 an_answer_after_the_cancel_is_kept_and_the_person_is_told_how_it_ended,
                 a_cancel_in_mid_call_lets_the_call_end_and_then_tells_the_end_once,
                 several_asks_on_one_number_carry_their_own_digits_and_a_bare_word_asks_which,
+            ],
+            places: [
+                the_people_of_an_added_place_are_counted_in_their_own_line,
+                an_added_place_is_called_by_the_policy_that_the_warning_has_and_not_by_a_newer_one,
+                a_county_that_is_added_is_pressed_for_as_the_others_are,
             ],
             rules: [
                 in_a_relay_each_level_is_called_when_the_one_above_has_answered,
