@@ -180,7 +180,7 @@ impl Engine {
             digest: digest(&content, &scope),
             warning: WarningId(0),
         };
-        content.expires = Some(self.over_by_night(content.expires, now));
+        content.expires = Some(self.over_by_night(content.expires, &scope, now));
         // A request that is repeated must not ring twice.
         if let Some(i) =
             self.store.identities(&identity.identifier).await?.iter().find(|i| i.issuer == identity.issuer && i.sender == identity.sender)
@@ -196,12 +196,13 @@ impl Engine {
     }
 
     /// A drill that rings nobody at night is over when the night begins.
-    fn over_by_night(&self, expires: Option<Time>, now: Time) -> Time {
+    fn over_by_night(&self, expires: Option<Time>, scope: &DrillScope, now: Time) -> Time {
         let policy = self.policy();
         let begins = policy.morning_after(now).unwrap_or(now);
         let night = begins.next_beijing_minute(policy.night.from);
-        let longest = if policy.drill.at_night { now + Span::hours(24) } else { night };
-        expires.map_or(longest, |e| if policy.drill.at_night { e } else { e.min(night) })
+        let at_night = policy.drill.at_night || scope.at_night;
+        let longest = if at_night { now + Span::hours(24) } else { night };
+        expires.map_or(longest, |e| if at_night { e } else { e.min(night) })
     }
 
     /// A roll call of the numbers whose turn it is. `Ok(None)`: every number is proved for this quarter.

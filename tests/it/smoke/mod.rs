@@ -83,6 +83,7 @@ macro_rules! plays {
                 a_drill_is_narrowed_to_tiers_and_channels,
                 a_drill_does_not_start_while_a_real_warning_runs_unless_told,
                 a_drill_is_over_when_the_night_begins_and_its_tasks_are_marked,
+                a_drill_that_was_asked_to_ring_at_night_goes_on_when_the_night_begins,
                 a_roll_call_proves_each_number_once_and_says_who_is_left,
                 a_roll_call_begins_with_who_was_tried_longest_ago,
                 a_landline_is_rung_in_the_roll_call_and_proved_by_being_lifted,

@@ -173,6 +173,20 @@ pub fn a_drill_is_over_when_the_night_begins_and_its_tasks_are_marked(on: On) {
     assert!(n.out.iter().all(|o| o.channel != Voice || o.at < night), "nobody is rung at night");
 }
 
+pub fn a_drill_that_was_asked_to_ring_at_night_goes_on_when_the_night_begins(on: On) {
+    let mut n = Night::in_the_village(on);
+    n.after(Span::mins(7 * 60 + 50));
+    let scope = DrillScope { at_night: true, ..DrillScope::default() };
+    let expires = Some(n.w.now() + Span::hours(2));
+    let drill = now(n.w.engine.start_drill_of("值班员", Content { expires, ..red("d") }, scope, false)).unwrap().id;
+    n.settle();
+    assert_eq!(n.w.warning(drill).expires_at, expires.unwrap(), "as it was asked for");
+    n.after(Span::mins(12));
+    let night = n.w.now() - Span::mins(2);
+    assert_eq!(n.w.warning(drill).phase, WarningPhase::Active, "it is past ten");
+    assert!(n.out.iter().any(|o| o.channel == Voice && o.at > night), "and it rings");
+}
+
 pub fn a_drill_does_not_start_while_a_real_warning_runs_unless_told(on: On) {
     let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
