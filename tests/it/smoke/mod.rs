@@ -82,6 +82,7 @@ macro_rules! plays {
                 a_flag_is_there_for_every_gateway_and_after_a_restart,
                 a_drill_is_narrowed_to_tiers_and_channels,
                 a_drill_does_not_start_while_a_real_warning_runs_unless_told,
+                a_drill_does_not_start_beside_a_real_warning_however_long_that_runs,
                 a_drill_is_over_when_the_night_begins_and_its_tasks_are_marked,
                 a_drill_that_was_asked_to_ring_at_night_goes_on_when_the_night_begins,
                 a_roll_call_proves_each_number_once_and_says_who_is_left,

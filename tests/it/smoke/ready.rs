@@ -201,6 +201,15 @@ pub fn a_drill_does_not_start_while_a_real_warning_runs_unless_told(on: On) {
     now(n.w.engine.start_drill("值班员", red("e"))).expect("the real one is over");
 }
 
+pub fn a_drill_does_not_start_beside_a_real_warning_however_long_that_runs(on: On) {
+    let mut n = Night::in_the_village(on);
+    let expires = Some(n.w.now() + Span::hours(10 * 24));
+    let w = n.post(&Content { expires, ..red("a") });
+    n.w.clock.advance_to(n.w.now() + Span::hours(8 * 24));
+    let refused = now(n.w.engine.start_drill("值班员", red("d"))).unwrap_err();
+    assert!(matches!(&refused, PostError::NotNow(why) if why.contains(&w.to_string())), "{refused}");
+}
+
 fn call_roll(n: &mut Night, identifier: &str, share: Share) -> Option<WarningId> {
     let order = RollCall { identifier: identifier.into(), share, ..RollCall::default() };
     let reply = now(n.w.engine.start_roll_call("值班员", order)).unwrap();
