@@ -83,7 +83,18 @@ pub fn watches(
         let Some(rule) = policy.supervise_at(level) else { continue };
         let mut watch = |what, within: Span| {
             let by = accepted + within;
-            out.push(Watch { county, name: name.clone(), what, level, since: None, by, look: by, task: None, settled: None, response: None });
+            out.push(Watch {
+                county,
+                name: name.clone(),
+                what,
+                level,
+                since: None,
+                by,
+                look: by,
+                task: None,
+                settled: None,
+                response: None,
+            });
         };
         if let Some(within) = rule.unanswered.filter(|_| called.itself) {
             watch(WatchFor::Answer, within);

@@ -95,7 +95,11 @@ impl Engine {
             Ok(policy) => Ok(Arc::new(policy)),
             Err(faults) => {
                 let fault = faults.first().map(ToString::to_string).unwrap_or_default();
-                tracing::warn!(policy = version.hash, fault, "the policy a warning was planned by cannot be read; the one in force is used");
+                tracing::warn!(
+                    policy = version.hash,
+                    fault,
+                    "the policy a warning was planned by cannot be read; the one in force is used"
+                );
                 Ok(now)
             }
         }

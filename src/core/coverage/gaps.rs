@@ -249,7 +249,8 @@ impl<'a> Look<'a> {
     fn seated(&self, site: &Site, seat: &Seat) -> Seated {
         let directory = self.input.directory;
         let holds = |i: &u32| directory.posts.get(*i as usize).filter(|p| p.role == seat.role && p.place == site.place);
-        let registered = self.input.lookup.posts_exactly(seat.division).any(|i| holds(&i).is_some()) || !directory.rotas.of(seat).is_empty();
+        let registered =
+            self.input.lookup.posts_exactly(seat.division).any(|i| holds(&i).is_some()) || !directory.rotas.of(seat).is_empty();
         let standing = site.desks.iter().filter_map(|i| Some(holds(i)?.recipient));
         let by_rota = directory.rotas.at(seat, self.input.now).map(|s| s.recipient);
         let now: Vec<&Recipient> = standing.chain(by_rota).filter_map(|id| directory.recipients.get(&id)).collect();

@@ -123,7 +123,8 @@ impl Policy {
             if way.answer {
                 reports.extend(ways.iter().map(|(_, w)| held_until(w)));
             }
-            let deadline = |(tier, way): &(Tier, Way)| format!("{} {}{}", tier.name_zh(), from_told(held_until(way)), zh(way.own_deadline(now)));
+            let deadline =
+                |(tier, way): &(Tier, Way)| format!("{} {}{}", tier.name_zh(), from_told(held_until(way)), zh(way.own_deadline(now)));
             e.calls.push(CallTold {
                 who: call
                     .who
@@ -367,7 +368,10 @@ mod tests {
         assert_eq!(deadline(6 * 60), ["乡镇 30分钟"]);
         let reports = explain("11B03", Level::Yellow, None, 23 * 60, None).feedback;
         let want = ["：2小时 内", "：06:30 起 2小时 内"];
-        assert!(reports.len() == 2 && reports.iter().zip(want).all(|(f, w)| f.contains(w)), "those at points are rung at night: {reports:?}");
+        assert!(
+            reports.len() == 2 && reports.iter().zip(want).all(|(f, w)| f.contains(w)),
+            "those at points are rung at night: {reports:?}"
+        );
     }
 
     #[test]

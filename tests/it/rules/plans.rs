@@ -567,8 +567,7 @@ fn each_level_that_has_a_rule_for_it_is_pressed_for_by_its_own() {
     let counties = p.counties.iter().map(|(d, c)| (*d, *c, d.to_string()));
     let watches = supervise::watches(&p.running, counties, day(), false);
     let told: Vec<_> = watches.iter().map(|w| (w.county, w.level, w.by - day())).collect();
-    let want =
-        [(d(COUNTY), Some(Level::Red), Span::mins(15)), (d(town::OTHER_COUNTY), Some(Level::Orange), Span::mins(40))];
+    let want = [(d(COUNTY), Some(Level::Red), Span::mins(15)), (d(town::OTHER_COUNTY), Some(Level::Orange), Span::mins(40))];
     assert_eq!(told, want);
 }
 

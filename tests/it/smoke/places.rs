@@ -47,7 +47,7 @@ pub fn the_people_of_an_added_place_are_counted_in_their_own_line(on: On) {
     n.add_place(w, OTHER_COUNTY);
     n.after(Span::secs(5)).expect(BUREAU, Sms, Callout);
     let lines = now(n.w.engine.lines_of(w)).unwrap();
-    let names = n.w.warning(w).policy.lines;
+    let names = n.w.warning(w).policy.lines.clone();
     let of = |line: &str| -> BTreeSet<CalloutId> {
         let at = names.iter().position(|l| l == line).unwrap_or_else(|| panic!("no {line} in {names:?}")) as u8;
         lines[&at].iter().map(|ordinal| CalloutId::new(w, *ordinal)).collect()
