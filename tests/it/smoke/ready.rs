@@ -177,10 +177,10 @@ pub fn a_drill_that_was_asked_to_ring_at_night_goes_on_when_the_night_begins(on:
     let mut n = Night::in_the_village(on);
     n.after(Span::mins(7 * 60 + 50));
     let scope = DrillScope { at_night: true, ..DrillScope::default() };
-    let expires = Some(n.w.now() + Span::hours(2));
-    let drill = now(n.w.engine.start_drill_of("值班员", Content { expires, ..red("d") }, scope, false)).unwrap().id;
+    let expires = n.w.now() + Span::hours(2);
+    let drill = now(n.w.engine.start_drill_of("值班员", Content { expires: Some(expires), ..red("d") }, scope, false)).unwrap().id;
     n.settle();
-    assert_eq!(n.w.warning(drill).expires_at, expires.unwrap(), "as it was asked for");
+    assert_eq!(n.w.warning(drill).expires_at, expires, "as it was asked for");
     n.after(Span::mins(12));
     let night = n.w.now() - Span::mins(2);
     assert_eq!(n.w.warning(drill).phase, WarningPhase::Active, "it is past ten");
