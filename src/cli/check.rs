@@ -6,7 +6,10 @@ use crate::{
     channel::{Day, filing},
     config::Config,
     core::send::Channel,
-    store::clock::{Clock, SystemClock},
+    store::{
+        StoreError,
+        clock::{Clock, SystemClock},
+    },
 };
 use std::path::Path;
 
@@ -52,7 +55,11 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
     let mut faults = app::faults(&config);
     let stores = app::open_store(&config).await;
     match stores {
-        // A gateway that runs holds the file; what it holds was checked when it started.
+        // What a gateway that runs holds was checked when it started.
+        Err(StoreError::InUse(_)) => {
+            let path = config.store.path.display();
+            println!("注意：{path} 正由运行中的网关使用，这里没有检查其中的名册；请用 jiaoying coverage --url 查看");
+        }
         Err(e) => faults.push(format!("store: {e}")),
         Ok(stores) if faults.is_empty() => {
             let engine = app::engine(&config, stores).await?;

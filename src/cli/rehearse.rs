@@ -141,59 +141,113 @@ fn bodies(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     Ok(out)
 }
 
-/// The warnings of one body: one document, or a line each.
+/// The warnings of one body.
 fn read(body: &[u8], mapping: Option<&Mapping>) -> Result<Vec<Parsed>, String> {
-    if let Some(mapping) = mapping {
-        let adapted = adapt::read(mapping, None, body, "rehearsal").map_err(|r| r.to_string())?;
-        let mut out = Vec::new();
-        for item in adapted.items {
-            match item.came {
-                Came::Taken(p) => out.push(*p),
-                Came::Skipped(_) => {}
-                Came::Refused(why) => return Err(format!("{}: {why}", item.pointer)),
-            }
+    let Some(mapping) = mapping else {
+        return Ok(pieces(body)?.into_iter().map(|p| p.parsed).collect());
+    };
+    let adapted = adapt::read(mapping, None, body, "rehearsal").map_err(|r| r.to_string())?;
+    let mut out = Vec::new();
+    for item in adapted.items {
+        match item.came {
+            Came::Taken(p) => out.push(*p),
+            Came::Skipped(_) => {}
+            Came::Refused(why) => return Err(format!("{}: {why}", item.pointer)),
         }
-        return Ok(out);
     }
+    Ok(out)
+}
+
+/// One warning of a body, and its own bytes.
+struct Piece<'a> {
+    parsed: Parsed,
+    bytes: &'a [u8],
+    media: &'static str,
+}
+
+/// A body is one document, or a line each.
+fn pieces(body: &[u8]) -> Result<Vec<Piece<'_>>, String> {
+    let of = |format, media, bytes| {
+        let parsed = ingest::read(format, None, bytes, "rehearsal").map_err(|r| r.to_string())?;
+        Ok::<_, String>(Piece { parsed, bytes, media })
+    };
+    let json = |bytes| of(SourceFormat::Json, "application/json", bytes);
     let first = body.iter().copied().find(|b| !b.is_ascii_whitespace() && !matches!(b, 0xef | 0xbb | 0xbf));
     if first == Some(b'<') {
-        return ingest::read(SourceFormat::Xml, None, body, "rehearsal").map(|p| vec![p]).map_err(|r| r.to_string());
+        return of(SourceFormat::Xml, "application/cap+xml", body).map(|p| vec![p]);
     }
-    let whole = ingest::read(SourceFormat::Json, None, body, "rehearsal");
     let lines: Vec<&[u8]> = body.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).collect();
     let by_line = lines.len() > 1 && lines.iter().all(|l| l.trim_ascii().starts_with(b"{") && l.trim_ascii().ends_with(b"}"));
-    match whole {
+    match json(body) {
         Ok(p) => Ok(vec![p]),
-        Err(_) if by_line => (1..)
-            .zip(lines)
-            .map(|(n, l)| ingest::read(SourceFormat::Json, None, l, "rehearsal").map_err(|r| format!("line {n}: {r}")))
-            .collect(),
-        Err(why) => Err(why.to_string()),
+        Err(_) if by_line => (1..).zip(lines).map(|(n, l)| json(l).map_err(|why| format!("line {n}: {why}"))).collect(),
+        Err(why) => Err(why),
     }
+}
+
+/// What a gateway is asked: each warning that is not a cancel, by itself.
+struct Asked<'a> {
+    /// The file it stands in.
+    from: &'a str,
+    piece: Piece<'a>,
+}
+
+/// Everything to ask for, how many cancels were left out and how many files cannot be read.
+fn to_ask(bodies: &[(String, Vec<u8>)]) -> (Vec<Asked<'_>>, usize, usize) {
+    let (mut asked, mut cancels, mut refused) = (Vec::new(), 0, 0);
+    for (from, body) in bodies {
+        match pieces(body) {
+            Ok(some) => {
+                let all = some.len();
+                let calls = some.into_iter().filter(|p| p.parsed.content.message_type != MessageType::Cancel);
+                let before = asked.len();
+                asked.extend(calls.map(|piece| Asked { from, piece }));
+                cancels += all - (asked.len() - before);
+            }
+            Err(why) => {
+                refused += 1;
+                eprintln!("{from}: {why}");
+            }
+        }
+    }
+    (asked, cancels, refused)
+}
+
+/// The hour that a gateway is asked to rehearse at; none is now.
+fn at_there(asked: Option<&str>, many: bool) -> Option<String> {
+    let at = asked.unwrap_or(if many { "sent" } else { "now" });
+    (at != "now").then(|| at.to_string())
 }
 
 async fn remote(o: &Options, bodies: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
     if o.mapping.is_some() || o.from.policy.is_some() {
         return Err(Failure::Usage("--mapping and --policy are for a rehearsal here, without --url".into()));
     }
-    let mut summaries = Vec::new();
-    for (name, body) in bodies {
-        let xml = body.iter().copied().find(|b| !b.is_ascii_whitespace()) == Some(b'<');
-        let media = if xml { "application/cap+xml" } else { "application/json" };
-        let mut query = vec![("persons", o.persons.to_string())];
-        query.extend(o.at.clone().filter(|a| a != "now").map(|a| ("at", a)));
-        let answer = o.remote.ask(None, "POST", "/api/v1/rehearsals", &query, Some((media, body))).await?.json()?;
-        if o.json {
-            println!("{answer}");
-            continue;
-        }
-        summaries.push(serde_json::from_value(answer).map_err(|e| Failure::Failed(format!("{name}: the gateway's answer: {e}")))?);
+    let (asked, cancels, refused) = to_ask(&bodies);
+    if asked.is_empty() {
+        return Err(Failure::Failed("没有可以预演的预警".into()));
+    }
+    let many = asked.len() > 1;
+    let mut summaries: Vec<Summary> = Vec::with_capacity(asked.len());
+    let mut answers = Vec::new();
+    for Asked { from, piece } in asked {
+        let mut query = vec![("persons", if many { 0 } else { o.persons }.to_string())];
+        query.extend(at_there(o.at.as_deref(), many).map(|at| ("at", at)));
+        let body = Some((piece.media, piece.bytes.to_vec()));
+        let answer = o.remote.ask(None, "POST", "/api/v1/rehearsals", &query, body).await?.json()?;
+        let summary = serde_json::from_value(answer.clone());
+        summaries.push(summary.map_err(|e| Failure::Failed(format!("{from}: the gateway's answer: {e}")))?);
+        answers.push(answer);
     }
     if let Some(path) = &o.xlsx {
         write(path, &[report::lines(&summaries)])?;
     }
-    tell(&summaries);
-    Ok(())
+    match (o.json, answers.as_slice()) {
+        (true, [one]) => println!("{one}"),
+        (true, _) => println!("{}", json!({"policy": summaries[0].policy, "items": summaries, "cancels": cancels})),
+        (false, _) => tell(&summaries),
+    }
+    if refused > 0 { Err(Failure::Failed(format!("{refused} 个文件不能识别"))) } else { Ok(()) }
 }
 
 fn write(path: &Path, sheets: &[Table]) -> Result<(), Failure> {
@@ -210,5 +264,34 @@ fn tell(all: &[Summary]) {
             println!("规则：{}", first.policy);
             print!("{}", table::text(&report::lines(all)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(identifier: &str, kind: &str) -> String {
+        json!({"identifier": identifier, "sent": "2024-07-08T16:15:00+08:00", "status": "actual", "message_type": kind,
+            "references": if kind == "cancel" { vec!["a"] } else { vec![] },
+            "hazard": "11B03", "level": "red", "headline": "暴雨红色预警", "areas": [{"division": "140521"}]})
+        .to_string()
+    }
+
+    #[test]
+    fn a_gateway_is_asked_for_each_warning_by_itself_at_the_hour_it_was_sent_and_for_no_cancel() {
+        let lines = format!("{}\n{}\n\n{}\n", warning("a", "alert"), warning("b", "cancel"), warning("c", "update"));
+        let bodies =
+            [("lines".to_string(), lines.into_bytes()), ("one".into(), warning("d", "alert").into_bytes()), ("odd".into(), b"{".to_vec())];
+        let (asked, cancels, refused) = to_ask(&bodies);
+        let told: Vec<(&str, String)> = asked.iter().map(|a| (a.from, a.piece.parsed.content.identifier.clone())).collect();
+        assert_eq!(told, [("lines", "a".into()), ("lines", "c".into()), ("one", "d".into())]);
+        assert_eq!((cancels, refused), (1, 1));
+        for a in &asked {
+            let read = ingest::read(SourceFormat::Json, None, a.piece.bytes, "rehearsal").unwrap();
+            assert_eq!((read.content.identifier, a.piece.media), (a.piece.parsed.content.identifier.clone(), "application/json"));
+        }
+        assert_eq!((at_there(None, true).as_deref(), at_there(None, false)), (Some("sent"), None), "as it is without --url");
+        assert_eq!((at_there(Some("now"), true), at_there(Some("sent"), false).as_deref()), (None, Some("sent")));
     }
 }

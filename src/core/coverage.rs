@@ -71,11 +71,14 @@ pub enum GapKind {
     DeskWithoutNumber,
     /// There are people for the desk, but nobody is on duty now.
     DeskUnstaffed,
+    /// A city or county whose unclaimed tasks ring nobody of its own: no shift leader is registered, none is on duty now,
+    /// or none has a usable number; of a township just the last, for who stands there is rung before the county's.
+    NoShiftLeader,
     /// Not confirmed since the yearly date.
     StaleFiling,
 }
 impl GapKind {
-    pub const ALL: [GapKind; 11] = [
+    pub const ALL: [GapKind; 12] = [
         GapKind::Nobody,
         GapKind::NoDoor,
         GapKind::OneNumber,
@@ -86,6 +89,7 @@ impl GapKind {
         GapKind::NoDesk,
         GapKind::DeskWithoutNumber,
         GapKind::DeskUnstaffed,
+        GapKind::NoShiftLeader,
         GapKind::StaleFiling,
     ];
     pub fn as_str(self) -> &'static str {
@@ -100,6 +104,7 @@ impl GapKind {
             GapKind::NoDesk => "no_desk",
             GapKind::DeskWithoutNumber => "desk_without_number",
             GapKind::DeskUnstaffed => "desk_unstaffed",
+            GapKind::NoShiftLeader => "no_shift_leader",
             GapKind::StaleFiling => "stale_filing",
         }
     }
@@ -115,6 +120,7 @@ impl GapKind {
             GapKind::NoDesk => "无24小时值班电话",
             GapKind::DeskWithoutNumber => "值班室无有效号码",
             GapKind::DeskUnstaffed => "值班无人在岗",
+            GapKind::NoShiftLeader => "带班领导缺失",
             GapKind::StaleFiling => "名册逾期未核对",
         }
     }

@@ -3,9 +3,10 @@
 
 use super::{
     division::Division,
-    hazard::{HazardClass, HazardCode},
+    hazard::{HazardClass, HazardCode, Level},
     ids::WarningId,
-    policy::{Supervise, rule::normal_stage},
+    planner::CountyCalled,
+    policy::{RunningPolicy, rule::normal_stage},
     time::{Span, Time},
 };
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,12 @@ pub struct Watch {
     pub county: Division,
     pub name: String,
     pub what: WatchFor,
+    /// The highest level in the county. None: the warning's own, as in records of before levels were told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// When the county was added to a running warning. None: it was in it from the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
     /// By when it must have happened.
     pub by: Time,
     /// The next look.
@@ -50,9 +57,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// What the city's desk is asked to do.
-    pub fn title(&self, hazard: &str, level: &str, accepted: Time) -> String {
-        let minutes = (self.by - accepted).0 / 60_000;
+    /// What the city's desk is asked to do about a warning of `level`.
+    pub fn title(&self, hazard: &str, level: Level, accepted: Time) -> String {
+        let minutes = (self.by - self.since.unwrap_or(accepted)).0 / 60_000;
+        let level = self.level.unwrap_or(level).name_zh();
         let name = &self.name;
         match self.what {
             WatchFor::Answer => format!("督办：{name}收到{hazard}{level}预警{minutes}分钟，县本级无人应答，请督促"),
@@ -61,15 +69,34 @@ impl Watch {
     }
 }
 
-/// The watches of a warning: for each county concerned; an answer is awaited only where somebody at the county is called.
-pub fn watches(rule: &Supervise, counties: impl IntoIterator<Item = (Division, bool, String)>, accepted: Time, drill: bool) -> Vec<Watch> {
+/// The watches of a warning: for each county by the rule of the highest level there; an answer is awaited only where
+/// somebody at the county is called.
+pub fn watches(
+    policy: &RunningPolicy,
+    counties: impl IntoIterator<Item = (Division, CountyCalled, String)>,
+    accepted: Time,
+    drill: bool,
+) -> Vec<Watch> {
     let mut out = Vec::new();
     for (county, called, name) in counties {
+        let level = Some(called.level);
+        let Some(rule) = policy.supervise_at(level) else { continue };
         let mut watch = |what, within: Span| {
             let by = accepted + within;
-            out.push(Watch { county, name: name.clone(), what, by, look: by, task: None, settled: None, response: None });
+            out.push(Watch {
+                county,
+                name: name.clone(),
+                what,
+                level,
+                since: None,
+                by,
+                look: by,
+                task: None,
+                settled: None,
+                response: None,
+            });
         };
-        if let Some(within) = rule.unanswered.filter(|_| called) {
+        if let Some(within) = rule.unanswered.filter(|_| called.itself) {
             watch(WatchFor::Answer, within);
         }
         // Nobody starts a real response for a drill.

@@ -46,8 +46,6 @@ const PROOF: &str = "number_proof";
 const LATE_RECEIPTS: Span = Span::mins(2);
 /// A schedule that this gateway does not have is left to others for so long.
 const ELSEWHERE: Span = Span::mins(10);
-/// No warning older than this is still running without having been looked at.
-const LOOKED_BACK: Span = Span::hours(7 * 24);
 
 /// How a roll call chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -180,14 +178,14 @@ impl Engine {
             digest: digest(&content, &scope),
             warning: WarningId(0),
         };
-        content.expires = Some(self.over_by_night(content.expires, now));
+        content.expires = Some(self.over_by_night(content.expires, &scope, now));
         // A request that is repeated must not ring twice.
         if let Some(i) =
             self.store.identities(&identity.identifier).await?.iter().find(|i| i.issuer == identity.issuer && i.sender == identity.sender)
         {
             return self.known(i, &identity.digest, findings).await;
         }
-        if !beside_real && let Some(real) = self.running_real(now).await? {
+        if !beside_real && let Some(real) = self.running_real().await? {
             return Err(PostError::NotNow(format!(
                 "{real} is a real warning and still running; a drill would take its people's attention"
             )));
@@ -196,12 +194,13 @@ impl Engine {
     }
 
     /// A drill that rings nobody at night is over when the night begins.
-    fn over_by_night(&self, expires: Option<Time>, now: Time) -> Time {
+    fn over_by_night(&self, expires: Option<Time>, scope: &DrillScope, now: Time) -> Time {
         let policy = self.policy();
         let begins = policy.morning_after(now).unwrap_or(now);
         let night = begins.next_beijing_minute(policy.night.from);
-        let longest = if policy.drill.at_night { now + Span::hours(24) } else { night };
-        expires.map_or(longest, |e| if policy.drill.at_night { e } else { e.min(night) })
+        let at_night = policy.drill.at_night || scope.at_night;
+        let longest = if at_night { now + Span::hours(24) } else { night };
+        expires.map_or(longest, |e| if at_night { e } else { e.min(night) })
     }
 
     /// A roll call of the numbers whose turn it is. `Ok(None)`: every number is proved for this quarter.
@@ -272,17 +271,14 @@ impl Engine {
         proofs_of(&self.store.docs(PROOF).await?.1)
     }
 
-    /// A real warning that runs now.
-    async fn running_real(&self, now: Time) -> Result<Option<WarningId>, StoreError> {
+    /// A real warning that runs now. However old: a drought's goes on for weeks, and whoever extends it sets no bound.
+    async fn running_real(&self) -> Result<Option<WarningId>, StoreError> {
         let mut before = None;
         loop {
             let batch = self.reports.warnings(before, 200).await?;
             for record in &batch {
                 let w: WarningState = from_json(&record.key, &record.body)?;
                 before = Some(w.id);
-                if w.accepted_at + LOOKED_BACK < now {
-                    return Ok(None);
-                }
                 if !w.drill && w.rings() && w.phase != WarningPhase::Closed {
                     return Ok(Some(w.id));
                 }

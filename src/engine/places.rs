@@ -7,12 +7,13 @@ use super::{
 };
 use crate::{
     core::{
-        directory::Place,
+        directory::{Directory, Place},
         division::Division,
         ids::WarningId,
         message::fit_list,
         plan::{CHUNK, PlanEntry},
         planner::{self, Only, PlanInput, PlanOutput},
+        supervise::{self, Watch},
         time::Time,
         warning::{Area, Content, FieldError, Shape},
         warning_life::{WarningPhase, WarningState},
@@ -36,10 +37,10 @@ impl Engine {
             _ => place.parse().ok().and_then(|d: Division| directory.divisions.get(&d).map(|d| d.name.clone())),
         };
         let name = name.unwrap_or_else(|| place.to_string());
-        let policy = self.policy();
         for _ in 0..10 {
             let called = self.ordinals(id).await?;
             let Some((seen, _)) = self.load_warning(id).await? else { break };
+            let policy = self.policy_of(&seen.policy).await?;
             let (mut refused, mut stale) = (None, false);
             let change = |w: &mut WarningState, now| {
                 if w.phase != WarningPhase::Active || w.end.is_some() {
@@ -56,6 +57,7 @@ impl Engine {
                     return None;
                 }
                 let content = Content { areas: vec![Area { name: None, shape: shape.clone(), level: None }], ..w.content.clone() };
+                let drill = w.drill;
                 let input = |only| PlanInput {
                     content: &content,
                     policy: &policy,
@@ -63,7 +65,7 @@ impl Engine {
                     lookup: &lookup,
                     now,
                     issuer_divisions: &[],
-                    drill: w.drill,
+                    drill,
                     only,
                 };
                 let all = planner::make_plan(input(None));
@@ -78,6 +80,7 @@ impl Engine {
                     .iter()
                     .flat_map(|c| c.entries.iter().filter(|e| here(e)).filter_map(|e| c.people.get(usize::from(e.person))));
                 let known: Vec<_> = of_here.filter(|p| called.contains_key(&p.id)).collect();
+                watch_counties(w, &all, &directory, now);
                 let only = Only { recipients, ..Only::default() };
                 let out = (!only.recipients.is_empty()).then(|| planner::make_plan(input(Some(&only))));
                 let mut change = WarningChange {
@@ -126,12 +129,16 @@ fn extend_plan(w: &mut WarningState, out: PlanOutput, change: &mut WarningChange
     let fresh = w.policy.ladders.is_empty();
     let ladders = numbers(&mut w.policy.ladders, out.running.ladders)?;
     let feedback = numbers(&mut w.policy.feedback, out.running.feedback)?;
+    let lines = numbers(&mut w.policy.lines, out.running.lines)?;
     let first = w.plan.chunks;
     for (n, mut chunk) in out.chunks.into_iter().enumerate() {
         chunk.added_at = Some(now);
         for e in &mut chunk.entries {
             e.ladder = *ladders.get(usize::from(e.ladder))?;
             e.feedback = e.feedback.and_then(|f| feedback.get(usize::from(f)).copied());
+            for post in &mut e.posts {
+                post.line = post.line.and_then(|l| lines.get(usize::from(l)).copied());
+            }
         }
         w.plan.entries = (first as usize + n) as u32 * CHUNK as u32 + chunk.entries.len() as u32;
         w.plan.chunks += 1;
@@ -145,6 +152,23 @@ fn extend_plan(w: &mut WarningState, out: PlanOutput, change: &mut WarningChange
     w.plan.expected += out.expected as u32;
     w.plan.told += out.told as u32;
     Some(())
+}
+
+/// The counties that come with the place are watched from now on (督办), as the others are; those that are watched
+/// already stay so.
+fn watch_counties(w: &mut WarningState, all: &PlanOutput, directory: &Directory, now: Time) {
+    for at in &all.running.supervise {
+        if w.policy.supervise_at(at.level).is_none() {
+            w.policy.supervise.push(at.clone());
+        }
+    }
+    let name = |d| directory.division_name(d).map_or_else(|| d.to_string(), str::to_string);
+    let counties = all.counties.iter().map(|(d, called)| (*d, *called, name(*d)));
+    for watch in supervise::watches(&w.policy, counties, now, w.drill) {
+        if w.watches.iter().all(|known| known.county != watch.county || known.what != watch.what) {
+            w.watches.push(Watch { since: Some(now), ..watch });
+        }
+    }
 }
 
 fn lies_in(shape: &Shape, place: &Place) -> bool {

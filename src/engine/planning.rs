@@ -86,10 +86,9 @@ impl Engine {
             }
         }
         w.policy = out.running;
-        if let Some(rule) = &w.policy.supervise {
-            let name = |d| directory.division_name(d).map_or_else(|| d.to_string(), str::to_string);
-            w.watches = supervise::watches(rule, out.counties.iter().map(|(d, called)| (*d, *called, name(*d))), w.accepted_at, w.drill);
-        }
+        let name = |d| directory.division_name(d).map_or_else(|| d.to_string(), str::to_string);
+        let counties = out.counties.iter().map(|(d, called)| (*d, *called, name(*d)));
+        w.watches = supervise::watches(&w.policy, counties, w.accepted_at, w.drill);
         if let Some(why) = out.needs_officer {
             change.tasks.extend(Engine::warning_decides(w, &format!("{AREA_TASK}：{why}"), now));
         }

@@ -4,7 +4,7 @@
 use super::Engine;
 use crate::{
     core::{
-        policy::Policy,
+        policy::{Policy, RunningPolicy, parse_policy},
         time::{Span, Time},
     },
     store::{Doc, StoreError},
@@ -80,6 +80,29 @@ impl Engine {
 
     pub async fn policies(&self) -> Result<PolicyHistory, StoreError> {
         read(&self.store.docs(POLICY).await?.1)
+    }
+
+    /// The policy that a running warning was planned by. Where its text is known no more, or is read by nobody any more,
+    /// the one in force.
+    pub(super) async fn policy_of(&self, running: &RunningPolicy) -> Result<Arc<Policy>, StoreError> {
+        let now = self.policy();
+        if running.hash.is_empty() || running.hash == now.origin.hash {
+            return Ok(now);
+        }
+        let history = self.policies().await?;
+        let Some(version) = history.versions.iter().find(|v| v.hash == running.hash) else { return Ok(now) };
+        match parse_policy(&version.text) {
+            Ok(policy) => Ok(Arc::new(policy)),
+            Err(faults) => {
+                let fault = faults.first().map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(
+                    policy = version.hash,
+                    fault,
+                    "the policy a warning was planned by cannot be read; the one in force is used"
+                );
+                Ok(now)
+            }
+        }
     }
 
     /// The policy of this gateway from now on; running warnings keep theirs.

@@ -38,7 +38,7 @@ impl Engine {
             let found = match watch.what {
                 WatchFor::Answer => faces.iter().any(|f| is_of_county(f, watch.county) && answered(f)).then_some("answered"),
                 WatchFor::Response => {
-                    watch.response = self.response_of(w, watch.county).await?;
+                    watch.response = self.response_of(w, &watch).await?;
                     watch.response.map(|_| "response_started")
                 }
             };
@@ -63,7 +63,7 @@ impl Engine {
         match (watch.task, open) {
             (None, _) => {
                 let hazard = w.content.hazard.name().unwrap_or("灾害");
-                let title = watch.title(hazard, w.content.level.name_zh(), w.accepted_at);
+                let title = watch.title(hazard, w.content.level, w.accepted_at);
                 let n = w.push_task(TaskKind::Call, &title, now, now + unclaimed(w.policy.clocks.claim_lapses));
                 if let Some(t) = w.tasks.last_mut() {
                     t.division = watch.county.at(DivisionLevel::City);
@@ -90,9 +90,11 @@ impl Engine {
         Some(PlanPerson { id, name: r.name.clone(), phones: r.phones.clone(), email: r.email.clone() })
     }
 
-    /// A warning that says this county has started its response.
-    async fn response_of(&self, w: &WarningState, county: Division) -> Result<Option<WarningId>, StoreError> {
-        let stages = w.policy.supervise.as_ref().and_then(|s| s.response.as_ref()).map(|r| r.stages.as_slice()).unwrap_or_default();
+    /// A warning that says the watched county has started its response.
+    async fn response_of(&self, w: &WarningState, watch: &Watch) -> Result<Option<WarningId>, StoreError> {
+        let county = watch.county;
+        let response = w.policy.supervise_at(watch.level).and_then(|s| s.response.as_ref());
+        let stages = response.map(|r| r.stages.as_slice()).unwrap_or_default();
         let mut before = None;
         loop {
             let batch = self.reports.warnings(before, 200).await?;

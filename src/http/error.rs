@@ -168,7 +168,7 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         match &error {
-            StoreError::Unavailable(_) | StoreError::Newer(_) => {
+            StoreError::Unavailable(_) | StoreError::InUse(_) | StoreError::Newer(_) => {
                 tracing::warn!(%error, "the store is not available");
                 Problem::unavailable("the store cannot make this durable now; nothing was kept")
             }

@@ -311,6 +311,9 @@ pub enum StoreError {
     /// Nothing was made durable; the caller may try again.
     #[error("the store cannot make this durable now: {0}")]
     Unavailable(String),
+    /// One process owns this store's file, and it is another one.
+    #[error("{0}")]
+    InUse(String),
     #[error("the store holds what cannot be read: {0}")]
     Corrupt(String),
     /// Another gateway, of a newer version, must do it: what this one would write back had lost something.

@@ -3,6 +3,7 @@ mod architecture;
 #[macro_use]
 mod conformance;
 mod archive;
+mod cli;
 mod digest;
 mod http;
 mod ingest;

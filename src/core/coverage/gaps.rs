@@ -64,6 +64,15 @@ pub fn coverage(input: &CoverageInput<'_>) -> Coverage {
     Coverage { rows, gaps, places: places.len(), people }
 }
 
+/// How a desk or a shift leader's seat is held.
+enum Seated {
+    Nobody,
+    /// Somebody is registered for it, but not for this hour.
+    NotNow,
+    WithoutNumber,
+    There,
+}
+
 struct Look<'a> {
     input: &'a CoverageInput<'a>,
     /// Roles that somebody holds somewhere.
@@ -236,29 +245,45 @@ impl<'a> Look<'a> {
         self.unheld.iter().map(gap).collect()
     }
 
-    /// Desks: none, none that can be reached, nobody there now.
-    fn desks(&self, places: &[Site]) -> Vec<Gap> {
+    /// Who sits in a seat, by a standing post or by its rota.
+    fn seated(&self, site: &Site, seat: &Seat) -> Seated {
         let directory = self.input.directory;
+        let holds = |i: &u32| directory.posts.get(*i as usize).filter(|p| p.role == seat.role && p.place == site.place);
+        let registered =
+            self.input.lookup.posts_exactly(seat.division).any(|i| holds(&i).is_some()) || !directory.rotas.of(seat).is_empty();
+        let standing = site.desks.iter().filter_map(|i| Some(holds(i)?.recipient));
+        let by_rota = directory.rotas.at(seat, self.input.now).map(|s| s.recipient);
+        let now: Vec<&Recipient> = standing.chain(by_rota).filter_map(|id| directory.recipients.get(&id)).collect();
+        if !registered {
+            Seated::Nobody
+        } else if now.is_empty() {
+            Seated::NotNow
+        } else if now.iter().all(|r| self.usable(r).is_empty()) {
+            Seated::WithoutNumber
+        } else {
+            Seated::There
+        }
+    }
+
+    /// Desks and shift leaders: none, none that can be reached, nobody there now.
+    fn desks(&self, places: &[Site]) -> Vec<Gap> {
         let mut out = Vec::new();
         for site in places.iter().filter(|s| s.place.point.is_none() && s.place.division.level() < DivisionLevel::Village) {
-            let is_duty = |i: &u32| directory.posts.get(*i as usize).is_some_and(|p| p.role.0 == Role::DUTY && p.place == site.place);
-            let seat = Seat::desk(site.place.division);
-            let registered =
-                self.input.lookup.posts_exactly(site.place.division).any(|i| is_duty(&i)) || !directory.rotas.of(&seat).is_empty();
-            // The desk's own number, and whoever sits there by the rota.
-            let standing = site.desks.iter().filter(|i| is_duty(i)).filter_map(|i| Some(directory.posts.get(*i as usize)?.recipient));
-            let by_rota = directory.rotas.at(&seat, self.input.now).map(|s| s.recipient);
-            let now: Vec<&Recipient> = standing.chain(by_rota).filter_map(|id| directory.recipients.get(&id)).collect();
-            let (kind, detail) = if !registered {
-                (GapKind::NoDesk, "没有登记24小时值班电话，升级时只能找上一级".to_string())
-            } else if now.is_empty() {
-                (GapKind::DeskUnstaffed, "登记了值班，但此刻无人在岗（值班表或有效期）".to_string())
-            } else if now.iter().all(|r| self.usable(r).is_empty()) {
-                (GapKind::DeskWithoutNumber, "值班室没有可用的号码".to_string())
-            } else {
-                continue;
+            let desk = match self.seated(site, &Seat::desk(site.place.division)) {
+                Seated::Nobody => Some((GapKind::NoDesk, "没有登记24小时值班电话，升级时只能找上一级")),
+                Seated::NotNow => Some((GapKind::DeskUnstaffed, "登记了值班，但此刻无人在岗（值班表或有效期）")),
+                Seated::WithoutNumber => Some((GapKind::DeskWithoutNumber, "值班室没有可用的号码")),
+                Seated::There => None,
             };
-            out.push(self.make(kind, &site.place, detail));
+            let high = site.place.division.level() < DivisionLevel::Township;
+            let leader = match self.seated(site, &Seat::leader(site.place.division)) {
+                Seated::Nobody if high => Some("没有登记带班领导（常设或值班表），任务无人认领时只能找上一级"),
+                Seated::NotNow if high => Some("登记了带班领导，但此刻无人带班（值班表或有效期）"),
+                Seated::WithoutNumber => Some("带班领导没有可用的号码"),
+                Seated::Nobody | Seated::NotNow | Seated::There => None,
+            };
+            let leader = leader.map(|detail| (GapKind::NoShiftLeader, detail));
+            out.extend(desk.into_iter().chain(leader).map(|(kind, detail)| self.make(kind, &site.place, detail.to_string())));
         }
         out
     }

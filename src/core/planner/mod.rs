@@ -25,7 +25,7 @@ pub mod survey;
 pub use area::{Resolved, resolve};
 pub use expiry::default_expiry;
 pub use lookup::{Lookup, Target};
-pub use rows::last_resort_ladder;
+pub use rows::{Row, Running, Way, last_resort_ladder};
 
 use super::{
     directory::{Directory, Place, Post, Role, Tier},
@@ -34,14 +34,14 @@ use super::{
     ids::RecipientId,
     phone::Phone,
     plan::PlanChunk,
-    policy::{Policy, RunningPolicy, Selector},
+    policy::{Policy, RunningPolicy, Selector, SuperviseAt},
     time::Time,
     warning::{Content, Finding},
 };
 use area::strength;
 use lookup::{ancestors, tier_of};
 use people::{KnownWay, Pick, Picks, write_entries};
-use rows::{Chooser, Row, Running};
+use rows::Chooser;
 use std::collections::BTreeMap;
 
 /// Everything a plan is made from.
@@ -93,8 +93,8 @@ pub struct PlanOutput {
     pub told: usize,
     /// Distinct places of the callouts.
     pub places: usize,
-    /// The counties concerned, and whether somebody at the county itself is called.
-    pub counties: BTreeMap<Division, bool>,
+    /// The counties where somebody is called.
+    pub counties: BTreeMap<Division, CountyCalled>,
     /// The rows of the policy that apply, for people: `暴雨红色`.
     pub rules: Vec<String>,
     pub findings: Vec<Finding>,
@@ -104,6 +104,15 @@ pub struct PlanOutput {
     pub needs_officer: Option<String>,
     /// Every readable part of the area lies outside the issuer's rights.
     pub outside_rights: bool,
+}
+
+/// How a county is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountyCalled {
+    /// The highest level by which anybody of the county is called.
+    pub level: Level,
+    /// Somebody at the county itself is called, not only below it.
+    pub itself: bool,
 }
 
 /// Makes the plan. Cost grows with the posts inside the area and their logarithm, plus one byte a
@@ -134,8 +143,8 @@ pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
     for name in &running.missing {
         out.findings.push(Finding::new("unknown_ladder", format!("规则中的梯子“{name}”不存在，按内置的最后手段叫应")));
     }
-    // What is pressed for is pressed for by the rule of the highest level.
-    running.policy_out.supervise = rows.values().next_back().and_then(|(_, r)| r.supervise.cloned());
+    let pressed = rows.values().filter_map(|(level, row)| Some(SuperviseAt { level: Some(*level), rule: row.supervise?.clone() }));
+    running.policy_out.supervise = pressed.collect();
     running.policy_out.relay = rows.values().any(|(_, r)| r.relay);
     out.running = running.policy_out;
     empty_places(&input, &resolved, &mut out);

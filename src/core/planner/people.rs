@@ -2,7 +2,7 @@
 //! order of calling, cut into chunks.
 
 use super::{
-    PlanInput, PlanOutput,
+    CountyCalled, PlanInput, PlanOutput,
     area::strength,
     lookup::{ROTA_AHEAD, tier_of},
     near::Nearness,
@@ -102,10 +102,13 @@ pub fn write_entries(input: &PlanInput<'_>, mut all: Picks, out: &mut PlanOutput
             out.told += 1;
         } else {
             out.expected += 1;
-            for post in picks.iter().filter_map(|p| all.post(input.directory, p.post)) {
+            for pick in picks {
+                let (Some(post), Some(way)) = (all.post(input.directory, pick.post), all.ways.get(pick.way)) else { continue };
                 places.insert(&post.place);
                 if let Some(county) = post.place.division.at(DivisionLevel::County) {
-                    *out.counties.entry(county).or_default() |= post.place.division == county && post.place.point.is_none();
+                    let known = out.counties.entry(county).or_insert(CountyCalled { level: way.level, itself: false });
+                    known.itself |= post.place.division == county && post.place.point.is_none();
+                    known.level = if strength(way.level) > strength(known.level) { way.level } else { known.level };
                 }
             }
             let person = writer.chunk.people.get(usize::from(entry.person));

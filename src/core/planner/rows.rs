@@ -296,13 +296,22 @@ impl<'a> Running<'a> {
         Way { ladder: index, answer, deadline, hold_until, hold_voice_until, name: name.to_string(), beside }
     }
 
-    /// The morning, where who is called now would be rung in the night that is about to begin, and must not be.
+    /// The morning, where who is called now would be rung in the night that is about to begin, and must not be: by the
+    /// first call or by a further one of its series, himself or whoever is asked in his stead. Desks are awake.
     fn rings_next_morning(&self, ladder: u8, night: &NightRule, deadline: Span) -> Option<Time> {
-        let voice = self.policy_out.ladders.get(usize::from(ladder))?.ladder.rungs.first()?.voice?;
+        let rungs = &self.policy_out.ladders.get(usize::from(ladder))?.ladder.rungs;
         let quiet = matches!(night, NightRule::HoldUntilMorning | NightRule::SmsUntilMorning);
-        let first = self.policy.morning_after(self.now + voice.after).filter(|_| quiet || !voice.night);
-        // He would be rung again and again until his deadline, past the hour.
-        first.or_else(|| self.policy.morning_after(self.now + deadline).filter(|_| quiet))
+        let sleepers = |r: &&Rung| r.call.iter().any(|w| matches!(w, Who::Holder | Who::Deputy | Who::Superior | Who::Others));
+        let of_rung = |(k, rung): (usize, &Rung)| {
+            let v = rung.voice?;
+            let first = rung.at.time(self.now, self.now + deadline) + v.after;
+            // A later rung that may not ring at night waits by itself; the first one's wait moves the deadline.
+            let waits = k > 0 && !v.night && self.policy.morning_after(first).is_some();
+            let barred = quiet || k == 0 && !v.night;
+            let series = (0..v.times).map(|n| first + Span(v.every.0.saturating_mul(i64::from(n))));
+            series.filter(|_| barred && !waits).find_map(|call| self.policy.morning_after(call))
+        };
+        rungs.iter().enumerate().filter(|(_, r)| sleepers(r)).find_map(of_rung)
     }
 
     fn ladder(&mut self, key: Key<'_>) -> u8 {

@@ -8,8 +8,9 @@ use super::{
 use crate::core::{
     directory::Tier,
     hazard::{HazardCode, Level},
+    planner::{Row, Running, Way},
     send::Channel,
-    time::Span,
+    time::{Span, Time},
 };
 use serde::Serialize;
 use std::{collections::BTreeSet, fmt::Write};
@@ -99,35 +100,31 @@ impl Policy {
         if rule.relay {
             e.calling = "逐级转发：上一级有人应答，或其时限已过，才叫下一级；值班室即叫".into();
         }
-        self.explain_calls(rule, q, night, &mut e);
-        let asks = e.ladders.iter().any(|l| self.ladders.get(&l.name).is_some_and(|l| l.answer));
-        e.feedback = rule.feedback.as_ref().filter(|_| asks).map(feedback_told).unwrap_or_default();
+        self.explain_calls(rule, q, &mut e);
         e.supervise = rule.supervise.as_ref().map(supervise_told).unwrap_or_default();
         e
     }
 
-    fn explain_calls(&self, rule: &Rule, q: &Question<'_>, night: bool, e: &mut Explanation) {
-        for call in &rule.calls {
+    /// What the planner itself would do at that minute, line by line.
+    fn explain_calls(&self, rule: &Rule, q: &Question<'_>, e: &mut Explanation) {
+        let now = Time(0).next_beijing_minute(q.minute);
+        let row = Row::of(self, rule);
+        let mut running = Running::new(self, now, false);
+        // From when reports are owed: at once, or from the morning.
+        let mut reports: BTreeSet<Option<u16>> = BTreeSet::new();
+        for (call, line) in rule.calls.iter().zip(&row.lines) {
             let tiers: Vec<Tier> = self.tiers_of(call).into_iter().filter(|t| q.tier.is_none_or(|wanted| wanted == *t)).collect();
-            if tiers.is_empty() {
-                continue;
+            let ways: Vec<(Tier, Way)> = tiers.into_iter().map(|t| (t, running.way(line, t, q.level))).collect();
+            let Some((_, way)) = ways.first() else { continue };
+            let Some(ladder) = running.policy_out.ladders.get(usize::from(way.ladder)).map(|l| &l.ladder) else { continue };
+            if e.ladders.iter().all(|l| l.name != way.name) {
+                e.ladders.push(ladder_told(&way.name, ladder));
             }
-            let raised = match &call.night {
-                NightRule::Raise(stricter) if night => Some(stricter.as_str()),
-                _ => None,
-            };
-            let ladder_name = raised.unwrap_or(&call.ladder);
-            let Some(ladder) = self.ladders.get(ladder_name) else { continue };
-            if e.ladders.iter().all(|l| l.name != ladder_name) {
-                e.ladders.push(ladder_told(ladder_name, ladder));
+            if way.answer {
+                reports.extend(ways.iter().map(|(_, w)| held_until(w)));
             }
-            let held = night && matches!(call.night, NightRule::SmsUntilMorning | NightRule::HoldUntilMorning);
-            let from = if held { format!("{} 起 ", clock(self.night.morning)) } else { String::new() };
-            let deadline = |tier: &Tier| {
-                let own = Policy::deadline(ladder, *tier);
-                let limit = call.deadline.map_or(own, |d| if raised.is_some() { d.min(own) } else { d });
-                format!("{} {from}{}", tier.name_zh(), zh(limit))
-            };
+            let deadline =
+                |(tier, way): &(Tier, Way)| format!("{} {}{}", tier.name_zh(), from_told(held_until(way)), zh(way.own_deadline(now)));
             e.calls.push(CallTold {
                 who: call
                     .who
@@ -136,11 +133,19 @@ impl Policy {
                     .map(|g| self.group_told(g))
                     .collect(),
                 line: call.line.clone(),
-                ladder: ladder_name.to_string(),
-                deadlines: if ladder.answer { tiers.iter().map(deadline).collect() } else { Vec::new() },
-                answer: if ladder.answer { answer_told(call.answer) } else { "只告知，不要求应答，不计入应叫应".into() },
-                night: self.night_told(call),
+                ladder: way.name.clone(),
+                deadlines: if way.answer { ways.iter().map(deadline).collect() } else { Vec::new() },
+                answer: if way.answer { answer_told(call.answer) } else { "只告知，不要求应答，不计入应叫应".into() },
+                night: self.night_told(call, ladder),
             });
+        }
+        if let Some(schedule) = &rule.feedback {
+            let mixed = reports.len() > 1;
+            let told = |from: Option<u16>| {
+                let whose = if mixed && from.is_some() { "（留到早晨的人）" } else { "" };
+                schedule.0.iter().map(move |clock| format!("{}{whose}", clock_told(clock, from)))
+            };
+            e.feedback = reports.into_iter().flat_map(told).collect();
         }
     }
 
@@ -158,10 +163,12 @@ impl Policy {
         self.groups.get(key).map_or_else(|| key.to_string(), |g| format!("{}（{key}）", g.name))
     }
 
-    fn night_told(&self, call: &Call) -> String {
+    fn night_told(&self, call: &Call, ladder: &Ladder) -> String {
         let n = &self.night;
         let hours = format!("夜间（{}–{}）", clock(n.from), clock(n.to));
+        let waits = ladder.rungs.first().and_then(|r| r.voice).is_some_and(|v| !v.night);
         match &call.night {
+            NightRule::Full if waits => format!("{hours}短信照常，电话按梯子留到 {}，时限从那时起算", clock(n.morning)),
             NightRule::Full => format!("{hours}照常"),
             NightRule::Raise(ladder) => format!("{hours}改按 {ladder}"),
             NightRule::SmsUntilMorning => format!("{hours}短信即发，电话留到 {}，时限从那时起算", clock(n.morning)),
@@ -253,17 +260,28 @@ pub fn rung_told(rung: &Rung) -> String {
 
 /// Each clock of a schedule, a line each.
 pub fn feedback_told(schedule: &Schedule) -> Vec<String> {
-    schedule.0.iter().map(clock_told).collect()
+    schedule.0.iter().map(|r| clock_told(r, None)).collect()
 }
 
-fn clock_told(r: &FeedbackRule) -> String {
+/// The minute of the day until which the night holds the calls.
+fn held_until(way: &Way) -> Option<u16> {
+    way.hold_until.or(way.hold_voice_until).map(Time::beijing_minute)
+}
+
+/// `06:30 起 `, or nothing.
+fn from_told(minute: Option<u16>) -> String {
+    minute.map(|m| format!("{} 起 ", clock(m))).unwrap_or_default()
+}
+
+fn clock_told(r: &FeedbackRule, from: Option<u16>) -> String {
     let every = r.every.map(|e| format!("，此后每 {} 一报直到解除", zh(e))).unwrap_or_default();
     let early = match &r.about {
         None => String::new(),
         Some(about) if about.is_empty() => "；前三分之二时段的反馈不算".into(),
         Some(about) => format!("；前三分之二时段须报{}才算", about.iter().map(|t| t.name_zh()).collect::<Vec<_>>().join("、")),
     };
-    format!("{}：{} 内{every}；逾期即提醒，再过 {} 转人工{early}", r.ask.join("、"), zh(r.first), zh(r.task_after))
+    let (ask, from) = (r.ask.join("、"), from_told(from));
+    format!("{ask}：{from}{} 内{every}；逾期即提醒，再过 {} 转人工{early}", zh(r.first), zh(r.task_after))
 }
 
 fn supervise_told(s: &Supervise) -> Vec<String> {
@@ -337,6 +355,34 @@ mod tests {
         assert!(e.night && e.calls.iter().any(|c| c.ladder == "L1" && c.night.contains("改按 L1")), "{e:#?}");
         let e = explain("11B41", Level::Red, None, 23 * 60, None);
         assert!(e.calls[0].deadlines.iter().any(|d| d == "村级 06:30 起 10分钟"), "{e:#?}");
+        let reports = explain("11B41", Level::Red, None, 23 * 60, None).feedback;
+        assert!(reports.iter().all(|f| f.contains("：06:30 起 4小时 内")), "{reports:?}");
+    }
+
+    #[test]
+    fn a_call_that_would_fall_in_the_night_that_begins_is_said_to_wait_for_the_morning() {
+        let deadline = |minute| explain("11B03", Level::Yellow, None, minute, Some(Tier::Township)).calls[0].deadlines.clone();
+        assert_eq!(deadline(21 * 60 + 44), ["乡镇 30分钟"], "its one call is at 21:59");
+        assert_eq!(deadline(21 * 60 + 45), ["乡镇 06:30 起 30分钟"], "at 22:00");
+        assert_eq!(deadline(5 * 60 + 59), ["乡镇 06:30 起 30分钟"]);
+        assert_eq!(deadline(6 * 60), ["乡镇 30分钟"]);
+        let reports = explain("11B03", Level::Yellow, None, 23 * 60, None).feedback;
+        let want = ["：2小时 内", "：06:30 起 2小时 内"];
+        assert!(
+            reports.len() == 2 && reports.iter().zip(want).all(|(f, w)| f.contains(w)),
+            "those at points are rung at night: {reports:?}"
+        );
+    }
+
+    #[test]
+    fn a_ladder_that_rings_only_by_day_is_said_to_do_so_whatever_its_row_says_of_the_night() {
+        let mut policy = parse_policy(SHIPPED).unwrap();
+        policy.rules.iter_mut().find(|r| r.name == "暴雨黄色").unwrap().calls[1].night = NightRule::Full;
+        let hazard = HazardCode("11B03".into());
+        let q = Question { hazard: &hazard, level: Level::Yellow, stage: None, minute: 23 * 60, tier: Some(Tier::Township) };
+        let told = &policy.explain(&q).calls[0];
+        assert_eq!(told.deadlines, ["乡镇 06:30 起 30分钟"]);
+        assert!(told.night.contains("电话按梯子留到 06:30"), "{}", told.night);
     }
 
     #[test]

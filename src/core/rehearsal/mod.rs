@@ -16,7 +16,7 @@ use super::{
     phone::Phone,
     plan::{PlanChunk, PlanEntry, PlanPerson, PlanRota},
     planner::PlanOutput,
-    policy::{NamedLadder, Who},
+    policy::{AnswerRule, NamedLadder, Who},
     route::Routes,
     send::Channel,
     time::{Span, Time},
@@ -96,8 +96,8 @@ pub struct PersonPlan {
     pub place: Place,
     pub place_name: String,
     pub title: String,
-    /// Every place of his.
-    pub places: Vec<String>,
+    /// Every place of his, and how many of its people must answer.
+    pub places: BTreeMap<String, AnswerRule>,
     pub ladder: String,
     /// False: he is only told.
     pub answer: bool,
@@ -278,9 +278,13 @@ fn person(input: &RehearsalInput<'_>, role: &Role<'_>, rungs: Arc<Vec<RungTaken>
     let named: &NamedLadder = input.plan.running.ladders.get(usize::from(entry.ladder))?;
     let holder = chunk.people.get(usize::from(entry.person))?;
     let post = entry.posts.first()?;
-    let mut places: Vec<String> = entry.posts.iter().map(|p| p.place.id()).collect();
-    places.sort_unstable();
-    places.dedup();
+    let mut places: BTreeMap<String, AnswerRule> = BTreeMap::new();
+    for p in &entry.posts {
+        let rule = places.entry(p.place.id()).or_insert(p.rule);
+        if needed(p.rule) > needed(*rule) {
+            *rule = p.rule;
+        }
+    }
     let contacts = role.people().map(|p| (p.id, p.name.clone(), p.phones.clone())).collect();
     let mail = input.channels.email && holder.email.is_some();
     Some(PersonPlan {
@@ -376,39 +380,63 @@ fn totals(persons: &[PersonPlan]) -> BTreeMap<u8, RungTotals> {
     all
 }
 
-/// Places nobody of which can be rung in time, or be reached at all.
+/// How many answers a rule asks for: of `each`, more than there can be others.
+fn needed(rule: AnswerRule) -> usize {
+    match rule {
+        AnswerRule::Any => 1,
+        AnswerRule::N(n) => usize::from(n.max(1)),
+        AnswerRule::Each => usize::MAX,
+    }
+}
+
+/// Places that cannot be covered in time: somebody there can be rung too late, or not at all, and too few others are left
+/// to answer in his stead, as the place's own record counts it ([`super::place`]).
 fn misses(persons: &[PersonPlan]) -> Vec<PlaceMiss> {
     struct At<'a> {
         name: &'a str,
-        persons: usize,
-        due_at: Time,
-        silent: f64,
-        without_door: usize,
-        late: usize,
+        people: Vec<(&'a PersonPlan, usize)>,
     }
     let mut places: BTreeMap<&str, At<'_>> = BTreeMap::new();
     for p in persons.iter().filter(|p| p.answer) {
-        for place in &p.places {
+        for (place, rule) in &p.places {
             let name = if *place == p.place.id() { p.place_name.as_str() } else { "" };
-            let at = places.entry(place).or_insert(At { name, persons: 0, due_at: p.due_at, silent: 1.0, without_door: 0, late: 0 });
+            let at = places.entry(place).or_insert(At { name, people: Vec::new() });
             if at.name.is_empty() {
                 at.name = name;
             }
-            at.persons += 1;
-            at.due_at = at.due_at.max(p.due_at);
-            at.silent *= p.silent;
-            at.without_door += usize::from(p.unreachable);
-            at.late += usize::from(p.late && !p.unreachable);
+            at.people.push((p, needed(*rule)));
         }
     }
-    let missed = places.into_iter().filter(|(_, a)| a.without_door + a.late == a.persons).map(|(place, a)| {
-        let why = match (a.without_door, a.late) {
-            (n, 0) => format!("{n}人都没有可用的联系方式"),
-            (0, n) => format!("{n}人在时限前都轮不到电话"),
+    let missed = places.into_iter().filter_map(|(place, at)| {
+        let persons = at.people.len();
+        let left = at.people.iter().filter(|(p, _)| !p.late && !p.unreachable).count();
+        let missing = || at.people.iter().filter(|(p, needed)| (p.late || p.unreachable) && left < *needed);
+        let strictest = missing().map(|(_, needed)| *needed).max()?;
+        let without_door = missing().filter(|(p, _)| p.unreachable).count();
+        let late = missing().count() - without_door;
+        let why = match (without_door, late) {
+            (n, 0) if n == persons => format!("{n}人都没有可用的联系方式"),
+            (n, 0) => format!("{n}人没有可用的联系方式"),
+            (0, n) if n == persons => format!("{n}人在时限前都轮不到电话"),
+            (0, n) => format!("{n}人在时限前轮不到电话"),
             (n, m) => format!("{n}人没有可用的联系方式，{m}人在时限前轮不到电话"),
         };
-        let name = if a.name.is_empty() { place } else { a.name };
-        PlaceMiss { place: place.to_string(), name: name.to_string(), persons: a.persons, due_at: a.due_at, silent: a.silent, why }
+        let rule = match strictest {
+            _ if left == 0 => String::new(),
+            usize::MAX => format!("（{persons}人，人人都要应答）"),
+            n => format!("（{persons}人，须有{n}人应答）"),
+        };
+        Some(PlaceMiss {
+            place: place.to_string(),
+            name: if at.name.is_empty() { place } else { at.name }.to_string(),
+            persons,
+            due_at: at.people.iter().map(|(p, _)| p.due_at).max()?,
+            silent: at.people.iter().map(|(p, _)| p.silent).product(),
+            why: format!("{why}{rule}"),
+        })
     });
     missed.collect()
 }
+
+#[cfg(test)]
+mod tests;

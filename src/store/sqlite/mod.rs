@@ -218,7 +218,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(format!(
             "another gateway is using {}; stop it first, or give this one a database of its own",
             path.display()
         ))),

@@ -13,6 +13,7 @@ use jiaoying::{
         phone::Phone,
         planner::Lookup,
         policy::{Policy, SHIPPED, parse_policy},
+        rota::{Seat, Shift},
         send::Channel,
         time::{Span, Time},
     },
@@ -111,6 +112,8 @@ impl Bench {
             if tier != Tier::Village {
                 let desk = b.person(&format!("值班室{code}"), 1);
                 b.post(desk, "duty", Tier::DutyDesk, &place, None);
+                let leader = b.person(&format!("带班{code}"), 1);
+                b.post(leader, Role::SHIFT_LEADER, Tier::DutyDesk, &place, None);
             }
         }
         let points: Vec<(Place, String)> =
@@ -247,8 +250,22 @@ fn coverage_over_the_sample_finds_exactly_the_planted_gaps() {
     b.d.posts.iter_mut().filter(|p| duty(p, desk_empty)).for_each(|p| p.valid_to = Some(now() - Span::hours(1)));
     plant(GapKind::DeskUnstaffed, desk_empty.to_string(), "");
 
-    // 逾期未核对: the city confirmed last year, all counties but one this year.
+    // 带班领导: none, no number, nobody by the rota now; a township needs none of its own, but one who can be rung.
     let counties: Vec<Division> = b.d.divisions.keys().copied().filter(|d| d.level() == DivisionLevel::County).collect();
+    let [no_leader, leader_mute, leader_off] = [counties[0], counties[1], counties[2]];
+    let leads = |p: &Post, at: Division| p.place.division == at && p.role.0 == Role::SHIFT_LEADER;
+    b.d.posts.retain(|p| ![no_leader, leader_mute, leader_off, towns[6], towns[7]].iter().any(|d| leads(p, *d)));
+    plant(GapKind::NoShiftLeader, no_leader.to_string(), "");
+    let unheard = b.person("孙带班", 0);
+    for place in [leader_mute, towns[7]] {
+        b.post(unheard, Role::SHIFT_LEADER, Tier::DutyDesk, &at(place), None);
+        plant(GapKind::NoShiftLeader, place.to_string(), "");
+    }
+    let tomorrow = Shift { from: now() + Span::hours(24), to: now() + Span::hours(48), recipient: spare, note: String::new() };
+    b.d.rotas.put(&Seat::leader(leader_off), tomorrow);
+    plant(GapKind::NoShiftLeader, leader_off.to_string(), "");
+
+    // 逾期未核对: the city confirmed last year, all counties but one this year.
     let city: Division = "1405".parse().unwrap();
     b.filings.0 = BTreeMap::from([(city, Filing { at: now() - Span::hours(24 * 300), by: "市局".into() })]);
     counties[1..].iter().for_each(|c| drop(b.filings.0.insert(*c, Filing { at: now() - Span::hours(24), by: "县局".into() })));

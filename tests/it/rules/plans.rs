@@ -11,7 +11,8 @@ use jiaoying::core::{
     ids::RecipientId,
     plan::PlanEntry,
     planner::{Lookup, Only, PlanInput, PlanOutput, make_plan},
-    policy::{AnswerRule, Policy, Who},
+    policy::{AnswerRule, Policy, RunningPolicy, Supervise, Who},
+    supervise,
     time::{Span, Time},
     warning::{Area, Content, Shape},
 };
@@ -312,6 +313,15 @@ fn the_night_raises_orange_holds_blue_and_lets_yellow_sleep() {
     assert_eq!(entry(&yellow, "滑坡监测员").hold_voice_until, None);
     let earlier = plan(&dir, &rain(Level::Yellow, vec![division(LONGGANG)]), at("2026-07-08T21:00:00+08:00"));
     assert_eq!(entry(&earlier, "龙港镇长").hold_voice_until, None, "he is rung and has answered, or not, by ten");
+    for (minute, held) in [(30, false), (44, false), (45, true), (59, true)] {
+        let now = at(&format!("2026-07-08T21:{minute}:00+08:00"));
+        let yellow = plan(&dir, &rain(Level::Yellow, vec![division(LONGGANG)]), now);
+        for name in ["龙港镇长", "县值班"] {
+            let e = entry(&yellow, name);
+            assert_eq!(e.hold_voice_until, held.then_some(morning), "his one call is a quarter of an hour after 21:{minute}");
+            assert!(held || e.deadline == Span::mins(30));
+        }
+    }
     let red = plan(&dir, &rain(Level::Red, vec![division(LONGGANG)]), late);
     assert!(entries(&red).iter().all(|(_, e)| e.hold_voice_until.is_none()));
 
@@ -320,6 +330,19 @@ fn the_night_raises_orange_holds_blue_and_lets_yellow_sleep() {
     assert_eq!(entry(&blue, "龙港镇长").hold_until, Some(morning));
     assert_eq!(entry(&blue, "县值班").hold_until, None, "the duty room is kept live");
     assert_eq!(blue.places, 0);
+}
+
+/// A red fire danger rings nobody at night, and rings several times: at 2, 5 and 8 minutes, the deputy at 10 and 13.
+#[test]
+fn a_series_of_calls_that_would_go_on_into_the_night_waits_for_the_morning_as_a_whole() {
+    let fire = content(HazardCode("11B41".into()), Level::Red, vec![division(LONGGANG)]);
+    let dir = county().done();
+    for (time, held) in [("21:46", false), ("21:47", true), ("21:52", true), ("21:59", true)] {
+        let now = at(&format!("2026-07-08T{time}:59+08:00"));
+        let p = plan(&dir, &fire, now);
+        let morning = held.then_some(at("2026-07-09T06:30:00+08:00"));
+        assert_eq!(entry(&p, "龙港镇长").hold_voice_until, morning, "{time}");
+    }
 }
 
 #[test]
@@ -531,4 +554,29 @@ proptest! {
         prop_assert_eq!(got, want);
         prop_assert_eq!(p.expected, p.chunks.iter().map(|c| c.entries.len()).sum::<usize>());
     }
+}
+
+#[test]
+fn each_level_that_has_a_rule_for_it_is_pressed_for_by_its_own() {
+    let mut policy = shipped();
+    let pressed = |minutes| Supervise { unanswered: Some(Span::mins(minutes)), response: None };
+    policy.rules.iter_mut().find(|r| r.name == "暴雨红色").unwrap().supervise = Some(pressed(15));
+    policy.rules.iter_mut().find(|r| r.name == "暴雨橙色").unwrap().supervise = Some(pressed(40));
+    let areas = vec![division(LONGGANG), Area { level: Some(Level::Orange), ..division(town::OTHER_COUNTY) }];
+    let p = plan_by(&policy, &county().done(), &rain(Level::Red, areas), day(), &[], false, None);
+    let counties = p.counties.iter().map(|(d, c)| (*d, *c, d.to_string()));
+    let watches = supervise::watches(&p.running, counties, day(), false);
+    let told: Vec<_> = watches.iter().map(|w| (w.county, w.level, w.by - day())).collect();
+    let want = [(d(COUNTY), Some(Level::Red), Span::mins(15)), (d(town::OTHER_COUNTY), Some(Level::Orange), Span::mins(40))];
+    assert_eq!(told, want);
+}
+
+#[test]
+fn a_warning_that_was_stored_with_one_rule_of_pressing_is_read_and_pressed_by_it() {
+    let mut stored = serde_json::to_value(RunningPolicy::default()).unwrap();
+    stored["supervise"] = serde_json::json!({"unanswered": "15m"});
+    let read: RunningPolicy = serde_json::from_value(stored).unwrap();
+    assert_eq!(read.supervise_at(None).and_then(|s| s.unanswered), Some(Span::mins(15)));
+    let again: RunningPolicy = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
+    assert_eq!(again, read);
 }

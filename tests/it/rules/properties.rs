@@ -1,7 +1,9 @@
 //! What must hold whatever the directory, the policy and the area: nobody who is to answer without a callout, nobody
 //! outside it with one, one callout a person, nobody forgotten in a relay, and no place that a quorum leaves uncovered.
 
-use super::town::{self, Builder, COUNTY, DONGGOU, LIANGZHUANG, LONGGANG, NANPO, SLOPE, VALLEY, XIHE, ZHONGCUN, content, d, division};
+use super::town::{
+    self, Builder, COUNTY, DONGGOU, LIANGZHUANG, LONGGANG, NANPO, SLOPE, VALLEY, XIHE, ZHONGCUN, area, content, d, division,
+};
 use jiaoying::core::{
     callout::{
         self, Channels, Ctx,
@@ -17,13 +19,17 @@ use jiaoying::core::{
     plan::{PlanDuty, PlanEntry, PlanPerson, PlanPost, relay_record},
     planner::{Lookup, PlanInput, PlanOutput, make_plan},
     policy::{AnswerRule, Call, Clocks, Group, Ladder, Night, NightRule, Policy, Rule, Selector, parse_policy},
+    rota::{Seat, Shift},
     route::Routes,
     time::{Span, Time},
+    warning::Shape,
 };
 use proptest::{prelude::*, sample::subsequence};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-const ROLES: [&str; 6] = ["party_government", "flood_control", "geological", "duty", "forest_fire", "nobody_knows_it"];
+const ROLES: [&str; 8] =
+    ["party_government", "flood_control", "geological", "flash_flood", "duty", "shift_leader", "forest_fire", "nobody_knows_it"];
+const TITLES: [&str; 4] = ["", "主任", "分管副主任", "书记"];
 const PLACES: [(&str, Tier); 11] = [
     (town::CITY, Tier::City),
     (COUNTY, Tier::County),
@@ -37,24 +43,37 @@ const PLACES: [(&str, Tier); 11] = [
     (SLOPE, Tier::Point),
     (VALLEY, Tier::Point),
 ];
-const AREAS: [&str; 7] = [COUNTY, LONGGANG, ZHONGCUN, LIANGZHUANG, XIHE, DONGGOU, NANPO];
+/// Divisions and points.
+const AREAS: [&str; 9] = [COUNTY, LONGGANG, ZHONGCUN, LIANGZHUANG, XIHE, DONGGOU, NANPO, SLOPE, VALLEY];
+/// Seats that may have a rota.
+const SEATS: [(&str, &str); 5] =
+    [(town::CITY, "shift_leader"), (COUNTY, "duty"), (COUNTY, "shift_leader"), (LONGGANG, "duty"), (LONGGANG, "shift_leader")];
 
 fn now() -> Time {
     Time::parse_rfc3339("2026-07-08T14:00:00+08:00").unwrap()
 }
 
 fn directory() -> impl Strategy<Value = Directory> {
-    let post = (0usize..ROLES.len(), 0usize..PLACES.len(), 0u32..10, 0u8..6);
-    proptest::collection::vec(post, 0..50).prop_map(|posts| {
+    let post = (0usize..ROLES.len(), 0usize..PLACES.len(), 0u32..10, 0u8..6, 0usize..TITLES.len());
+    // A shift that began an hour ago and is over, or not, or begins in an hour.
+    let shift = (0usize..SEATS.len(), 0u32..10, 0usize..3);
+    (proptest::collection::vec(post, 0..50), proptest::collection::vec(shift, 0..5)).prop_map(|(posts, shifts)| {
         let mut b = Builder::empty();
         for n in 0..10 {
             b.person(&format!("p{n}"));
         }
-        for (role, place, person, expired) in posts {
+        for (role, place, person, expired, title) in posts {
             let (code, tier) = PLACES[place];
             let at = b.place(code);
             let p = b.post(RecipientId(person + 1), ROLES[role], tier, at);
             p.valid_to = (expired == 0).then(now);
+            p.title = TITLES[title].into();
+        }
+        for (seat, person, when) in shifts {
+            let (from, to) = [(-60, 0), (-60, 60), (60, 120)][when];
+            let at = |minutes: i64| Time(now().0 + minutes * 60_000);
+            let seat = Seat { division: d(SEATS[seat].0), role: Role(SEATS[seat].1.into()) };
+            b.0.rotas.put(&seat, Shift { from: at(from), to: at(to), recipient: RecipientId(person + 1), note: String::new() });
         }
         b.done()
     })
@@ -64,11 +83,14 @@ fn selector() -> impl Strategy<Value = Selector> {
     let levels = vec![DivisionLevel::City, DivisionLevel::County, DivisionLevel::Township, DivisionLevel::Village];
     let tiers = subsequence(Tier::ALL.to_vec(), 0..4);
     let roles = subsequence(ROLES.to_vec(), 0..3);
-    (tiers, roles, subsequence(levels, 0..3)).prop_map(|(tiers, roles, at)| Selector {
-        tiers,
-        roles: roles.into_iter().map(str::to_string).collect(),
-        at,
-        ..Selector::default()
+    // Most conditions are left out most of the time: all of them together fit nobody.
+    let words = |some: Vec<&'static str>| prop_oneof![3 => Just(vec![]), 1 => subsequence(some, 1..2)];
+    let kinds = words(vec!["any", "geological", "flash_flood"]);
+    let (titles, prefer) = (words(vec!["主任", "书记"]), words(vec!["分管", "书记"]));
+    (tiers, roles, subsequence(levels, 0..3), titles, prefer, kinds).prop_map(|(tiers, roles, at, titles, prefer_titles, point_kinds)| {
+        let owned = |some: Vec<&str>| some.into_iter().map(str::to_string).collect::<Vec<_>>();
+        let (roles, titles) = (owned(roles), owned(titles));
+        Selector { tiers, roles, at, titles, prefer_titles: owned(prefer_titles), point_kinds: owned(point_kinds), ..Selector::default() }
     })
 }
 
@@ -89,8 +111,9 @@ fn policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-fn plan(policy: &Policy, dir: &Directory, areas: &[Division]) -> PlanOutput {
-    let areas = areas.iter().map(|a| division(&a.to_string())).collect();
+fn plan(policy: &Policy, dir: &Directory, areas: &[&str]) -> PlanOutput {
+    let point = |code: &str| area(Shape::Point(code.into()));
+    let areas = areas.iter().map(|a| if dir.points.contains_key(*a) { point(a) } else { division(a) }).collect();
     let content = content(HazardCode("11B03".into()), Level::Red, areas);
     let lookup = Lookup::new(dir);
     make_plan(PlanInput {
@@ -105,24 +128,68 @@ fn plan(policy: &Policy, dir: &Directory, areas: &[Division]) -> PlanOutput {
     })
 }
 
+/// Everybody's posts at this moment: the standing ones in force, and who sits in a seat by its rota. A shift leader on duty
+/// stands in for the standing one; at a desk that has a number of its own the person on duty is its deputy.
+fn in_force(dir: &Directory) -> Vec<Post> {
+    let sits = |s: &Seat| dir.rotas.of(s).iter().find(|shift| shift.from <= now() && now() < shift.to).cloned();
+    let seat_of = |p: &Post| Seat { division: p.place.division, role: p.role.clone() };
+    let stands = |p: &&Post| p.valid_at(now()) && p.place.point.is_none();
+    let relieved = |p: &Post| p.role.0 == Role::SHIFT_LEADER && p.place.point.is_none() && sits(&seat_of(p)).is_some();
+    let mut all: Vec<Post> = dir.posts.iter().filter(|p| p.valid_at(now()) && !relieved(p)).cloned().collect();
+    for (code, role) in SEATS {
+        let seat = Seat { division: d(code), role: Role(role.into()) };
+        let desk = role == Role::DUTY && dir.posts.iter().filter(stands).any(|p| seat_of(p) == seat);
+        if let Some(shift) = sits(&seat).filter(|_| !desk) {
+            let title = if role == Role::DUTY { "值班员" } else { "带班领导" };
+            let post = Post::new(shift.recipient, seat.role, Tier::DutyDesk, Place { division: seat.division, point: None });
+            all.push(Post { title: title.into(), ..post });
+        }
+    }
+    all
+}
+
 /// From the words of the policy, post by post, with no index and no order: does the first line that fits ask an answer?
-fn called(policy: &Policy, post: &Post, areas: &[Division]) -> Option<bool> {
-    let desk = post.role.0 == Role::DUTY;
-    let tier = if desk { Tier::DutyDesk } else { post.tier };
-    let inside = areas.iter().any(|a| a.contains(post.place.division));
-    let above = post.place.point.is_none()
-        && areas.iter().any(|a| post.place.division.contains(*a))
-        && matches!(tier, Tier::City | Tier::County | Tier::Township | Tier::DutyDesk);
-    let role = desk || policy.roles.get(&post.role.0).is_none_or(|r| r.answers_for(&HazardCode("11B03".into())));
-    if !post.valid_at(now()) || !role || !(inside || above) {
+fn called(policy: &Policy, dir: &Directory, all: &[Post], post: &Post, areas: &[&str]) -> Option<bool> {
+    let desk = |p: &Post| p.role.0 == Role::DUTY || p.role.0 == Role::SHIFT_LEADER;
+    let tier = |p: &Post| if desk(p) { Tier::DutyDesk } else { p.tier };
+    let here = post.place.division;
+    let whole = post.place.point.is_none();
+    let over = whole && matches!(tier(post), Tier::City | Tier::County | Tier::Township | Tier::DutyDesk);
+    let reached = areas.iter().any(|code| match dir.points.get(*code) {
+        // A point: its own people, its village's, and those above.
+        Some(p) => {
+            let village = whole && here == p.division && tier(post) == Tier::Village;
+            post.place.point.as_deref() == Some(*code) || village || over && here.contains(p.division)
+        }
+        None => d(code).contains(here) || over && here.contains(d(code)),
+    });
+    let role = desk(post) || policy.roles.get(&post.role.0).is_none_or(|r| r.answers_for(&HazardCode("11B03".into())));
+    if !role || !reached {
         return None;
     }
+    let bears = |p: &Post, words: &[String]| words.iter().any(|w| p.title.contains(w.as_str()));
+    let starred = |p: &Post, kinds: &[String]| {
+        let is = |kind: &str| kinds.iter().any(|k| k == "any" || k == kind);
+        kinds.contains(&p.role.0)
+            || match &p.place.point {
+                Some(code) => is(&dir.points[code].kind),
+                None => dir.points.values().any(|point| p.place.division.contains(point.division) && is(&point.kind)),
+            }
+    };
+    let fits = |p: &Post, s: &Selector| {
+        (s.tiers.is_empty() || s.tiers.contains(&tier(p)))
+            && (s.roles.is_empty() || s.roles.contains(&p.role.0))
+            && (s.at.is_empty() || s.at.contains(&p.place.division.level()))
+            && (s.titles.is_empty() || bears(p, &s.titles))
+            && (s.point_kinds.is_empty() || starred(p, &s.point_kinds))
+    };
+    let preferred = |s: &Selector| {
+        s.prefer_titles.is_empty()
+            || bears(post, &s.prefer_titles)
+            || !all.iter().any(|p| p.place == post.place && bears(p, &s.prefer_titles) && fits(p, s))
+    };
     policy.rules[0].calls.iter().find_map(|call| {
-        let fits = policy.groups[&call.who[0]].select.iter().any(|s| {
-            (s.tiers.is_empty() || s.tiers.contains(&tier))
-                && (s.roles.is_empty() || s.roles.contains(&post.role.0))
-                && (s.at.is_empty() || s.at.contains(&post.place.division.level()))
-        });
+        let fits = policy.groups[&call.who[0]].select.iter().any(|s| fits(post, s) && preferred(s));
         fits.then(|| policy.ladders[&call.ladder].answer)
     })
 }
@@ -134,11 +201,11 @@ proptest! {
     fn nobody_who_is_to_answer_lacks_a_callout_nobody_else_has_one_and_each_has_just_one(
         dir in directory(), policy in policy(), areas in subsequence(AREAS.to_vec(), 1..4),
     ) {
-        let areas: Vec<Division> = areas.into_iter().map(d).collect();
         let p = plan(&policy, &dir, &areas);
+        let all = in_force(&dir);
         let (mut want, mut told) = (BTreeSet::new(), BTreeSet::new());
-        for post in &dir.posts {
-            match called(&policy, post, &areas) {
+        for post in &all {
+            match called(&policy, &dir, &all, post, &areas) {
                 Some(true) => { want.insert(post.recipient); }
                 Some(false) => { told.insert(post.recipient); }
                 None => {}
@@ -167,7 +234,6 @@ proptest! {
     fn in_a_relay_nobody_waits_for_nobody_and_nobody_waits_for_ever(
         dir in directory(), policy in policy(), areas in subsequence(AREAS.to_vec(), 1..4),
     ) {
-        let areas: Vec<Division> = areas.into_iter().map(d).collect();
         let p = plan(&policy, &dir, &areas);
         let entries: Vec<&PlanEntry> = p.chunks.iter().flat_map(|c| &c.entries).collect();
         let telling: BTreeSet<String> =
@@ -201,7 +267,7 @@ fn a_person_with_five_posts_has_one_callout_that_names_them_all() {
         b.post(p, role, tier, at);
     }
     let policy = parse_policy(jiaoying::core::policy::SHIPPED).unwrap();
-    let out = plan(&policy, &b.done(), &[d(COUNTY)]);
+    let out = plan(&policy, &b.done(), &[COUNTY]);
     assert_eq!((out.expected, out.chunks[0].entries.len()), (1, 1));
     assert_eq!(out.chunks[0].entries[0].posts.len(), 5);
 }

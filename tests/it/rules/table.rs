@@ -125,6 +125,12 @@ fn way(plan: &PlanOutput, e: &PlanEntry, told: &Explanation, tier: Tier, now: Ti
         _ => {}
     }
     if let Some(f) = e.feedback.and_then(|f| plan.running.feedback.get(usize::from(f))) {
+        let wait = if e.hold_until.is_none() { hold.map_or(Span::ZERO, |m| m - now) } else { Span::ZERO };
+        let from = hold.map(|m| format!("{} 起 ", clock(m.beijing_minute()))).unwrap_or_default();
+        for rule in &f.0 {
+            let said = format!("：{from}{} 内", zh(Span(rule.first.0 - wait.0)));
+            assert!(told.feedback.iter().any(|line| line.contains(&said)), "the planner: {said}; the explanation: {:#?}", told.feedback);
+        }
         let asked: Vec<String> =
             feedback_told(f).into_iter().map(|line| line.split(['；', '，']).next().unwrap_or_default().to_string()).collect();
         write!(out, "，欠反馈（{}）", asked.join("；")).unwrap();

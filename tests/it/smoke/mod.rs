@@ -3,6 +3,7 @@
 mod duty;
 mod kin;
 mod paths;
+mod places;
 mod ready;
 mod rehearsal;
 mod rules;
@@ -57,6 +58,11 @@ macro_rules! plays {
                 a_cancel_in_mid_call_lets_the_call_end_and_then_tells_the_end_once,
                 several_asks_on_one_number_carry_their_own_digits_and_a_bare_word_asks_which,
             ],
+            places: [
+                the_people_of_an_added_place_are_counted_in_their_own_line,
+                an_added_place_is_called_by_the_policy_that_the_warning_has_and_not_by_a_newer_one,
+                a_county_that_is_added_is_pressed_for_as_the_others_are,
+            ],
             rules: [
                 in_a_relay_each_level_is_called_when_the_one_above_has_answered,
                 in_a_relay_nobody_is_forgotten_because_a_level_sleeps,
@@ -65,6 +71,7 @@ macro_rules! plays {
                 two_lines_are_called_side_by_side_and_counted_apart,
                 the_city_presses_where_a_county_is_silent_and_has_started_no_response,
                 a_county_that_answers_and_responds_in_time_is_not_pressed,
+                only_a_county_at_the_level_that_is_pressed_for_is_pressed_and_by_the_name_of_its_own,
                 neither_the_citys_response_nor_a_townships_is_the_countys_own,
                 release_and_the_permission_to_return_are_two_acts,
             ],
@@ -75,7 +82,9 @@ macro_rules! plays {
                 a_flag_is_there_for_every_gateway_and_after_a_restart,
                 a_drill_is_narrowed_to_tiers_and_channels,
                 a_drill_does_not_start_while_a_real_warning_runs_unless_told,
+                a_drill_does_not_start_beside_a_real_warning_however_long_that_runs,
                 a_drill_is_over_when_the_night_begins_and_its_tasks_are_marked,
+                a_drill_that_was_asked_to_ring_at_night_goes_on_when_the_night_begins,
                 a_roll_call_proves_each_number_once_and_says_who_is_left,
                 a_roll_call_begins_with_who_was_tried_longest_ago,
                 a_landline_is_rung_in_the_roll_call_and_proved_by_being_lifted,

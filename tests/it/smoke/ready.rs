@@ -173,6 +173,20 @@ pub fn a_drill_is_over_when_the_night_begins_and_its_tasks_are_marked(on: On) {
     assert!(n.out.iter().all(|o| o.channel != Voice || o.at < night), "nobody is rung at night");
 }
 
+pub fn a_drill_that_was_asked_to_ring_at_night_goes_on_when_the_night_begins(on: On) {
+    let mut n = Night::in_the_village(on);
+    n.after(Span::mins(7 * 60 + 50));
+    let scope = DrillScope { at_night: true, ..DrillScope::default() };
+    let expires = n.w.now() + Span::hours(2);
+    let drill = now(n.w.engine.start_drill_of("值班员", Content { expires: Some(expires), ..red("d") }, scope, false)).unwrap().id;
+    n.settle();
+    assert_eq!(n.w.warning(drill).expires_at, expires, "as it was asked for");
+    n.after(Span::mins(12));
+    let night = n.w.now() - Span::mins(2);
+    assert_eq!(n.w.warning(drill).phase, WarningPhase::Active, "it is past ten");
+    assert!(n.out.iter().any(|o| o.channel == Voice && o.at > night), "and it rings");
+}
+
 pub fn a_drill_does_not_start_while_a_real_warning_runs_unless_told(on: On) {
     let mut n = Night::in_the_village(on);
     let w = n.post(&red("a"));
@@ -185,6 +199,15 @@ pub fn a_drill_does_not_start_while_a_real_warning_runs_unless_told(on: On) {
     n.cancel(w);
     n.after(Span::mins(1));
     now(n.w.engine.start_drill("值班员", red("e"))).expect("the real one is over");
+}
+
+pub fn a_drill_does_not_start_beside_a_real_warning_however_long_that_runs(on: On) {
+    let mut n = Night::in_the_village(on);
+    let expires = Some(n.w.now() + Span::hours(10 * 24));
+    let w = n.post(&Content { expires, ..red("a") });
+    n.w.clock.advance_to(n.w.now() + Span::hours(8 * 24));
+    let refused = now(n.w.engine.start_drill("值班员", red("d"))).unwrap_err();
+    assert!(matches!(&refused, PostError::NotNow(why) if why.contains(&w.to_string())), "{refused}");
 }
 
 fn call_roll(n: &mut Night, identifier: &str, share: Share) -> Option<WarningId> {

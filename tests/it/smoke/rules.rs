@@ -4,7 +4,7 @@
 use super::stage::{CHIEF, COUNTY_DESK, LEADER, Night, On, TOWN_DESK, VILLAGE, red, village};
 use crate::simulate::{
     poll::now,
-    town::{CITY, COUNTY, TOWNS},
+    town::{Builder, CITY, COUNTY, TOWNS},
     world::shipped_policy,
 };
 use jiaoying::{
@@ -16,10 +16,11 @@ use jiaoying::{
         },
         directory::{Directory, Tier},
         drill,
+        hazard::Level,
         policy::{AnswerRule, Call},
         send::Channel::{Sms, Voice},
         time::Span,
-        warning::Content,
+        warning::{Area, Content},
         warning_life::WarningPhase,
     },
     engine::TokenAction,
@@ -28,6 +29,7 @@ use jiaoying::{
 const MAYOR: &str = "县长";
 const HEAD: &str = "镇长";
 const CITY_DESK: &str = "市值班室";
+const OTHER_COUNTY: &str = "140522";
 
 /// The village under a town head and a mayor, and a city's desk above all.
 fn county() -> Directory {
@@ -197,6 +199,30 @@ pub fn neither_the_citys_response_nor_a_townships_is_the_countys_own(on: On) {
     }
     n.after(Span::mins(35));
     n.expect_own_task(w, "未启动应急响应");
+}
+
+/// A warning of two colours: 沁水县 at red, 阳城县 at orange, for which nobody presses.
+pub fn only_a_county_at_the_level_that_is_pressed_for_is_pressed_and_by_the_name_of_its_own(on: On) {
+    let mut b = Builder { directory: county() };
+    b.name(OTHER_COUNTY, "阳城县");
+    let other = b.person("阳城县长", &["15400000091"]);
+    b.post(other, "party_government", Tier::County, OTHER_COUNTY);
+    let mut n = Night::with(on, b.done());
+    let area = |code: &str, level| Area { level, ..drill::whole(code.parse().unwrap()) };
+    for (identifier, level, areas) in [
+        ("content at red", Level::Red, [area(COUNTY, None), area(OTHER_COUNTY, Some(Level::Orange))]),
+        ("content at orange", Level::Orange, [area(COUNTY, Some(Level::Red)), area(OTHER_COUNTY, None)]),
+    ] {
+        let w = n.post(&Content { level, areas: areas.into(), ..red(identifier) });
+        n.after(Span::mins(31));
+        n.expect_own_task(w, "督办：沁水县收到暴雨红色预警15分钟，县本级无人应答");
+        n.expect_own_task(w, "督办：暴雨红色预警已发30分钟，沁水县未启动应急响应");
+        let tasks = n.tasks(w);
+        let pressed = tasks.iter().filter(|t| t.title.starts_with("督办：")).count();
+        assert_eq!(pressed, 2, "{identifier}: {tasks:?}");
+        n.cancel(w);
+        n.after(Span::mins(31));
+    }
 }
 
 pub fn release_and_the_permission_to_return_are_two_acts(on: On) {
