@@ -9,6 +9,7 @@ use crate::core::{
         AnswerRule, At, Ladder, NamedLadder, NightRule, Policy, Rule, Rung, RunningPolicy, Schedule, Selector, Supervise, TaskRule, Voice,
         Who,
     },
+    rota::Seat,
     send::Channel,
     time::{Span, Time},
 };
@@ -199,9 +200,20 @@ impl<'a> Chooser<'a> {
             .lookup
             .posts_exactly(post.place.division)
             .filter_map(|i| self.directory.posts.get(i as usize))
-            .any(|p| p.place == post.place && p.valid_at(self.now) && bears(p, &s.prefer_titles) && self.fits(s, p));
+            .any(|p| p.place == post.place && self.in_charge(p) && bears(p, &s.prefer_titles) && self.fits(s, p));
         self.titled.insert(key, somebody);
         !somebody
+    }
+}
+
+impl Chooser<'_> {
+    /// In force, and no standing shift leader in whose stead the rota names another now.
+    fn in_charge(&self, post: &Post) -> bool {
+        let relieved = post.role.0 == Role::SHIFT_LEADER && post.place.point.is_none() && {
+            let mut on_duty = self.directory.rotas.at(&Seat::leader(post.place.division), self.now);
+            on_duty.any(|s| self.directory.recipients.contains_key(&s.recipient))
+        };
+        post.valid_at(self.now) && !relieved
     }
 }
 

@@ -12,6 +12,7 @@ use jiaoying::core::{
     plan::PlanEntry,
     planner::{Lookup, Only, PlanInput, PlanOutput, make_plan},
     policy::{AnswerRule, Policy, RunningPolicy, Supervise, Who},
+    rota::{Seat, Shift},
     supervise,
     time::{Span, Time},
     warning::{Area, Content, Shape},
@@ -579,4 +580,18 @@ fn a_warning_that_was_stored_with_one_rule_of_pressing_is_read_and_pressed_by_it
     assert_eq!(read.supervise_at(None).and_then(|s| s.unanswered), Some(Span::mins(15)));
     let again: RunningPolicy = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
     assert_eq!(again, read);
+}
+
+#[test]
+fn the_one_whom_the_rota_relieves_keeps_nobody_else_from_being_called_by_his_title() {
+    let mut b = county();
+    let on_duty = b.person("值班县长");
+    b.0.posts.iter_mut().find(|p| p.role.0 == "shift_leader").unwrap().title = "分管副县长".into();
+    let shift = Shift { from: day() - Span::hours(1), to: day() + Span::hours(1), recipient: on_duty, note: String::new() };
+    b.0.rotas.put(&Seat::leader(d(COUNTY)), shift);
+    let mut policy = shipped();
+    let desks = policy.groups.get_mut("T0").unwrap();
+    desks.select[0].prefer_titles = vec!["分管".into()];
+    let p = plan_by(&policy, &b.done(), &rain(Level::Red, vec![division(LONGGANG)]), day(), &[], false, None);
+    assert!(called(&p).contains("值班县长") && !called(&p).contains("带班"), "{:?}", called(&p));
 }

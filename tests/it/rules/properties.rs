@@ -131,17 +131,17 @@ fn plan(policy: &Policy, dir: &Directory, areas: &[&str]) -> PlanOutput {
 /// Everybody's posts at this moment: the standing ones in force, and who sits in a seat by its rota. A shift leader on duty
 /// stands in for the standing one; at a desk that has a number of its own the person on duty is its deputy.
 fn in_force(dir: &Directory) -> Vec<Post> {
-    let sits = |s: &Seat| dir.rotas.of(s).iter().find(|shift| shift.from <= now() && now() < shift.to).cloned();
+    let sit = |s: &Seat| -> Vec<Shift> { dir.rotas.of(s).iter().filter(|x| x.from <= now() && now() < x.to).cloned().collect() };
     let seat_of = |p: &Post| Seat { division: p.place.division, role: p.role.clone() };
     let stands = |p: &&Post| p.valid_at(now()) && p.place.point.is_none();
-    let relieved = |p: &Post| p.role.0 == Role::SHIFT_LEADER && p.place.point.is_none() && sits(&seat_of(p)).is_some();
+    let relieved = |p: &Post| p.role.0 == Role::SHIFT_LEADER && p.place.point.is_none() && !sit(&seat_of(p)).is_empty();
     let mut all: Vec<Post> = dir.posts.iter().filter(|p| p.valid_at(now()) && !relieved(p)).cloned().collect();
     for (code, role) in SEATS {
         let seat = Seat { division: d(code), role: Role(role.into()) };
         let desk = role == Role::DUTY && dir.posts.iter().filter(stands).any(|p| seat_of(p) == seat);
-        if let Some(shift) = sits(&seat).filter(|_| !desk) {
+        for shift in sit(&seat).into_iter().filter(|_| !desk) {
             let title = if role == Role::DUTY { "值班员" } else { "带班领导" };
-            let post = Post::new(shift.recipient, seat.role, Tier::DutyDesk, Place { division: seat.division, point: None });
+            let post = Post::new(shift.recipient, seat.role.clone(), Tier::DutyDesk, Place { division: seat.division, point: None });
             all.push(Post { title: title.into(), ..post });
         }
     }
