@@ -210,7 +210,8 @@ impl Chooser<'_> {
     /// In force, and no standing shift leader in whose stead the rota names another now.
     fn in_charge(&self, post: &Post) -> bool {
         let relieved = post.role.0 == Role::SHIFT_LEADER && post.place.point.is_none() && {
-            let mut on_duty = self.directory.rotas.at(&Seat::leader(post.place.division), self.now);
+            let seat = Seat::leader(post.place.division);
+            let mut on_duty = self.directory.rotas.at(&seat, self.now);
             on_duty.any(|s| self.directory.recipients.contains_key(&s.recipient))
         };
         post.valid_at(self.now) && !relieved

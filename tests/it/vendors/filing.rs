@@ -72,7 +72,8 @@ fn an_account_of_free_text_may_send_any_wording_but_a_link_only_once_that_is_app
     };
     let smpp = |filing: &str| super::smpp::account("127.0.0.1:1", filing);
     let generic = |filing: &str| super::generic::free(filing);
-    let all: [&dyn Fn(&str) -> Arc<dyn Provider>; 3] = [&twilio, &smpp, &generic];
+    type With<'a> = &'a dyn Fn(&str) -> Arc<dyn Provider>;
+    let all: [With<'_>; 3] = [&twilio, &smpp, &generic];
     for with in all {
         let knows = |p: &Arc<dyn Provider>, variant| p.knows_wording(MessageKind::Callout, true, variant, None);
         let silent = with("");
