@@ -122,7 +122,8 @@ fn the_example_accounts_are_read_by_their_adapters_and_show_every_key() {
             // The two senders of Twilio exclude each other; the second is named in the first one's line.
             let told = ["account", "limits", "messaging_service_sid"].contains(&known);
             // Both kinds of generic account read one table; a call bears no signature.
-            let of_sms = table.kind() == Some("generic_voice") && ["sign_name", "long_sms"].contains(&known);
+            let of_sms =
+                table.kind() == Some("generic_voice") && (known == "long_sms" || known.starts_with("sign_") || known.starts_with("link_"));
             let shown = told || of_sms || table.0.contains_key(known);
             assert!(shown, "{account}: `{known}` is missing in config/default.toml");
         }
