@@ -155,14 +155,13 @@ fn every_planted_fault_is_named_by_its_cell_and_nothing_is_applied() {
 #[test]
 fn a_fault_is_named_at_the_very_cell_also_where_a_column_stands_twice_or_not_at_all() {
     let long = "长".repeat(2_001);
-    let twice = format!(
-        "行政区划代码,姓名,责任类别,责任层级,电话,联系电话,手机2,备用电话,值班电话,办公电话,代理人,代理人手机,代理人电话\n\
+    let twice = "\
+         行政区划代码,姓名,责任类别,责任层级,电话,联系电话,手机2,备用电话,值班电话,办公电话,代理人,代理人手机,代理人电话\n\
          140521100200,甲,防汛,村,15400000001,15400A,,,,,,,\n\
          140521100200,乙,防汛,村,15400000002,,15400000012,#REF!,,,,,\n\
          140521100200,丙,防汛,村,15400000003,,,,0356-0111111,见附件,,,\n\
          140521100200,丁,防汛,村,15400000004,,,,,,戊,15400000005,1.54E+10\n\
-         140521100200,己,防汛,村,15400000006,,,,,,,,15400000007\n"
-    );
+         140521100200,己,防汛,村,15400000006,,,,,,,,15400000007\n";
     let result = fresh("x.csv", twice.as_bytes());
     assert_eq!(cells(&result, true), BTreeSet::from(["F2", "H3", "J4", "M5"]));
     assert!(fault(&result, "M6").message.contains("没有代理人姓名"));
