@@ -247,6 +247,27 @@ async fn what_the_replicas_did_not_confirm_is_refused_and_yet_not_lost_for_other
 }
 
 #[tokio::test]
+async fn a_warning_sent_again_is_kept_by_whoever_answers_although_another_accepted_it_and_died() {
+    let mut house = House::build(false).await;
+    // Killed between the primary's answer and its own journal.
+    let died = house.open(Settings { journal: None, ..house.settings("a") }).await;
+    house.cut();
+    let accepted = |n: u32| Commit { identity: Some(identity(n)), due: None, ..change(&warning(n), Head::NONE, "accepted") };
+    let first = done(&died, accepted(1)).await;
+    let untouched = done(&died, accepted(2)).await;
+    drop(died);
+    let b = house.gateway("b").await;
+    let planned = done(&b, Commit { due: None, ..change(&warning(1), first, "planned") }).await;
+    assert_eq!(b.commit(WriteLane::Urgent, vec![accepted(1)]).await.unwrap(), [Committed::IdentityTaken(identity(1))]);
+    assert_eq!(b.commit(WriteLane::Urgent, vec![accepted(2)]).await.unwrap(), [Committed::Done]);
+    house.fail_over();
+    done(&b, change(&Key::Named("probe".to_string()), Head::NONE, "held")).await;
+    assert_eq!(chain(&b, &warning(1)).await, [first, planned]);
+    assert_eq!(chain(&b, &warning(2)).await, [untouched]);
+    assert_eq!(b.identities("id-1").await.unwrap(), [identity(1)]);
+}
+
+#[tokio::test]
 async fn chains_of_two_gateways_are_put_together_again() {
     let mut house = House::build(false).await;
     let (a, b) = (house.gateway("a").await, house.gateway("b").await);

@@ -242,6 +242,23 @@ pub async fn what_cannot_be_made_durable_is_not_accepted(room: Room) {
     app.post(POST, ISSUER_KEY, &warning("D1")).await.expect(202);
 }
 
+pub async fn a_repeat_is_answered_on_the_strength_of_what_is_durable_alone(room: Room) {
+    let app = App::start(room).await;
+    let id = app.red_rain("R1").await;
+    app.post(POST, ISSUER_KEY, &warning("R2")).await.expect(202);
+    app.disk_full.store(true, Ordering::SeqCst);
+    // Accepted and not looked at yet, and one that has gone on long since.
+    for again in ["R2", "R1"] {
+        let reply = app.post(POST, ISSUER_KEY, &warning(again)).await;
+        assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "2"), "{again}");
+    }
+    app.disk_full.store(false, Ordering::SeqCst);
+    let before = app.engine.reports().journal(&Key::Warning(id.parse().unwrap())).await.unwrap();
+    assert_eq!(app.post(POST, ISSUER_KEY, &warning("R1")).await.expect(200)["duplicate"], true);
+    assert_eq!(app.post(POST, ISSUER_KEY, &warning("R2")).await.expect(200)["duplicate"], true);
+    assert_eq!(app.engine.reports().journal(&Key::Warning(id.parse().unwrap())).await.unwrap(), before, "and changes nothing");
+}
+
 pub async fn an_issuer_sees_and_cancels_its_own_warnings_only(room: Room) {
     let app = App::start(room).await;
     let id = app.red_rain("C1").await;
