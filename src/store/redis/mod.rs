@@ -114,8 +114,8 @@ struct Core {
     held: AtomicBool,
     /// How the primaries stood when last asked.
     standing: RwLock<Option<checks::Standing>>,
-    /// Outbox entries that have arrived, to be taken out with the next call: source, destination, number.
-    arrived: Mutex<BTreeMap<(Part, Part), u64>>,
+    /// Outbox entries that have arrived, to be taken out with the next call: source, destination, the last one's id.
+    arrived: Mutex<BTreeMap<(Part, Part), String>>,
 }
 
 impl RedisStore {
@@ -353,7 +353,7 @@ impl Core {
         format!("{}{kind}{}", self.part(key).base(self.prefix()), names::text(key))
     }
 
-    fn arrived(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Part, Part), u64>> {
+    fn arrived(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Part, Part), String>> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

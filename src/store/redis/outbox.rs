@@ -53,6 +53,13 @@ impl Run {
     }
 }
 
+    /// The last entry's id: its number and which commit wrote it.
+    fn last_id(&self) -> Option<String> {
+        let mut words = self.entries.last()?.split(|b| *b == b' ');
+        let (number, tag) = (words.next()?, words.next()?);
+        Some(format!("{} {}", std::str::from_utf8(number).ok()?, std::str::from_utf8(tag).ok()?))
+    }
+
 /// The number of an entry or of its id.
 pub(super) fn number_of(entry: &[u8]) -> Option<u64> {
     std::str::from_utf8(entry.split(|b| *b == b' ').next()?).ok()?.parse().ok()
@@ -92,7 +99,7 @@ impl Core {
 
     /// `torn`: hand it over although the ids do not meet, if this still is the other side's last.
     async fn deliver(&self, run: &Run, via: Via, confirm: Confirm, torn: Option<&[u8]>) -> Result<Handed, StoreError> {
-        let Some(last) = run.last() else { return Ok(Handed::Met) };
+        let Some(last) = run.last_id() else { return Ok(Handed::Met) };
         let mut call = self.link.function("deliver", run.dest);
         call.arg(self.now().0).arg(&self.gateway).arg(run.dest.to_string()).arg(run.source.to_string());
         call.arg(torn.unwrap_or_default()).arg(&run.before);
@@ -118,8 +125,10 @@ impl Core {
             }
         }
         let mut arrived = self.arrived();
-        let upto = arrived.entry((run.source, run.dest)).or_insert(last);
-        *upto = last.max(*upto);
+        let upto = arrived.entry((run.source, run.dest)).or_default();
+        if number_of(upto.as_bytes()) < number_of(last.as_bytes()) {
+            *upto = last;
+        }
         Ok(Handed::Met)
     }
 

@@ -268,6 +268,27 @@ async fn a_warning_sent_again_is_kept_by_whoever_answers_although_another_accept
 }
 
 #[tokio::test]
+async fn an_entry_of_another_life_is_not_taken_for_the_one_of_its_number_that_arrived() {
+    let house = House::build(true).await;
+    let a = house.gateway("a").await;
+    let (man, phone) = (callout(1, 0), line(5));
+    done(&a, Commit { send: vec![letter(&phone, 1, Time(0), "ask")], ..change(&man, Head::NONE, "calls") }).await;
+    // It has arrived, and is taken out with the next call. Under its number stands another one by then.
+    let keys = house.primary.ask(&["KEYS", "jiaoying:*}o[0-9c]*"]);
+    let [outbox] = keys.lines().collect::<Vec<_>>()[..] else { panic!("{keys}") };
+    let entry = house.primary.ask(&["LINDEX", outbox, "0"]);
+    let (id, item) = entry.trim_end().split_once(" L").unwrap();
+    let (number, tag) = id.split_once(' ').unwrap();
+    assert_ne!(tag, "0badf00d");
+    house.primary.ask(&["LSET", outbox, "0", &format!("{number} 0badf00d L{}", item.replace("ask", "now"))]);
+    a.next_due().await.unwrap();
+    assert_eq!(house.primary.ask(&["LLEN", outbox]).trim(), "1", "nobody has carried it");
+    let waiting = claimed(&a, &house.clock).await;
+    let letters: Vec<String> = waiting.iter().flat_map(|c| &c.inbox).map(|l| String::from_utf8_lossy(&l.body).into_owned()).collect();
+    assert_eq!(letters, ["\"ask\"", "\"now\""]);
+}
+
+#[tokio::test]
 async fn chains_of_two_gateways_are_put_together_again() {
     let mut house = House::build(false).await;
     let (a, b) = (house.gateway("a").await, house.gateway("b").await);
