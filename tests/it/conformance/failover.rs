@@ -289,6 +289,21 @@ async fn an_entry_of_another_life_is_not_taken_for_the_one_of_its_number_that_ar
 }
 
 #[tokio::test]
+async fn a_journal_that_is_over_its_size_is_said_not_to_be_in_force() {
+    let house = House::build(false).await;
+    let small = Limits { age: Span::mins(10), bytes: 100_000 };
+    let store = house.open(Settings { journal: Some((house.disks.path().join("a"), small)), ..house.settings("a") }).await;
+    done(&store, change(&warning(1), Head::NONE, "small")).await;
+    assert!(!Reports::durability(&store).lacking, "{}", Reports::durability(&store).said);
+    for n in 2..7 {
+        done(&store, Commit { body: vec![b' '; 30_000], ..change(&warning(n), Head::NONE, "large") }).await;
+        house.clock.advance(Span::secs(1));
+    }
+    let is = Reports::durability(&store);
+    assert!(is.lacking && is.said.contains("store.redis.journal_size") && is.said_zh.contains("本机日志超出容量"), "{}", is.said);
+}
+
+#[tokio::test]
 async fn chains_of_two_gateways_are_put_together_again() {
     let mut house = House::build(false).await;
     let (a, b) = (house.gateway("a").await, house.gateway("b").await);
