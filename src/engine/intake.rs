@@ -23,7 +23,7 @@ use crate::{
         warning_life::{EndOrder, PlanHead, Relations, WarningEnd, WarningPhase, WarningState},
     },
     ingest,
-    store::{Commit, Committed, FeedItem, Head, Identity, Key, Lane, StoreError, WriteLane},
+    store::{Commit, Committed, FeedItem, Head, Identity, Key, Lane, StoreError, WriteLane, archive::AWAITED},
     telemetry::metrics,
 };
 use serde::{Deserialize, Serialize};
@@ -270,7 +270,9 @@ impl Engine {
     }
 
     async fn await_reference(&self, reference: &str, w: &WarningState) -> Result<(), StoreError> {
-        let key = Key::Named(format!("awaited/{reference}"));
+        let key = Key::Named(format!("{AWAITED}{reference}"));
+        // Long after the first who referred to it, what stands of them is in the archive: then it begins anew here.
+        let mut left = false;
         for _ in 0..20 {
             let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
             let mut awaited: Awaited = record.as_ref().map(|r| read_whole(&key, &r.body)).transpose()?.unwrap_or_default();
@@ -279,18 +281,19 @@ impl Engine {
             }
             awaited.by.push((w.id, w.content.message_type));
             let journal = to_json(&serde_json::json!([{"e": "referred", "by": w.id}]));
-            let head = record.map_or(Head::NONE, |r| r.head);
+            let head = record.filter(|_| !left).map_or(Head::NONE, |r| r.head);
             let c = Commit::new(key.clone(), head, to_json(&awaited), journal, None, Lane::URGENT, self.store.now());
             if matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done)) {
                 return Ok(());
             }
+            left = !left;
         }
         Err(StoreError::Unavailable(format!("{reference} is referred to by too many at once")))
     }
 
     /// Whether a cancel or update of this message had come before it.
     pub(super) async fn overtaken(&self, w: &WarningState) -> Result<Option<(WarningEnd, WarningId)>, StoreError> {
-        let key = Key::Named(format!("awaited/{}", w.content.identifier));
+        let key = Key::Named(format!("{AWAITED}{}", w.content.identifier));
         let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
         let awaited: Awaited = from_json(&key, &record.body)?;
         for (by, kind) in awaited.by {
