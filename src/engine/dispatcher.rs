@@ -6,6 +6,7 @@ use super::{
     apply::Around,
     limits::{Account, InFlight},
     newer::read_whole,
+    recording::passing,
 };
 use crate::{
     channel::{Address, Lookup, ReceiptResult, SendRequest},
@@ -198,19 +199,41 @@ impl Engine {
     }
 
     /// One event each for many callouts, in one batch; those that lost a race again one by one.
+    ///
+    /// # Errors
+    /// One that may pass rather than one that does not, after each has been tried.
     pub(super) async fn apply_many(&self, events: Vec<(CalloutId, Event)>) -> Result<(), StoreError> {
+        let failed = self.apply_each(&events).await;
+        let passes = failed.values().position(passing).unwrap_or(0);
+        failed.into_values().nth(passes).map_or(Ok(()), Err)
+    }
+
+    /// The same; answers by its place each that is not on record, and why.
+    pub(super) async fn apply_each(&self, events: &[(CalloutId, Event)]) -> BTreeMap<usize, StoreError> {
+        let mut failed = BTreeMap::new();
         if events.is_empty() {
-            return Ok(());
+            return failed;
         }
         let keys: Vec<Key> = events.iter().map(|(id, _)| Key::Callout(*id)).collect();
-        let records = self.store.load(&keys).await?;
+        let records = self.store.load_each(&keys).await;
         let now = self.store.now();
         let mut batch = Vec::with_capacity(events.len());
         let mut meant: Vec<(usize, Around, callout::Stepped)> = Vec::with_capacity(events.len());
         let mut again = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
         for (i, ((id, event), record)) in events.iter().zip(records).enumerate() {
-            let (Some(record), Some(around)) = (record, self.around(*id).await?) else { continue };
+            let found = match record {
+                Ok(Some(record)) => self.around(*id).await.map(|around| around.map(|around| (record, around))),
+                other => other.map(|_| None),
+            };
+            let (record, around) = match found {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(e) => {
+                    failed.insert(i, e);
+                    continue;
+                }
+            };
             if !seen.insert(*id) {
                 again.push(i);
                 continue;
@@ -235,25 +258,35 @@ impl Engine {
             meant.push((i, around, stepped));
         }
         if !batch.is_empty() {
-            let results = self.store.commit(WriteLane::Red, batch).await?;
-            for ((i, around, stepped), result) in meant.iter().zip(results) {
-                match result {
-                    Committed::Done => self.noted(around, stepped),
-                    _ => again.push(*i),
+            match self.store.commit(WriteLane::Red, batch).await {
+                Ok(results) => {
+                    for ((i, around, stepped), result) in meant.iter().zip(results) {
+                        match result {
+                            Committed::Done => self.noted(around, stepped),
+                            Committed::Unknown(why) => drop(failed.insert(*i, StoreError::Unavailable(why))),
+                            _ => again.push(*i),
+                        }
+                    }
                 }
+                Err(e) => failed.extend(meant.iter().map(|(i, ..)| (*i, e.clone()))),
             }
         }
-        // Each is tried, whatever became of the one before.
-        let mut fault = None;
-        for (id, event) in again.into_iter().filter_map(|i| events.get(i)) {
-            match self.apply_callout(*id, event, WriteLane::Red).await {
-                Ok(_) => {}
-                // One that may pass is told rather than one that does not.
-                Err(e) if matches!(e, StoreError::Unavailable(_)) || fault.is_none() => fault = Some(e),
-                Err(error) => tracing::error!(callout = %id, %error, "what happened to it cannot be recorded here"),
+        // Each is tried, whatever became of the one before. What happened first to a callout is recorded first.
+        for i in again {
+            let Some((id, event)) = events.get(i) else { continue };
+            let before = failed.iter().find(|(n, e)| **n < i && events.get(**n).is_some_and(|(other, _)| other == id) && passing(e));
+            let applied = match before {
+                Some((_, e)) => Err(e.clone()),
+                None => self.apply_callout(*id, event, WriteLane::Red).await.map(drop),
+            };
+            if let Err(error) = applied {
+                if !passing(&error) {
+                    tracing::error!(callout = %id, %error, "what happened to it cannot be recorded here");
+                }
+                failed.insert(i, error);
             }
         }
-        fault.map_or(Ok(()), Err)
+        failed
     }
 
     /// Look-ups that came due; each is to be asked with [`Engine::look_up`].

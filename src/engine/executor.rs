@@ -19,7 +19,7 @@ use crate::{
             event::{Event, LineNews},
             state::{AskKind, Attempt, Callout},
         },
-        ids::{AttemptId, CalloutId},
+        ids::{AttemptId, CalloutId, WarningId},
         line::{self, Line, LineEvent, Member},
         phone::Phone,
         place::{PlaceLetter, PlaceRecord},
@@ -164,15 +164,27 @@ impl Engine {
         }
         let now = self.store.now();
         let mut hands = Vec::with_capacity(claims.len());
+        // A warning that cannot be had now is asked for once a turn, not by each of its callouts.
+        let mut away: BTreeMap<WarningId, StoreError> = BTreeMap::new();
         for claim in claims {
             // One that cannot be read must not hold up the others: it is given back, maybe to a newer gateway.
             let (key, nonce) = (claim.key.clone(), claim.nonce);
+            let Key::Callout(CalloutId { warning, .. }) = key else { continue };
+            if let Some(why) = away.get(&warning) {
+                self.leave(&key, nonce, why).await;
+                continue;
+            }
             match self.take_in_hand(claim, now).await {
                 Ok(hand) => hands.extend(hand),
-                Err(e) => self.leave(&key, nonce, &e).await,
+                Err(e) => {
+                    self.leave(&key, nonce, &e).await;
+                    if matches!(e, StoreError::Unavailable(_)) {
+                        away.insert(warning, e);
+                    }
+                }
             }
         }
-        let (mut lines, unreadable) = self.lines_for(&hands, now).await?;
+        let (mut lines, unreadable) = self.lines_for(&hands, now).await;
         if !unreadable.is_empty() {
             hands = self.leave_those_on(hands, &unreadable, now).await;
         }
@@ -246,26 +258,29 @@ impl Engine {
     }
 
     /// Loads the lines of all direct SMS of the turn in one go.
-    /// Also answers the numbers whose lines only a newer gateway can read.
-    async fn lines_for(&self, hands: &[InHand], now: Time) -> Result<(Lines, BTreeMap<Phone, StoreError>), StoreError> {
+    /// Also answers the numbers whose lines cannot be had now, or only a newer gateway can read.
+    async fn lines_for(&self, hands: &[InHand], now: Time) -> (Lines, BTreeMap<Phone, StoreError>) {
         let mut keys: Vec<Phone> = hands.iter().flat_map(|hand| direct_sms(hand, now)).collect();
         keys.sort_unstable();
         keys.dedup();
         let wanted: Vec<Key> = keys.iter().cloned().map(Key::Line).collect();
-        let records = if wanted.is_empty() { Vec::new() } else { self.store.load(&wanted).await? };
+        let records = if wanted.is_empty() { Vec::new() } else { self.store.load_each(&wanted).await };
         let (mut lines, mut unreadable) = (Lines::default(), BTreeMap::new());
         for (phone, record) in keys.into_iter().zip(records) {
-            let state = match record.as_ref().map(|r| read_whole(&r.key, &r.body)) {
-                Some(Ok(line)) => line,
-                Some(Err(e)) => {
+            let read = record.and_then(|record| {
+                let line = record.as_ref().map(|r| read_whole(&r.key, &r.body)).transpose()?.unwrap_or_default();
+                Ok((record, line))
+            });
+            let (record, state) = match read {
+                Ok(read) => read,
+                Err(e) => {
                     unreadable.insert(phone, e);
                     continue;
                 }
-                None => Line::default(),
             };
             lines.all.insert(phone, LineInHand { record, state, entries: Vec::new(), news: Vec::new(), over: Vec::new() });
         }
-        Ok((lines, unreadable))
+        (lines, unreadable)
     }
 
     /// Gives back the callouts that want to write to one of these numbers; nothing of them has been written.
@@ -409,13 +424,17 @@ impl Engine {
             batch.push(commit);
             written.push(hand);
         }
-        for (key, nonce, until) in waits {
-            self.store.release(&[(key, nonce)], until).await?;
-        }
+        let given_back = future::join_all(waits.into_iter().map(|(key, nonce, until)| async move {
+            if let Err(e) = self.store.release(&[(key.clone(), nonce)], until).await {
+                tracing::warn!(%key, error = %e, "it could not be given back; its lease ends by itself");
+            }
+        }));
         if batch.is_empty() {
+            given_back.await;
             return Ok(());
         }
-        let results = self.store.commit(lane, batch).await?;
+        let (results, _) = future::join(self.store.commit(lane, batch), given_back).await;
+        let results = results?;
         for (_, accounts) in results.iter().zip(over).filter(|(r, _)| matches!(r, Committed::Done)) {
             self.give_calls_back(&accounts);
         }

@@ -23,7 +23,7 @@ use crate::{
         warning_life::{EndOrder, PlanHead, Relations, WarningEnd, WarningPhase, WarningState},
     },
     ingest,
-    store::{Commit, Committed, FeedItem, Head, Identity, Key, Lane, StoreError, WriteLane},
+    store::{Commit, Committed, FeedItem, Head, Identity, Key, Lane, StoreError, WriteLane, archive::AWAITED},
     telemetry::metrics,
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub(super) const AREA_TASK: &str = "请立即处理";
 
 /// An issuer's clock may be ahead by this much before anybody need know.
 const FUTURE: Span = Span::mins(5);
+/// Of a warning that is closed, a repeat makes nothing durable again that was accepted longer ago than this.
+const REPEATED_WITHIN: Span = Span::hours(24);
 const REFUSALS: &str = "refusals";
 /// How many of its last events a named record's state holds.
 const RECENT: usize = 50;
@@ -131,12 +133,8 @@ impl Engine {
             added_places: Vec::new(),
             content,
         };
-        let journal = to_json(&serde_json::json!([{"e": "accepted", "issuer": issuer.id, "identifier": w.content.identifier}]));
-        let mut c = Commit::new(Key::Warning(id), Head::NONE, to_json(&w), journal, Some(now), Lane::of(w.level(), drill), now);
         let digest = identity.as_ref().map(|i| i.digest.clone()).unwrap_or_default();
-        c.identity = identity.map(|i| Identity { warning: id, ..i });
-        c.feed.push(rows::warning_feed("warning.accepted", &w, now));
-        c.blobs.push(("raw".into(), raw.to_vec()));
+        let c = first_commit(&w, identity.map(|i| Identity { warning: id, ..i }), raw);
         match self.store.commit(WriteLane::Urgent, vec![c]).await?.into_iter().next() {
             Some(Committed::Done) => {
                 if !drill {
@@ -154,9 +152,41 @@ impl Engine {
         if i.digest != digest {
             return Err(PostError::Conflict { existing: i.warning });
         }
-        let state = self.load_warning(i.warning).await?.map_or("accepted", |(w, _)| phase_word(w.phase));
+        let found = self.load_warning(i.warning).await?;
+        if let Some((w, _)) = &found {
+            self.confirm_accepted(i, w).await?;
+        }
+        let state = found.map_or("accepted", |(w, _)| phase_word(w.phase));
         let identifier = i.identifier.strip_prefix("drill/").unwrap_or(&i.identifier).to_string();
         Ok(PostReply { id: i.warning, identifier, state, duplicate: true, findings })
+    }
+
+    /// Whoever sends it again may have been refused the first time, because the promise could not be kept, or have heard
+    /// nothing from a gateway that died: before it is told that we have it, the very same commit is made durable again, for
+    /// this gateway as well. Of what has long been over nothing is made anew.
+    async fn confirm_accepted(&self, i: &Identity, w: &WarningState) -> Result<(), StoreError> {
+        if w.phase == WarningPhase::Closed && w.accepted_at + REPEATED_WITHIN < self.store.now() {
+            return Ok(());
+        }
+        let raw = self.store.blob(&Key::Warning(w.id), "raw").await?.unwrap_or_default();
+        let as_accepted = WarningState {
+            phase: WarningPhase::Accepted,
+            closed_reason: None,
+            closed_at: None,
+            policy: RunningPolicy::default(),
+            plan: PlanHead::default(),
+            end: None,
+            tasks: Vec::new(),
+            duty_calls: Vec::new(),
+            expiry_asked: None,
+            watches: Vec::new(),
+            returns: Vec::new(),
+            added_places: Vec::new(),
+            ..w.clone()
+        };
+        let again = first_commit(&as_accepted, Some(i.clone()), &raw);
+        // Done before, and the record may have gone on since: whichever is answered, it stands.
+        Committed::all_known(self.store.commit(WriteLane::Urgent, vec![again]).await?).map(drop)
     }
 
     /// What a message refers to: cancels and updates bind within their sender's rights; what has not
@@ -240,7 +270,9 @@ impl Engine {
     }
 
     async fn await_reference(&self, reference: &str, w: &WarningState) -> Result<(), StoreError> {
-        let key = Key::Named(format!("awaited/{reference}"));
+        let key = Key::Named(format!("{AWAITED}{reference}"));
+        // Long after the first who referred to it, what stands of them is in the archive: then it begins anew here.
+        let mut left = false;
         for _ in 0..20 {
             let record = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten();
             let mut awaited: Awaited = record.as_ref().map(|r| read_whole(&key, &r.body)).transpose()?.unwrap_or_default();
@@ -249,18 +281,19 @@ impl Engine {
             }
             awaited.by.push((w.id, w.content.message_type));
             let journal = to_json(&serde_json::json!([{"e": "referred", "by": w.id}]));
-            let head = record.map_or(Head::NONE, |r| r.head);
+            let head = record.filter(|_| !left).map_or(Head::NONE, |r| r.head);
             let c = Commit::new(key.clone(), head, to_json(&awaited), journal, None, Lane::URGENT, self.store.now());
             if matches!(self.store.commit(WriteLane::Urgent, vec![c]).await?.first(), Some(Committed::Done)) {
                 return Ok(());
             }
+            left = !left;
         }
         Err(StoreError::Unavailable(format!("{reference} is referred to by too many at once")))
     }
 
     /// Whether a cancel or update of this message had come before it.
     pub(super) async fn overtaken(&self, w: &WarningState) -> Result<Option<(WarningEnd, WarningId)>, StoreError> {
-        let key = Key::Named(format!("awaited/{}", w.content.identifier));
+        let key = Key::Named(format!("{AWAITED}{}", w.content.identifier));
         let Some(record) = self.store.load(std::slice::from_ref(&key)).await?.into_iter().next().flatten() else { return Ok(None) };
         let awaited: Awaited = from_json(&key, &record.body)?;
         for (by, kind) in awaited.by {
@@ -416,6 +449,18 @@ impl Engine {
         let until = self.store.now() + Span::mins(10);
         self.store.release(&[(claim.key, claim.nonce)], until).await
     }
+}
+
+/// The commit by which a warning is accepted. Its head comes from who sent it under which name alone: made again of the same
+/// warning it is the same commit.
+fn first_commit(w: &WarningState, identity: Option<Identity>, raw: &[u8]) -> Commit {
+    let now = w.accepted_at;
+    let journal = to_json(&serde_json::json!([{"e": "accepted", "issuer": w.issuer, "identifier": w.content.identifier}]));
+    let mut c = Commit::new(Key::Warning(w.id), Head::NONE, to_json(w), journal, Some(now), Lane::of(w.level(), w.drill), now);
+    c.identity = identity;
+    c.feed.push(rows::warning_feed("warning.accepted", w, now));
+    c.blobs.push(("raw".into(), raw.to_vec()));
+    c
 }
 
 /// The events a named record's state holds, newest first.

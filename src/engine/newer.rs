@@ -74,7 +74,10 @@ fn is_nothing(value: &Value) -> bool {
 impl Engine {
     /// Gives a claim back that cannot be worked here.
     pub(super) async fn leave(&self, key: &Key, nonce: u64, why: &StoreError) {
-        tracing::error!(%key, error = %why, "it cannot be worked here; it is given back");
+        match why {
+            StoreError::Unavailable(_) => tracing::warn!(%key, error = %why, "it cannot be worked now; it is given back"),
+            _ => tracing::error!(%key, error = %why, "it cannot be worked here; it is given back"),
+        }
         if let Err(e) = self.store.release(&[(key.clone(), nonce)], self.store.now() + LEFT).await {
             tracing::warn!(%key, error = %e, "it could not be given back; its lease ends by itself");
         }

@@ -16,6 +16,7 @@ use crate::{
     },
     store::{Commit, Committed, Head, Key, Lane, StoreError, WriteLane, archive::PASSING},
 };
+use std::collections::BTreeMap;
 
 /// When a callback about an unknown id is read again.
 pub(super) const AGAIN: [Span; 4] = [Span::secs(2), Span::secs(10), Span::secs(60), Span::mins(5)];
@@ -37,15 +38,15 @@ fn needs_ids(account: &Account) -> bool {
 }
 
 impl Engine {
-    /// Keeps the ids of what was accepted, by accounts that need them.
-    pub(super) async fn keep_provider_ids(&self, done: &[Done]) -> Result<(), StoreError> {
+    /// Keeps the ids of what was accepted, by accounts that need them; answers of which attempts they are not kept yet.
+    pub(super) async fn keep_provider_ids(&self, done: &[Done]) -> BTreeMap<AttemptId, StoreError> {
         let ids = done.iter().filter_map(|d| match &d.outcome {
             Outcome::Accepted { provider_message_id } if needs_ids(&d.account) => {
                 Some((d.account.name(), provider_message_id.as_str(), d.whose.attempt()))
             }
             _ => None,
         });
-        self.keep_ids(ids).await
+        self.try_keep_ids(ids).await
     }
 
     /// The same for an id that a look-up found. False: it is another message's, so that this one was not found.
@@ -59,19 +60,33 @@ impl Engine {
     }
 
     async fn keep_ids<'a>(&self, ids: impl Iterator<Item = (&'a str, &'a str, AttemptId)> + Send) -> Result<(), StoreError> {
+        self.try_keep_ids(ids).await.into_values().next().map_or(Ok(()), Err)
+    }
+
+    async fn try_keep_ids<'a>(&self, ids: impl Iterator<Item = (&'a str, &'a str, AttemptId)> + Send) -> BTreeMap<AttemptId, StoreError> {
         let now = self.store.now();
-        let batch: Vec<Commit> = ids
+        let (attempts, batch): (Vec<AttemptId>, Vec<Commit>) = ids
             .map(|(account, id, attempt)| {
                 let reference = self.references.attempt(attempt);
                 let journal = to_json(&serde_json::json!([{"e": "sent_as", "reference": reference}]));
-                Commit::new(key(account, id), Head::NONE, to_json(&reference), journal, None, Lane::URGENT, now)
+                (attempt, Commit::new(key(account, id), Head::NONE, to_json(&reference), journal, None, Lane::URGENT, now))
             })
-            .collect();
-        if !batch.is_empty() {
-            // A conflict is the same id kept before, by a look-up or a provider that gave it out twice.
-            Committed::all_known(self.store.commit(WriteLane::Red, batch).await?)?;
+            .unzip();
+        if batch.is_empty() {
+            return BTreeMap::new();
         }
-        Ok(())
+        match self.store.commit(WriteLane::Red, batch).await {
+            // A conflict is the same id kept before, by a look-up or a provider that gave it out twice.
+            Ok(results) => attempts
+                .into_iter()
+                .zip(results)
+                .filter_map(|(attempt, result)| match result {
+                    Committed::Unknown(why) => Some((attempt, StoreError::Unavailable(why))),
+                    _ => None,
+                })
+                .collect(),
+            Err(e) => attempts.into_iter().map(|attempt| (attempt, e.clone())).collect(),
+        }
     }
 
     /// Fills in the reference of every item that has only the provider's id. `again`: what needed no id was

@@ -15,11 +15,14 @@ use crate::{
         send::Outcome,
         time::{Span, Time},
     },
-    store::{Key, StoreError, WriteLane},
+    store::{Key, Record, StoreError, WriteLane},
     telemetry::metrics,
 };
 use futures_util::future;
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Before the first repeat; twice as long before each further one, up to the longest.
@@ -41,7 +44,7 @@ pub struct Recording {
 }
 
 /// Whether trying again may help; what no trying helps is left to the attempt's own clock.
-fn passing(e: &StoreError) -> bool {
+pub(super) fn passing(e: &StoreError) -> bool {
     matches!(e, StoreError::Unavailable(_))
 }
 
@@ -105,13 +108,26 @@ impl Engine {
     /// # Errors
     /// The store's; what is recorded by then is not tried again.
     pub async fn try_record(&self, r: &mut Recording) -> Result<(), StoreError> {
+        let mut fault = None;
+        let mut failed = |e: StoreError| {
+            if passing(&e) || fault.is_none() {
+                fault = Some(e);
+            }
+        };
+        // What cannot be recorded now; the others are.
+        let mut held = Vec::new();
         if !r.ids_kept {
             // First, so that no outcome is on record whose receipts could not be matched.
-            self.keep_provider_ids(&r.done).await?;
-            r.ids_kept = true;
+            let open = self.keep_provider_ids(&r.done).await;
+            r.ids_kept = open.is_empty();
+            held.extend(r.done.extract_if(.., |d| open.contains_key(&d.whose.attempt())));
+            open.into_values().for_each(&mut failed);
         }
         if std::mem::replace(&mut r.tried, true) {
-            self.drop_overtaken(r).await?;
+            for (d, e) in self.drop_overtaken(r).await {
+                held.push(d);
+                failed(e);
+            }
         }
         let mut events = Vec::with_capacity(r.done.len());
         let mut lines: Vec<(Phone, LineEvent)> = Vec::new();
@@ -132,13 +148,7 @@ impl Engine {
         }
         let on_lines = lines.iter().map(|(phone, event)| self.apply_line(phone, event, WriteLane::Red));
         let board = self.write_learned(r.learned.clone());
-        let (messages, on_lines, board) = future::join3(self.apply_many(events), future::join_all(on_lines), board).await;
-        let mut fault = None;
-        let mut failed = |e: StoreError| {
-            if passing(&e) || fault.is_none() {
-                fault = Some(e);
-            }
-        };
+        let (messages, on_lines, board) = future::join3(self.apply_each(&events), future::join_all(on_lines), board).await;
         match board {
             Ok(()) => r.learned.clear(),
             Err(e) => failed(e),
@@ -155,8 +165,13 @@ impl Engine {
                 Err(e) => tracing::error!(error = %e, "an outcome of a number's line cannot be recorded here"),
             }
         }
-        let open_messages = messages.as_ref().err().is_some_and(passing);
-        if let Err(e) = messages {
+        let mut open_messages = Vec::new();
+        for (at, e) in messages {
+            if let Some((id, Event::Outcome { n, .. })) = events.get(at)
+                && passing(&e)
+            {
+                open_messages.push((*id, *n));
+            }
             failed(e);
         }
         let open_canaries = match self.canary_outcomes(canaries).await {
@@ -167,34 +182,45 @@ impl Engine {
             }
         };
         r.done.retain(|d| match &d.whose {
-            JobFor::Callout(..) => open_messages,
+            JobFor::Callout(id, n) => open_messages.contains(&(*id, *n)),
             JobFor::Line(phone, _) => open_lines.contains(phone),
             JobFor::Canary(_) => open_canaries,
         });
+        r.done.extend(held);
         fault.map_or(Ok(()), Err)
     }
 
     /// Leaves out the outcomes of requests whose attempt left again meanwhile: they would be taken for the newer one's.
-    async fn drop_overtaken(&self, r: &mut Recording) -> Result<(), StoreError> {
+    /// Takes out and answers those of which that cannot be known now.
+    async fn drop_overtaken(&self, r: &mut Recording) -> Vec<(Done, StoreError)> {
         let key = |whose: &JobFor| match whose {
             JobFor::Callout(id, _) => Some(Key::Callout(*id)),
             JobFor::Line(phone, _) => Some(Key::Line(phone.clone())),
             JobFor::Canary(_) => None,
         };
         let keys: Vec<Key> = r.done.iter().filter_map(|d| key(&d.whose)).collect();
-        let records: std::collections::BTreeMap<Key, Vec<u8>> =
-            self.store.load(&keys).await?.into_iter().flatten().map(|record| (record.key, record.body)).collect();
-        let at = r.at;
-        r.done.retain(|d| {
-            let body = key(&d.whose).and_then(|k| records.get(&k));
+        let records = self.store.load_each(&keys).await;
+        let records: BTreeMap<Key, Result<Option<Record>, StoreError>> = keys.into_iter().zip(records).collect();
+        let mut unknown = Vec::new();
+        for d in std::mem::take(&mut r.done) {
+            let body = match key(&d.whose).and_then(|k| records.get(&k)) {
+                Some(Err(e)) => {
+                    unknown.push((d, e.clone()));
+                    continue;
+                }
+                Some(Ok(record)) => record.as_ref().map(|record| &record.body),
+                None => None,
+            };
             let left = match &d.whose {
                 JobFor::Callout(_, n) => body.and_then(|b| sent_at(b, *n)),
                 JobFor::Line(_, lead) => body.and_then(|b| flew_at(b, *lead)),
                 JobFor::Canary(_) => None,
             };
-            left.is_none_or(|left| left <= at)
-        });
-        Ok(())
+            if left.is_none_or(|left| left <= r.at) {
+                r.done.push(d);
+            }
+        }
+        unknown
     }
 }
 

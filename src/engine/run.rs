@@ -15,6 +15,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const TURN: usize = 200;
 /// Outcomes recorded in one batch.
 const BATCH: usize = 200;
+/// Outcomes that may be on their way into the store at once.
+const MOST_BEHIND: usize = 2048;
+/// A batch that is not recorded by then is not waited for before the next.
+const SOON: Duration = Duration::from_secs(1);
 /// Even without news the clock is looked at this often.
 const LONGEST_SLEEP: Span = Span::secs(1);
 
@@ -34,7 +38,7 @@ pub async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     let tracker = TaskTracker::new();
     let (done_tx, done_rx) = mpsc::channel::<Done>(2048);
     let permits = Arc::new(Semaphore::new(engine.settings().intents));
-    tracker.spawn(recorder(engine.clone(), done_rx, stop.clone()));
+    tracker.spawn(recorder(engine.clone(), done_rx, stop.clone(), tracker.clone()));
     for _ in 0..2 {
         tracker.spawn(executor(engine.clone(), stop.clone(), permits.clone(), done_tx.clone(), tracker.clone()));
     }
@@ -136,12 +140,20 @@ async fn start(engine: &Arc<Engine>, permits: &Arc<Semaphore>, done: &mpsc::Send
     });
 }
 
-async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>, stop: CancellationToken) {
+async fn recorder(engine: Arc<Engine>, mut outcomes: mpsc::Receiver<Done>, stop: CancellationToken, tracker: TaskTracker) {
+    let behind = Arc::new(Semaphore::new(MOST_BEHIND));
     let mut batch = Vec::with_capacity(BATCH);
     while outcomes.recv_many(&mut batch, BATCH).await > 0 {
         let taken = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
         // While the store is away the next ones wait, and no new request leaves ahead of what can be recorded.
-        engine.record_surely(taken, &stop).await;
+        let Ok(room) = behind.clone().acquire_many_owned(taken.len() as u32).await else { return };
+        let (engine, stop) = (engine.clone(), stop.clone());
+        let mut recording = tracker.spawn(async move {
+            engine.record_surely(taken, &stop).await;
+            drop(room);
+        });
+        // One batch after the other, unless a part of the store is away: that holds up its own outcomes alone.
+        let _ = tokio::time::timeout(SOON, &mut recording).await;
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Where a store takes its time from.
@@ -19,17 +19,17 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
 }
 
-/// The wall clock as it stood at the start, moved on by the monotonic clock: setting the machine's
-/// clock while the gateway runs moves no deadline.
+/// The wall clock as it stood at the start, moved on by the boot clock: setting the machine's clock while the gateway
+/// runs moves no deadline, and a machine that was suspended wakes to the time it is.
 pub struct SystemClock {
     started_at: Time,
-    started: Instant,
+    /// The boot clock then, in milliseconds.
+    started: i64,
 }
 impl SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "the one reader of the machine's clock; everybody else asks the store")]
     pub fn new() -> SystemClock {
         // A clock before 1970 is read as 1970; the store's own floor corrects it.
-        SystemClock { started_at: Time(wall()), started: Instant::now() }
+        SystemClock { started_at: Time(wall()), started: since_boot() }
     }
 }
 impl Default for SystemClock {
@@ -39,8 +39,21 @@ impl Default for SystemClock {
 }
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        self.started_at + Span(i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX))
+        self.started_at + Span(since_boot() - self.started)
     }
+}
+
+/// Milliseconds of a clock that never goes back and, where the system has one, goes on while the machine is suspended.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn since_boot() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
+}
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[allow(clippy::disallowed_methods, reason = "the one reader of the machine's clock; everybody else asks the store")]
+fn since_boot() -> i64 {
+    static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    i64::try_from(FIRST.get_or_init(std::time::Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The machine's wall clock as it stands now, in milliseconds since 1970: for what others check against theirs (signatures,
@@ -114,6 +127,18 @@ mod tests {
     fn a_clock_ahead_of_the_floor_is_taken_as_it_is() {
         let engine = Monotonic::from_floor(Arc::new(ManualClock::new(Time(9_000))), Time(5_000));
         assert_eq!((engine.now(), engine.offset()), (Time(9_000), Span::ZERO));
+    }
+
+    /// What the kernel itself counts as the time since the start, suspended or not.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_clock_goes_on_while_the_machine_is_suspended() {
+        let up = || {
+            let said = std::fs::read_to_string("/proc/uptime").unwrap();
+            (said.split(' ').next().unwrap().parse::<f64>().unwrap() * 1000.0) as i64
+        };
+        let (before, is, after) = (up(), since_boot(), up());
+        assert!(before - 20 <= is && is <= after + 20, "{before} {is} {after}");
     }
 
     #[test]

@@ -306,7 +306,7 @@ pub enum WriteLane {
     Planning,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was made durable; the caller may try again.
     #[error("the store cannot make this durable now: {0}")]
@@ -349,6 +349,15 @@ pub trait Store: Send + Sync {
     async fn commit(&self, lane: WriteLane, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError>;
 
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError>;
+
+    /// The same, each by itself and in the same order, for who goes on with what is there: where the store is in several
+    /// places, one that is away holds up its own records alone, and is not waited for long where others have answered.
+    async fn load_each(&self, keys: &[Key]) -> Vec<Result<Option<Record>, StoreError>> {
+        match self.load(keys).await {
+            Ok(all) => all.into_iter().map(Ok).collect(),
+            Err(e) => keys.iter().map(|_| Err(e.clone())).collect(),
+        }
+    }
 
     /// Leases up to `limit` records that are due at `now()` or have letters that are, best lane first,
     /// then earliest. A leased record is not handed out again before `lease` has passed, it was

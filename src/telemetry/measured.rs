@@ -31,6 +31,9 @@ impl Store for MeasuredStore {
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
         self.0.load(keys).await
     }
+    async fn load_each(&self, keys: &[Key]) -> Vec<Result<Option<Record>, StoreError>> {
+        self.0.load_each(keys).await
+    }
     async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError> {
         self.0.claim(limit, lease).await
     }

@@ -6,6 +6,7 @@ servers alone stay for the next round, emptied.
 import random
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,6 +20,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CONFIG = ROOT / "config/example.toml"
 GATEWAYS = 3
+# Kinds of blows, and how each begins in the list of what happened.
+KINDS = {"primaries killed": "kill the primary", "gateways killed": "kill http", "gateways stopped": "pause ", "gateways cut off": "cut "}
 
 
 class Forwarder:
@@ -50,6 +53,9 @@ class Stage:
         self.kills = 0
         # Gateways that are down, paused or cut for now, and when which blow fell, for the report.
         self.blows = []
+        # How many requests had left when, for who asks what a blow fell among; and the blows that count, by when they fell.
+        self.sends, self.hits = [], []
+        self.over = threading.Event()
         self.ends = ExitStack()
 
     def __enter__(self):
@@ -100,6 +106,10 @@ class Stage:
         for g in self.gateways:
             g.until_ready()
         self.crowd.start()
+        watch = threading.Thread(target=self.watch, daemon=True)
+        watch.start()
+        self.ends.callback(watch.join)
+        self.ends.callback(self.over.set)
         self.bureau = Bureau(bases[0], SECRETS["QIXIANG_KEY"], self.seed, self.promises, bases[1:])
         self.identifiers = []
 
@@ -137,14 +147,31 @@ class Stage:
             time.sleep(0.05)
         time.sleep(self.dice.uniform(0, 1.0))
 
+    def watch(self):
+        """Notes twice a second how many requests have left."""
+        while not self.over.wait(0.5):
+            self.sends.append((time.monotonic(), self.standin.get("counts")["accepted"]))
+
+    def left(self, since, until):
+        """How many requests left between two moments."""
+        among = [n for at, n in list(self.sends) if since <= at <= until]
+        return among[-1] - among[0] if among else 0
+
     def blow(self, what):
         self.blows.append(f"{time.strftime('%H:%M:%S')} {what}")
+        if any(what.startswith(start) for start in KINDS.values()):
+            self.hits.append((time.monotonic(), what))
+
+    def among(self):
+        """Each blow with how many requests left in the 5 s before it and in the 20 s from it on."""
+        return [(what, self.left(at - 5, at), self.left(at, at + 20)) for at, what in self.hits]
 
     def fell(self):
-        """How often each kind of blow fell."""
-        said = [b.split(" ", 1)[1] for b in self.blows]
-        kinds = {"primaries killed": "kill the primary", "gateways killed": "kill http", "gateways stopped": "pause ", "gateways cut off": "cut "}
-        return {kind: n for kind, start in kinds.items() if (n := sum(b.startswith(start) for b in said))}
+        """How often each kind of blow fell among requests; one on silence proves nothing and is counted apart."""
+        hits = self.among()
+        fell = {kind: sum(what.startswith(start) and before + after > 0 for what, before, after in hits) for kind, start in KINDS.items()}
+        fell["blows on silence (not counted)"] = sum(before + after == 0 for _, before, after in hits)
+        return {kind: n for kind, n in fell.items() if n}
 
     def stop_gateways(self):
         """All at once; what was not a clean end."""

@@ -145,7 +145,12 @@ impl Work<'_> {
             return;
         };
         let known = if not_me { k.dead == u8::MAX } else { k.handed };
-        if known || !self.state.state.is_open() {
+        if !self.state.state.is_open() {
+            return;
+        }
+        if known {
+            // Nothing comes of it but that it is on record: what is said twice is answered twice, and an answer is a promise.
+            self.did(Entry::Declined { contact, not_me, via });
             return;
         }
         // What waits for this person is taken back: it would ring a stranger, or a man who said no.

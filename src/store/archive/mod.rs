@@ -70,6 +70,10 @@ pub enum Forgot {
 
 /// Names that begin so stand for something that passes: what providers call the messages they took.
 pub const PASSING: &str = "sent/";
+/// The same: who refers to a message that has not come.
+pub const AWAITED: &str = "awaited/";
+/// The same: that a commit which a failover lost was seen to.
+pub const RECOVERED: &str = "recovered/";
 /// Journals with fewer rows to spare are left as they are.
 pub const FEW: u64 = 4;
 

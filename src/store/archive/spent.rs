@@ -9,7 +9,7 @@
 //! record under the same key, whose own journal says which they are. The last row that left stays as the first of those
 //! that are live, so that both chains hold, and one is seen to go on where the other ends.
 
-use super::{Archived, PASSING, Spent};
+use super::{AWAITED, Archived, PASSING, RECOVERED, Spent};
 use crate::{
     core::time::{Span, Time},
     store::{
@@ -310,7 +310,7 @@ pub fn leaves_whole(key: &Key) -> Option<bool> {
     match key {
         Key::Warning(_) | Key::Callout(_) | Key::Place(..) => None,
         Key::Callback(_) => Some(true),
-        Key::Named(name) => Some(name.starts_with(PASSING)),
+        Key::Named(name) => Some([PASSING, AWAITED, RECOVERED].iter().any(|of| name.starts_with(of))),
         Key::Line(_) => Some(false),
     }
 }

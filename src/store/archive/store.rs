@@ -75,6 +75,18 @@ impl Store for Archived {
         Ok(out)
     }
 
+    async fn load_each(&self, keys: &[Key]) -> Vec<Result<Option<Record>, StoreError>> {
+        let mut out = self.live.store.load_each(keys).await;
+        // What the live store has is most; the rest may have left.
+        for (key, slot) in keys.iter().zip(&mut out) {
+            let left = leaves_whole(key) == Some(true) || warning_of(key).is_some_and(|w| self.may_have_left(w));
+            if left && matches!(slot, Ok(None)) {
+                *slot = self.load(std::slice::from_ref(key)).await.map(|mut found| found.pop().flatten());
+            }
+        }
+        out
+    }
+
     async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError> {
         let mut claims = Vec::new();
         for mut claim in self.live.store.claim(limit, lease).await? {

@@ -19,7 +19,7 @@ use super::StoreError;
 use crate::core::time::{Span, Time};
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
 };
 use tokio::sync::oneshot;
@@ -68,7 +68,12 @@ pub struct Journal {
     path: PathBuf,
     /// Why it could not be written last, and how much that was; gone once it can again.
     fault: Mutex<Option<(String, usize)>>,
+    /// When it last forgot for its size what was younger than its age, and how far back it then went.
+    crowded: Crowded,
+    age: Span,
 }
+
+type Crowded = Arc<Mutex<Option<(Time, Span)>>>;
 
 /// A probe writes as much as failed, but not more than this: more may fit into no journal at all.
 const PROBE: usize = 1 << 20;
@@ -83,8 +88,17 @@ impl Journal {
     /// else stands there.
     pub fn open(path: &Path, limits: Limits) -> Result<Journal, StoreError> {
         let (jobs, work) = mpsc::channel();
-        let thread = writer::start(path, limits, work)?;
-        Ok(Journal { jobs: Some(jobs), thread: Some(thread), path: path.to_path_buf(), fault: Mutex::default() })
+        let crowded = Crowded::default();
+        let thread = writer::start(path, limits, crowded.clone(), work)?;
+        let path = path.to_path_buf();
+        Ok(Journal { jobs: Some(jobs), thread: Some(thread), path, fault: Mutex::default(), crowded, age: limits.age })
+    }
+
+    /// How far back it went when it last was over its size: less than its age. `None` where it reaches as far back as it
+    /// should again.
+    pub fn crowded(&self, now: Time) -> Option<Span> {
+        let last = *self.crowded.lock().unwrap_or_else(PoisonError::into_inner);
+        last.filter(|(at, _)| *at + self.age > now).map(|(_, window)| window)
     }
 
     pub fn path(&self) -> &Path {
@@ -221,10 +235,14 @@ mod tests {
         journal.append(Time(50_000), vec![entry(2, 10)]).await.unwrap();
         journal.append(Time(70_000), vec![entry(3, 10)]).await.unwrap();
         assert_eq!(kept(&journal).await, [2, 3], "a minute is kept");
+        assert_eq!(journal.crowded(Time(70_000)), None);
         for n in 4..10 {
             journal.append(Time(70_000), vec![entry(n, 30_000)]).await.unwrap();
         }
         assert_eq!(kept(&journal).await, [7, 8, 9], "so many bytes are kept");
+        journal.append(Time(90_000), vec![entry(10, 30_000)]).await.unwrap();
+        assert_eq!(journal.crowded(Time(90_000)), Some(Span::secs(20)), "and it is known how far back they go");
+        assert_eq!(journal.crowded(Time(150_000)), None, "until its age has passed without");
     }
 
     #[tokio::test]

@@ -1,12 +1,17 @@
 //! The one thread that has the file: gathers what waits into one transaction, syncs it, answers.
 
-use super::{Job, Limits, frame};
+use super::{Crowded, Job, Limits, frame};
 use crate::{
     core::time::{Span, Time},
     store::StoreError,
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
-use std::{collections::VecDeque, path::Path, sync::mpsc, thread};
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{PoisonError, mpsc},
+    thread,
+};
 use tokio::sync::oneshot;
 
 /// Entries that share one sync at most.
@@ -38,12 +43,18 @@ struct Writer {
     /// What is kept: number, time, size of each group, oldest first.
     kept: VecDeque<(i64, Time, u64)>,
     bytes: u64,
+    crowded: Crowded,
 }
 
 /// Opens the file and starts the thread, which ends when `jobs` is closed.
 #[expect(clippy::disallowed_methods, reason = "joined when the journal is dropped")]
-pub(super) fn start(path: &Path, limits: Limits, jobs: mpsc::Receiver<Job>) -> Result<thread::JoinHandle<()>, StoreError> {
-    let mut writer = Writer::open(path, limits).map_err(|e| unavailable(path, &e))?;
+pub(super) fn start(
+    path: &Path,
+    limits: Limits,
+    crowded: Crowded,
+    jobs: mpsc::Receiver<Job>,
+) -> Result<thread::JoinHandle<()>, StoreError> {
+    let mut writer = Writer::open(path, limits, crowded).map_err(|e| unavailable(path, &e))?;
     let thread = thread::Builder::new().name("gateway-journal".to_string()).spawn(move || writer.run(&jobs));
     thread.map_err(|e| StoreError::Unavailable(format!("the local journal's thread cannot be started: {e}")))
 }
@@ -60,7 +71,7 @@ fn private(path: &Path) {
 fn private(_: &Path) {}
 
 impl Writer {
-    fn open(path: &Path, limits: Limits) -> rusqlite::Result<Writer> {
+    fn open(path: &Path, limits: Limits, crowded: Crowded) -> rusqlite::Result<Writer> {
         let connection = Connection::open(path)?;
         private(path);
         // Taken at the first write and kept: nobody else gets in.
@@ -92,7 +103,7 @@ impl Writer {
         }
         drop(select);
         let bytes = kept.iter().map(|k: &(i64, Time, u64)| k.2).sum();
-        Ok(Writer { connection, limits, path: path.to_path_buf(), store: None, kept, bytes })
+        Ok(Writer { connection, limits, path: path.to_path_buf(), store: None, kept, bytes, crowded })
     }
 
     fn run(&mut self, jobs: &mpsc::Receiver<Job>) {
@@ -202,6 +213,10 @@ impl Writer {
         self.connection.prepare_cached("DELETE FROM told WHERE n <= ?1")?.execute([upto])?;
         self.kept.drain(..count);
         self.bytes -= freed;
+        if crowded {
+            let window = self.kept.front().map_or(Span::ZERO, |oldest| now - oldest.1);
+            *self.crowded.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, window));
+        }
         Ok(())
     }
 

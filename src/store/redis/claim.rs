@@ -25,7 +25,7 @@ use std::{
 /// The most one call leases: its nonces differ in their last three digits.
 const MOST: usize = 0xfff;
 /// From then on a primary that does not answer is not waited for where another one has answered.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 fn names_of(parts: &[Part]) -> String {
     parts.iter().map(Part::to_string).collect::<Vec<_>>().join(" ")
@@ -91,7 +91,7 @@ impl Core {
     }
 
     /// Whether one primary may be away while another one is not.
-    fn has_primaries(&self) -> bool {
+    pub(super) fn has_primaries(&self) -> bool {
         self.link.topology().primaries().len() > 1
     }
 
@@ -114,7 +114,8 @@ impl Core {
     async fn help(&self, waiting: &[(Vec<Part>, Option<i64>)], now: Time) -> bool {
         let overdue = waiting.iter().filter(|(_, waits)| waits.is_some_and(|since| Core::overdue_from(since) <= now));
         let sources: Vec<Part> = overdue.flat_map(|(parts, _)| parts.iter().copied()).collect();
-        join_all(sources.iter().map(|source| self.drain(*source))).await;
+        // What waits for a primary that is away goes on waiting; the others' work does not.
+        let _ = tokio::time::timeout(GRACE, join_all(sources.iter().map(|source| self.drain(*source)))).await;
         !sources.is_empty()
     }
 

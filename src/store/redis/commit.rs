@@ -143,7 +143,7 @@ impl Core {
                 out.push((*n, committed(answer).unwrap_or_else(|e| Committed::Unknown(e.to_string()))));
             }
             let runs = reply::array(runs)?.into_iter().map(Run::read).collect::<Result<Vec<_>, _>>()?;
-            let done = out.iter().filter(|(_, answer)| *answer == Committed::Done).filter_map(|(n, _)| batch.get(*n));
+            let done = out.iter().filter_map(|(n, answer)| batch.get(*n).filter(|c| stands(c, answer)));
             // Also what the replicas did not confirm: it stands on the primary, where others read it and go on from there.
             self.told(done).await?;
             // A repair that began meanwhile may not have seen what we told the journal just now: done again, which
@@ -197,6 +197,16 @@ impl Core {
             call.arg(to.to_string()).arg(item);
         }
         Ok(())
+    }
+}
+
+/// Whether somebody is told that it is there. Also of a warning that was accepted before, maybe by a gateway that has died
+/// since, and has gone on: who asks again is answered on the strength of it.
+fn stands(c: &Commit, answer: &Committed) -> bool {
+    match answer {
+        Committed::Done => true,
+        Committed::IdentityTaken(i) => c.key == Key::Warning(i.warning),
+        _ => false,
     }
 }
 

@@ -233,6 +233,8 @@ impl Core {
         for group in new.keys() {
             self.lives.known().entry(*group).or_default().turn += 1;
         }
+        // Numbers are given again there: what arrived by the life before says nothing of what waits by this one.
+        self.arrived().retain(|(source, _), _| !new.contains_key(&self.group(*source)));
         if new.contains_key(&Part::CONTROL) {
             self.look_whose().await?;
         }

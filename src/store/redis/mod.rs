@@ -45,6 +45,7 @@ use super::{Claim, Commit, Committed, Doc, Identity, Key, Record, Store, StoreEr
 use crate::core::time::{Span, Time};
 use async_trait::async_trait;
 use codec::corrupt;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use library::{FORMAT, MOVING};
 use link::{Again, Confirm, Link, Via};
 use names::Part;
@@ -114,8 +115,8 @@ struct Core {
     held: AtomicBool,
     /// How the primaries stood when last asked.
     standing: RwLock<Option<checks::Standing>>,
-    /// Outbox entries that have arrived, to be taken out with the next call: source, destination, number.
-    arrived: Mutex<BTreeMap<(Part, Part), u64>>,
+    /// Outbox entries that have arrived, to be taken out with the next call: source, destination, the last one's id.
+    arrived: Mutex<BTreeMap<(Part, Part), String>>,
 }
 
 impl RedisStore {
@@ -319,26 +320,51 @@ impl Core {
 
     /// Values of several keys, by partition where they live apart.
     async fn get_records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.get_each(keys, false).await.into_iter().collect()
+    }
+
+    /// The same, each by itself. `hurry`: where another primary has answered, one that does not is not waited for.
+    async fn get_each(&self, keys: &[Key], hurry: bool) -> Vec<Result<Option<Record>, StoreError>> {
         let mut by_part: BTreeMap<Part, Vec<usize>> = BTreeMap::new();
         for (n, key) in keys.iter().enumerate() {
             by_part.entry(if self.together { Part::CONTROL } else { self.part(key) }).or_default().push(n);
         }
-        let asked = by_part.into_iter().map(|(part, at)| async move {
-            let mut get = cmd("MGET");
-            for key in at.iter().filter_map(|n| keys.get(*n)) {
-                get.arg(self.record_key(key, 'r'));
-            }
-            Ok::<_, StoreError>((at, reply::array(self.link.call(part, Via::Work, &get, Again::Safe).await?)?))
-        });
-        let mut out = vec![None; keys.len()];
-        for (at, values) in futures_util::future::try_join_all(asked).await? {
-            for (n, value) in at.into_iter().zip(values) {
-                if let (Some(slot), Some(key), Some(value)) = (out.get_mut(n), keys.get(n), reply::maybe_bytes(value)?) {
-                    *slot = Some(codec::decode(key.clone(), &value)?.0);
-                }
+        let mut asked: FuturesUnordered<_> = by_part
+            .into_iter()
+            .map(|(part, at)| async move {
+                let values = self.values_of(part, at.iter().filter_map(|n| keys.get(*n))).await;
+                (at, values)
+            })
+            .collect();
+        let mut out: Vec<_> = keys.iter().map(|_| Err(StoreError::Unavailable("redis: its partition does not answer".into()))).collect();
+        let mut some = false;
+        let mut grace = std::pin::pin!(tokio::time::sleep(claim::GRACE));
+        loop {
+            let (at, values) = tokio::select! {
+                biased;
+                answer = asked.next() => match answer {
+                    Some(answer) => answer,
+                    None => return out,
+                },
+                () = &mut grace, if hurry && some => return out,
+            };
+            some |= values.is_ok();
+            for (k, n) in at.into_iter().enumerate() {
+                let (Some(slot), Some(key)) = (out.get_mut(n), keys.get(n)) else { continue };
+                *slot = match &values {
+                    Ok(values) => values.get(k).cloned().flatten().map(|v| Ok(codec::decode(key.clone(), &v)?.0)).transpose(),
+                    Err(e) => Err(e.clone()),
+                };
             }
         }
-        Ok(out)
+    }
+
+    async fn values_of(&self, part: Part, keys: impl Iterator<Item = &Key>) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let mut get = cmd("MGET");
+        for key in keys {
+            get.arg(self.record_key(key, 'r'));
+        }
+        reply::array(self.link.call(part, Via::Work, &get, Again::Safe).await?)?.into_iter().map(reply::maybe_bytes).collect()
     }
 
     async fn docs_version_of(&self, kind: &str) -> Result<u64, StoreError> {
@@ -353,7 +379,7 @@ impl Core {
         format!("{}{kind}{}", self.part(key).base(self.prefix()), names::text(key))
     }
 
-    fn arrived(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Part, Part), u64>> {
+    fn arrived(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Part, Part), String>> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -390,6 +416,10 @@ impl Store for RedisStore {
 
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
         self.core.get_records(keys).await
+    }
+
+    async fn load_each(&self, keys: &[Key]) -> Vec<Result<Option<Record>, StoreError>> {
+        self.core.get_each(keys, self.core.has_primaries()).await
     }
 
     async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError> {

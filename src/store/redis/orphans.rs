@@ -9,7 +9,7 @@ use crate::{
         ids::WarningId,
         line::{LineEntry, LineLetter},
     },
-    store::{Commit, Committed, Envelope, Head, Key, Lane, StoreError},
+    store::{Commit, Committed, Envelope, Head, Key, Lane, StoreError, archive::RECOVERED},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -128,7 +128,7 @@ impl Core {
     fn note(&self, c: &Commit, letters: usize) -> Commit {
         let name: String = digest(&[&c.head.0[..], c.key.to_string().as_bytes()].concat()).iter().map(|b| format!("{b:02x}")).collect();
         let journal = serde_json::json!([{"e": "recovered", "record": c.key.to_string(), "at": c.at.rfc3339(), "letters": letters}]);
-        let key = Key::Named(format!("recovered/{name}"));
+        let key = Key::Named(format!("{RECOVERED}{name}"));
         Commit::new(key, Head::NONE, b"{}".to_vec(), journal.to_string().into_bytes(), None, Lane::URGENT, self.now())
     }
 

@@ -4,6 +4,7 @@
 
 use super::{
     Core,
+    claim::GRACE,
     codec::corrupt,
     link::{Again, Confirm, Via},
     names::Part,
@@ -51,6 +52,13 @@ impl Run {
     pub fn last(&self) -> Option<u64> {
         number_of(self.entries.last()?)
     }
+
+    /// The last entry's id: its number and which commit wrote it.
+    fn last_id(&self) -> Option<String> {
+        let mut words = self.entries.last()?.split(|b| *b == b' ');
+        let (number, tag) = (words.next()?, words.next()?);
+        Some(format!("{} {}", std::str::from_utf8(number).ok()?, std::str::from_utf8(tag).ok()?))
+    }
 }
 
 /// The number of an entry or of its id.
@@ -87,12 +95,19 @@ impl Core {
                 self.waker.note((self.now() + PATIENCE).0);
             }
         });
-        futures_util::future::join_all(all).await;
+        let all = futures_util::future::join_all(all);
+        // Nobody's call waits for a primary that is away: where another one is there, what cannot be carried soon waits as well.
+        if !self.has_primaries() {
+            drop(all.await);
+        } else if tokio::time::timeout(GRACE, all).await.is_err() {
+            tracing::warn!("letters wait in the outbox for a primary that does not answer");
+            self.waker.note((self.now() + PATIENCE).0);
+        }
     }
 
     /// `torn`: hand it over although the ids do not meet, if this still is the other side's last.
     async fn deliver(&self, run: &Run, via: Via, confirm: Confirm, torn: Option<&[u8]>) -> Result<Handed, StoreError> {
-        let Some(last) = run.last() else { return Ok(Handed::Met) };
+        let Some(last) = run.last_id() else { return Ok(Handed::Met) };
         let mut call = self.link.function("deliver", run.dest);
         call.arg(self.now().0).arg(&self.gateway).arg(run.dest.to_string()).arg(run.source.to_string());
         call.arg(torn.unwrap_or_default()).arg(&run.before);
@@ -118,8 +133,10 @@ impl Core {
             }
         }
         let mut arrived = self.arrived();
-        let upto = arrived.entry((run.source, run.dest)).or_insert(last);
-        *upto = last.max(*upto);
+        let upto = arrived.entry((run.source, run.dest)).or_default();
+        if number_of(upto.as_bytes()) < number_of(last.as_bytes()) {
+            *upto = last;
+        }
         Ok(Handed::Met)
     }
 
@@ -143,23 +160,31 @@ impl Core {
             if runs.is_empty() {
                 return Ok(());
             }
-            let mut gaps = false;
-            for run in runs {
-                let run = Run::read(run)?;
-                let torn = stuck.get(&run.dest).filter(|s| s.looks >= LOOKS).map(|s| s.last.clone());
+            let (mut gaps, mut fault) = (false, None);
+            let runs = runs.into_iter().map(Run::read).collect::<Result<Vec<_>, _>>()?;
+            // Side by side: one whose primary is away holds up no other's.
+            let handed = futures_util::future::join_all(runs.iter().map(|run| {
                 // Twice is allowed, never is not: torn, they are handed over although some may have been before.
-                match self.deliver(&run, Via::Urgent, self.confirm, torn.as_deref()).await? {
-                    Handed::Met => drop(stuck.remove(&run.dest)),
-                    Handed::Gap(last) => {
+                let torn = stuck.get(&run.dest).filter(|s| s.looks >= LOOKS).map(|s| s.last.clone());
+                async move { self.deliver(run, Via::Urgent, self.confirm, torn.as_deref()).await }
+            }));
+            for (run, handed) in runs.iter().zip(handed.await) {
+                match handed {
+                    Err(e) => fault = Some(e),
+                    Ok(Handed::Met) => drop(stuck.remove(&run.dest)),
+                    Ok(Handed::Gap(last)) => {
                         gaps = true;
                         let same = stuck.remove(&run.dest).filter(|s| s.last == last && s.before == run.before);
                         let looks = same.map_or(0, |s| s.looks) + 1;
                         if looks == LOOKS {
                             tracing::warn!(from = %source, to = %run.dest, "a failover has torn an outbox: its letters are handed over again");
                         }
-                        stuck.insert(run.dest, Stuck { before: run.before, last, looks });
+                        stuck.insert(run.dest, Stuck { before: run.before.clone(), last, looks });
                     }
                 }
+            }
+            if let Some(e) = fault {
+                return Err(e);
             }
             if gaps {
                 tokio::time::sleep(PAUSE).await;

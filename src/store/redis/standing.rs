@@ -41,6 +41,14 @@ impl RedisStore {
                 "未达到要求：本机日志无法写入，本网关暂停受理、叫应和应答".to_string(),
             ));
         }
+        if let Some(window) = core.journal.as_ref().and_then(|j| j.crowded(core.lived())) {
+            lacking = true;
+            let s = window.0 / 1000;
+            more.push((
+                format!("NOT IN FORCE: the local journal is over its size and went back {s} s only: raise store.redis.journal_size"),
+                format!("未达到要求：本机日志超出容量，只保留了最近 {s} 秒，请调大 store.redis.journal_size"),
+            ));
+        }
         if core.held.load(Ordering::Relaxed) {
             lacking = true;
             more.push((

@@ -247,6 +247,63 @@ async fn what_the_replicas_did_not_confirm_is_refused_and_yet_not_lost_for_other
 }
 
 #[tokio::test]
+async fn a_warning_sent_again_is_kept_by_whoever_answers_although_another_accepted_it_and_died() {
+    let mut house = House::build(false).await;
+    // Killed between the primary's answer and its own journal.
+    let died = house.open(Settings { journal: None, ..house.settings("a") }).await;
+    house.cut();
+    let accepted = |n: u32| Commit { identity: Some(identity(n)), due: None, ..change(&warning(n), Head::NONE, "accepted") };
+    let first = done(&died, accepted(1)).await;
+    let untouched = done(&died, accepted(2)).await;
+    drop(died);
+    let b = house.gateway("b").await;
+    let planned = done(&b, Commit { due: None, ..change(&warning(1), first, "planned") }).await;
+    assert_eq!(b.commit(WriteLane::Urgent, vec![accepted(1)]).await.unwrap(), [Committed::IdentityTaken(identity(1))]);
+    assert_eq!(b.commit(WriteLane::Urgent, vec![accepted(2)]).await.unwrap(), [Committed::Done]);
+    house.fail_over();
+    done(&b, change(&Key::Named("probe".to_string()), Head::NONE, "held")).await;
+    assert_eq!(chain(&b, &warning(1)).await, [first, planned]);
+    assert_eq!(chain(&b, &warning(2)).await, [untouched]);
+    assert_eq!(b.identities("id-1").await.unwrap(), [identity(1)]);
+}
+
+#[tokio::test]
+async fn an_entry_of_another_life_is_not_taken_for_the_one_of_its_number_that_arrived() {
+    let house = House::build(true).await;
+    let a = house.gateway("a").await;
+    let (man, phone) = (callout(1, 0), line(5));
+    done(&a, Commit { send: vec![letter(&phone, 1, Time(0), "ask")], ..change(&man, Head::NONE, "calls") }).await;
+    // It has arrived, and is taken out with the next call. Under its number stands another one by then.
+    let keys = house.primary.ask(&["KEYS", "jiaoying:*}o[0-9c]*"]);
+    let [outbox] = keys.lines().collect::<Vec<_>>()[..] else { panic!("{keys}") };
+    let entry = house.primary.ask(&["LINDEX", outbox, "0"]);
+    let (id, item) = entry.trim_end().split_once(" L").unwrap();
+    let (number, tag) = id.split_once(' ').unwrap();
+    assert_ne!(tag, "0badf00d");
+    house.primary.ask(&["LSET", outbox, "0", &format!("{number} 0badf00d L{}", item.replace("ask", "now"))]);
+    a.next_due().await.unwrap();
+    assert_eq!(house.primary.ask(&["LLEN", outbox]).trim(), "1", "nobody has carried it");
+    let waiting = claimed(&a, &house.clock).await;
+    let letters: Vec<String> = waiting.iter().flat_map(|c| &c.inbox).map(|l| String::from_utf8_lossy(&l.body).into_owned()).collect();
+    assert_eq!(letters, ["\"ask\"", "\"now\""]);
+}
+
+#[tokio::test]
+async fn a_journal_that_is_over_its_size_is_said_not_to_be_in_force() {
+    let house = House::build(false).await;
+    let small = Limits { age: Span::mins(10), bytes: 100_000 };
+    let store = house.open(Settings { journal: Some((house.disks.path().join("a"), small)), ..house.settings("a") }).await;
+    done(&store, change(&warning(1), Head::NONE, "small")).await;
+    assert!(!Reports::durability(&store).lacking, "{}", Reports::durability(&store).said);
+    for n in 2..7 {
+        done(&store, Commit { body: vec![b' '; 30_000], ..change(&warning(n), Head::NONE, "large") }).await;
+        house.clock.advance(Span::secs(1));
+    }
+    let is = Reports::durability(&store);
+    assert!(is.lacking && is.said.contains("store.redis.journal_size") && is.said_zh.contains("本机日志超出容量"), "{}", is.said);
+}
+
+#[tokio::test]
 async fn chains_of_two_gateways_are_put_together_again() {
     let mut house = House::build(false).await;
     let (a, b) = (house.gateway("a").await, house.gateway("b").await);

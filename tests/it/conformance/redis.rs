@@ -503,6 +503,10 @@ async fn a_primary_that_hangs_holds_up_its_own_partitions_alone() {
     let claimed = tokio::time::timeout(Duration::from_secs(8), store.claim(99, LEASE)).await.expect("the others answer").unwrap();
     assert_eq!(claimed.len(), 16 - parts.len(), "{parts:?}");
     assert!(tokio::time::timeout(Duration::from_secs(8), store.next_due()).await.expect("the others answer").unwrap().is_some());
+    let keys: Vec<Key> = (0..16).map(|n| callout(1, n)).collect();
+    let each = tokio::time::timeout(Duration::from_secs(3), store.load_each(&keys)).await.expect("the others answer");
+    assert_eq!(each.iter().filter(|r| matches!(r, Ok(Some(_)))).count(), 16 - parts.len());
+    assert_eq!(each.iter().filter(|r| r.is_err()).count(), parts.len());
     // What the others did is done, whatever becomes of the rest of its batch.
     let first = |n| change(&callout(1, n), Head::NONE, "due").head;
     let batch: Vec<Commit> = (0..16).map(|n| change(&callout(1, n), first(n), "calls")).collect();

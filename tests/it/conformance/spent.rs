@@ -5,7 +5,7 @@ use jiaoying::{
     core::time::Span,
     store::{
         JournalRow,
-        archive::{FEW, Spent},
+        archive::{AWAITED, FEW, RECOVERED, Spent},
         transfer::{Scope, mover},
     },
 };
@@ -54,6 +54,10 @@ pub async fn what_is_over_is_found_and_let_go_of_as_it_was_named(room: Room) {
     minutes(store, &Key::Callback(41), 2, Some(START)).await;
     minutes(store, &Key::Callback(42), 20, None).await;
     minutes(store, &sent, 1, None).await;
+    // Who referred to what never came, and what a repair has seen to.
+    let [awaited, recovered] = [AWAITED, RECOVERED].map(|of| Key::Named(format!("{of}x")));
+    minutes(store, &awaited, 2, None).await;
+    minutes(store, &recovered, 1, None).await;
     minutes(store, &refusals, 12, None).await;
     minutes(store, &line(1), 10, Some(START)).await;
     minutes(store, &line(2), FEW as u32, Some(START)).await;
@@ -64,12 +68,19 @@ pub async fn what_is_over_is_found_and_let_go_of_as_it_was_named(room: Room) {
     let of = |key: &Key| all.iter().find(|s| s.key == *key);
     assert_eq!(all.iter().filter(|s| matches!(s.key, Key::Callback(_))).count(), 40, "one is not worked through, one is too young");
     assert!(of(&Key::Callback(41)).is_none() && of(&Key::Callback(42)).is_none());
-    for (key, row, whole) in [(&sent, 1, true), (&refusals, 7, false), (&line(1), 7, false), (&Key::Callback(3), 2, true)] {
+    for (key, row, whole) in [
+        (&sent, 1, true),
+        (&awaited, 2, true),
+        (&recovered, 1, true),
+        (&refusals, 7, false),
+        (&line(1), 7, false),
+        (&Key::Callback(3), 2, true),
+    ] {
         let found = of(key).unwrap_or_else(|| panic!("{key} is over"));
         assert_eq!((found.row, found.whole), (row, whole), "{key}");
         assert_eq!(store.journal(key).await.unwrap().iter().find(|r| r.n == row).unwrap().head, found.head, "{key}");
     }
-    assert_eq!(all.len(), 43, "{all:?}");
+    assert_eq!(all.len(), 45, "{all:?}");
 
     // A letter waits for one, another has changed since.
     room.done(Commit { send: vec![letter(&Key::Callback(5), 2, Time(0), "x")], ..change(&line(9), Head::NONE, "sends") }).await;
@@ -85,7 +96,9 @@ pub async fn what_is_over_is_found_and_let_go_of_as_it_was_named(room: Room) {
             assert_eq!(room.load(&Key::Callback(n)).await.is_some(), left.contains(&n), "callback {n}");
             assert_eq!(rows(store, &Key::Callback(n)).await.is_empty(), !left.contains(&n), "callback {n}");
         }
-        assert!(room.load(&sent).await.is_none());
+        for key in [&sent, &awaited, &recovered] {
+            assert!(room.load(key).await.is_none() && rows(store, key).await.is_empty(), "{key}");
+        }
         assert_eq!(rows(store, &refusals).await, [7, 8, 9, 10, 11, 12]);
         assert_eq!(store.journal(&line(1)).await.unwrap(), line_before[6..]);
         assert_eq!(rows(store, &line(2)).await, [1, 2, 3, 4]);

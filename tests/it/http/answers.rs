@@ -4,6 +4,7 @@ use super::kit::*;
 use axum::body::Body;
 use jiaoying::core::time::Span;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 async fn callout(app: &App, id: &str) -> Value {
     app.get(&format!("/api/v1/callouts/{id}"), VIEWER).await.expect(200)
@@ -115,6 +116,24 @@ pub async fn not_me_is_no_answer_and_the_ladder_runs_on(room: Room) {
     let shown = callout(&app, &id).await;
     assert_eq!(shown["acknowledgement"], Value::Null);
     assert!(shown["next"].is_object(), "{shown}");
+}
+
+pub async fn what_is_said_twice_is_answered_on_the_strength_of_what_is_durable_alone(room: Room) {
+    let app = App::start(room).await;
+    let warning = app.red_rain("A7").await;
+    let id = village(&app, &warning).await;
+    for action in ["action=deputy", "action=not_me"] {
+        let link = app.link(&id, 0);
+        assert_eq!(app.form(&link, action).await.status.as_u16(), 200);
+        let before = callout(&app, &id).await;
+        // As when the first one was refused because no replica had it.
+        app.disk_full.store(true, Ordering::SeqCst);
+        assert_eq!(app.form(&link, action).await.status.as_u16(), 503, "{action}");
+        app.disk_full.store(false, Ordering::SeqCst);
+        assert_eq!(app.form(&link, action).await.status.as_u16(), 200);
+        let after = callout(&app, &id).await;
+        assert_eq!((&after["state"], &after["rung"], &after["attempts"]), (&before["state"], &before["rung"], &before["attempts"]));
+    }
 }
 
 pub async fn after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept(room: Room) {

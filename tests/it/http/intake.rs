@@ -11,14 +11,27 @@ use jiaoying::{
 };
 use serde_json::{Value, json};
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
-/// A store on a disk that can be full.
+/// A store on a disk that can be full, or of which a part can be away.
 pub struct Disk {
     pub inner: Arc<dyn Store>,
     pub full: Arc<AtomicBool>,
+    pub away: Away,
+}
+
+/// Which records cannot be had.
+pub type Away = Arc<Mutex<fn(&Key) -> bool>>;
+
+fn away() -> StoreError {
+    StoreError::Unavailable("its primary does not answer".into())
+}
+impl Disk {
+    fn is_away(&self, key: &Key) -> bool {
+        self.away.lock().unwrap()(key)
+    }
 }
 
 #[async_trait]
@@ -33,13 +46,28 @@ impl Store for Disk {
         if self.full.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("no space left".into()));
         }
-        self.inner.commit(lane, batch).await
+        let mut out = Vec::with_capacity(batch.len());
+        for c in batch {
+            if self.is_away(&c.key) {
+                out.push(Committed::Unknown(away().to_string()));
+            } else {
+                out.extend(self.inner.commit(lane, vec![c]).await?);
+            }
+        }
+        let known = out.is_empty() || out.iter().any(|c| !matches!(c, Committed::Unknown(_)));
+        if known { Ok(out) } else { Err(away()) }
     }
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        self.inner.load(keys).await
+        self.load_each(keys).await.into_iter().collect()
+    }
+    async fn load_each(&self, keys: &[Key]) -> Vec<Result<Option<Record>, StoreError>> {
+        let found = self.inner.load_each(keys).await;
+        keys.iter().zip(found).map(|(k, found)| if self.is_away(k) { Err(away()) } else { found }).collect()
     }
     async fn claim(&self, limit: usize, lease: Span) -> Result<Vec<Claim>, StoreError> {
-        self.inner.claim(limit, lease).await
+        let mut all = self.inner.claim(limit, lease).await?;
+        all.retain(|c| !self.is_away(&c.key));
+        Ok(all)
     }
     async fn release(&self, claims: &[(Key, u64)], until: Time) -> Result<(), StoreError> {
         self.inner.release(claims, until).await
@@ -240,6 +268,23 @@ pub async fn what_cannot_be_made_durable_is_not_accepted(room: Room) {
     assert!(!reply.text().contains("no space"), "the inside stays inside");
     app.disk_full.store(false, Ordering::SeqCst);
     app.post(POST, ISSUER_KEY, &warning("D1")).await.expect(202);
+}
+
+pub async fn a_repeat_is_answered_on_the_strength_of_what_is_durable_alone(room: Room) {
+    let app = App::start(room).await;
+    let id = app.red_rain("R1").await;
+    app.post(POST, ISSUER_KEY, &warning("R2")).await.expect(202);
+    app.disk_full.store(true, Ordering::SeqCst);
+    // Accepted and not looked at yet, and one that has gone on long since.
+    for again in ["R2", "R1"] {
+        let reply = app.post(POST, ISSUER_KEY, &warning(again)).await;
+        assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "2"), "{again}");
+    }
+    app.disk_full.store(false, Ordering::SeqCst);
+    let before = app.engine.reports().journal(&Key::Warning(id.parse().unwrap())).await.unwrap();
+    assert_eq!(app.post(POST, ISSUER_KEY, &warning("R1")).await.expect(200)["duplicate"], true);
+    assert_eq!(app.post(POST, ISSUER_KEY, &warning("R2")).await.expect(200)["duplicate"], true);
+    assert_eq!(app.engine.reports().journal(&Key::Warning(id.parse().unwrap())).await.unwrap(), before, "and changes nothing");
 }
 
 pub async fn an_issuer_sees_and_cancels_its_own_warnings_only(room: Room) {

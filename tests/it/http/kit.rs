@@ -23,7 +23,7 @@ use jiaoying::{
 };
 use serde_json::{Value, json};
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use tokio_util::sync::CancellationToken;
@@ -194,6 +194,7 @@ pub struct App {
     pub stop: CancellationToken,
     /// Commits fail while this is set.
     pub disk_full: Arc<AtomicBool>,
+    pub away: super::intake::Away,
     /// Holds the store's directory.
     _room: Room,
 }
@@ -214,7 +215,8 @@ impl App {
         room.clock.advance_to(Time::parse_rfc3339("2024-07-08T16:15:30+08:00").unwrap());
         let clock = room.clock.clone();
         let disk_full = Arc::new(AtomicBool::new(false));
-        let store = Arc::new(super::intake::Disk { inner: store, full: disk_full.clone() });
+        let away: super::intake::Away = Arc::new(Mutex::new(|_| false));
+        let store = Arc::new(super::intake::Disk { inner: store, full: disk_full.clone(), away: away.clone() });
         let parts = Parts {
             store,
             reports,
@@ -234,7 +236,7 @@ impl App {
         let config = Config::from_text("test.toml", CONFIG, &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
         let stop = CancellationToken::new();
         let router = jiaoying::http::router(engine.clone(), &config, Metrics::install().unwrap(), stop.clone()).unwrap();
-        App { router, engine, clock, stop, disk_full, _room: room }
+        App { router, engine, clock, stop, disk_full, away, _room: room }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {

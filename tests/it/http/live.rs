@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use jiaoying::{
     core::{send::Outcome, time::Span},
     engine::dispatcher::{Done, JobFor},
-    store::Key,
+    store::{CalloutFilter, Key},
 };
 use serde_json::{Value, json};
 use std::{sync::atomic::Ordering, time::Duration};
@@ -166,6 +166,51 @@ async fn outcomes_are_kept_until_the_store_takes_them() {
         assert!(attempts.iter().all(|a| a["state"] != "sending"), "{whole}");
     }
     assert_eq!(accepted, many);
+}
+
+/// One of several primaries is away: what needs it waits, the others' people are called and their outcomes recorded.
+#[tokio::test]
+async fn what_is_away_of_the_store_holds_up_its_own_alone() {
+    let app = App::start(Room::memory()).await;
+    *app.away.lock().unwrap() = |k| matches!(k, Key::Line(p) if p.reveal().ends_with(['0', '2', '4', '6', '8']));
+    app.post("/api/v1/warnings", ISSUER_KEY, &warning("R1")).await.expect(202);
+    let mut done = Vec::new();
+    for _ in 0..20 {
+        for job in app.engine.turn(200).await.unwrap().jobs {
+            done.push(app.engine.send(job).await);
+        }
+    }
+    done.retain(|d| matches!(d.whose, JobFor::Callout(..)));
+    let left = done.len();
+    let odd = done.iter().filter(|d| matches!(d.whose, JobFor::Callout(id, _) if id.ordinal % 2 == 1)).count();
+    assert!(odd > 0 && odd < left, "{odd} of {left}");
+
+    *app.away.lock().unwrap() = |k| matches!(k, Key::Callout(id) if id.ordinal % 2 == 1);
+    let mut recording = app.engine.recording(done);
+    for _ in 0..2 {
+        assert!(app.engine.try_record(&mut recording).await.is_err(), "some are not recorded yet");
+        assert_eq!(attempts(&app, "accepted").await, left - odd);
+    }
+    *app.away.lock().unwrap() = |_| false;
+    app.engine.try_record(&mut recording).await.unwrap();
+    assert_eq!(attempts(&app, "accepted").await, left);
+    for _ in 0..20 {
+        app.clock.advance(Span::ms(500));
+        for job in app.engine.turn(200).await.unwrap().jobs {
+            let done = app.engine.send(job).await;
+            app.engine.record(vec![done]).await.unwrap();
+        }
+    }
+    assert!(attempts(&app, "accepted").await > left, "those who were given back are called as well");
+}
+
+/// How many attempts of the only warning stand so, as they are stored.
+async fn attempts(app: &App, state: &str) -> usize {
+    let id = app.engine.reports().warnings(None, 1).await.unwrap()[0].key.clone();
+    let Key::Warning(id) = id else { panic!("{id}") };
+    let all = app.engine.reports().callouts(Some(id), &CalloutFilter::default(), None, 9999).await.unwrap();
+    let bodies = all.iter().map(|(r, _)| serde_json::from_slice::<Value>(&r.body).unwrap());
+    bodies.map(|c| c["attempts"].as_array().into_iter().flatten().filter(|a| a["state"] == state).count()).sum()
 }
 
 /// Nobody waits for ever where the gateway is to stop; and an outcome is not taken for that of a later request.

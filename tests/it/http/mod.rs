@@ -25,6 +25,7 @@ macro_rules! serves {
                 an_unknown_token_is_told_so_in_chinese_and_an_unknown_button_too,
                 a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_contracts_shape,
                 not_me_is_no_answer_and_the_ladder_runs_on,
+                what_is_said_twice_is_answered_on_the_strength_of_what_is_durable_alone,
                 after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept,
                 a_drill_is_marked_on_its_page_and_counted_apart,
             ],
@@ -43,6 +44,7 @@ macro_rules! serves {
             ],
             intake: [
                 a_warning_is_accepted_once_and_known_again,
+                a_repeat_is_answered_on_the_strength_of_what_is_durable_alone,
                 cap_is_accepted_under_each_of_its_content_types,
                 bad_input_gets_the_contracts_answer_and_leaves_nothing_but_a_record,
                 unknown_divisions_beside_a_known_one_are_a_finding,

@@ -116,9 +116,9 @@ local function commit_one(s, c)
   return 0
 end
 
--- "source destination number;"*: entries of outboxes that have arrived, up to this number.
+-- "source destination id;"*: entries of outboxes that have arrived, up to this one.
 local function trims(prefix, text)
-  for p, dest, upto in string.gmatch(text, '(%S+) (%S+) (%d+);') do trim(prefix, p, dest, upto) end
+  for p, dest, upto in string.gmatch(text, '(%S+) (%S+) (%d+ %S+);') do trim(prefix, p, dest, upto) end
 end
 
 -- prefix, now, spread, gateway, fence, trims, how many commits, commits.

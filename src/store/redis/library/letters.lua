@@ -118,14 +118,16 @@ local function id_of(entry)
   return string.match(entry, '^%d+ %S+')
 end
 
+-- `upto`: the whole id of the last that arrived. After a failover another entry may have its number, that nobody has
+-- carried yet.
 local function trim(prefix, p, dest, upto)
   local k = key(prefix, p)
   local first = redis.call('LINDEX', k .. 'o' .. dest, 0)
   if not first then return end
-  local count = tonumber(upto) - tonumber(string.match(first, '^%d+')) + 1
+  local count = tonumber(string.match(upto, '^%d+')) - tonumber(string.match(first, '^%d+')) + 1
   if count < 1 then return end
   local last = redis.call('LINDEX', k .. 'o' .. dest, count - 1)
-  if not last or string.match(last, '^%d+') ~= upto then return end
+  if not last or id_of(last) ~= upto then return end
   redis.call('HSET', k .. 'om', dest .. ' trimmed', id_of(last))
   redis.call('LTRIM', k .. 'o' .. dest, count, -1)
   if redis.call('EXISTS', k .. 'o' .. dest) == 0 then redis.call('ZREM', k .. 'oa', dest) end
