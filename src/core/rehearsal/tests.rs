@@ -1,3 +1,5 @@
+//! What a rehearsal tells of places whose people cannot be reached in time.
+
 use super::*;
 
 const VILLAGE: &str = "140521101201";
