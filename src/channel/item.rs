@@ -3,7 +3,6 @@
 
 use crate::core::time::Time;
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 /// One pushed element.
 pub struct Item(Map<String, Value>);
@@ -34,10 +33,13 @@ fn json(body: &[u8]) -> Result<Value, String> {
         Ok(value) => return Ok(value),
         Err(e) => format!("not JSON: {e}"),
     };
-    let text = match std::str::from_utf8(body) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => encoding_rs::GB18030.decode(body).0,
-    };
+    let text = String::from_utf8_lossy(body);
+    // Of GBK hardly a character is UTF-8 by chance; of UTF-8 with one that is cut nearly all are.
+    let (bad, good) = text.chars().filter(|c| !c.is_ascii()).fold((0, 0), |(bad, good), c| match c {
+        char::REPLACEMENT_CHARACTER => (bad + 1, good),
+        _ => (bad, good + 1),
+    });
+    let text = if bad > good { encoding_rs::GB18030.decode(body).0 } else { text };
     serde_json::from_str(&without_half_pairs(&text)).map_err(|_| why)
 }
 
@@ -154,6 +156,8 @@ mod tests {
         let half = r#"[{"content":"1 \ud83d"},{"content":"\\ud83d 收到"},{"content":"\ud83d\ude00"},{"content":"\ude00\n2"}]"#;
         let said: Vec<_> = items(half.as_bytes()).unwrap().iter().map(|i| i.text("content").unwrap()).collect();
         assert_eq!(said, ["1 \u{fffd}", r"\ud83d 收到", "😀", "\u{fffd}\n2"]);
+        let cut = [r#"[{"content":"收到"},{"content":"已转"#.as_bytes(), &[0xe7, 0xa7], br#""}]"#].concat();
+        assert_eq!(items(&cut).unwrap()[0].text("content").unwrap(), "收到");
         let gbk = encoding_rs::GB18030.encode(r#"[{"content":"收到"},{"content":"已转移"}]"#).0;
         assert_eq!(items(&gbk).unwrap().iter().map(|i| i.text("content").unwrap()).collect::<Vec<_>>(), ["收到", "已转移"]);
     }

@@ -202,9 +202,25 @@ pub enum ReceiptResult {
     Waiting,
     /// `number_dead`: the number is empty, suspended or invalid: evidence for the directory.
     Failed { code: String, detail: String, number_dead: bool, config: bool },
-    /// A call ended. `heard`: somebody lifted the receiver (which is no answer either); `failed`: the provider, its carrier or
-    /// its limits were to blame, so that nothing rang.
-    CallEnded { code: String, detail: String, heard: bool, number_dead: bool, config: bool, failed: bool },
+    /// A call ended. `heard`: somebody lifted the receiver (which is no answer either).
+    CallEnded { code: String, detail: String, heard: bool, number_dead: bool, config: bool, rang: Rang },
+}
+
+/// Whether a call rang, as far as its provider tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rang {
+    Yes,
+    /// Refused by the callee or lost on the way: it goes by another account, and says nothing of this one.
+    Unsure,
+    /// The provider, its carrier or its limits were to blame.
+    No,
+}
+impl Rang {
+    /// `No` where the provider failed.
+    pub fn unless(failed: bool) -> Rang {
+        if failed { Rang::No } else { Rang::Yes }
+    }
 }
 
 /// One thing a provider told us.

@@ -250,38 +250,29 @@ pub struct RunningPolicy {
     /// Names of the lines that are called side by side (双叫应), such as 部门线 and 政府线.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
-    /// 督办, for each level of the warning whose row has it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "supervise_by_level")]
-    pub supervise: Vec<SuperviseAt>,
+    /// 督办 of a warning that was planned when it kept one rule for all its levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervise: Option<Supervise>,
+    /// 督办, for each level of the warning whose row has it. A name of its own: a gateway of the version before reads the
+    /// record, and one of this version writes those of before as it found them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supervise_by: Vec<SuperviseAt>,
 }
 impl RunningPolicy {
     /// What is pressed for at a level; `None` asks for the rule of warnings that kept one for all levels.
     pub fn supervise_at(&self, level: Option<Level>) -> Option<&Supervise> {
-        self.supervise.iter().find(|s| s.level == level).map(|s| &s.rule)
+        match level {
+            Some(level) => self.supervise_by.iter().find(|s| s.level == level).map(|s| &s.rule),
+            None => self.supervise.as_ref(),
+        }
     }
 }
 
 /// When the upper level presses the counties of one level.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuperviseAt {
-    /// None: planned when a warning kept one rule for all its levels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level: Option<Level>,
+    pub level: Level,
     pub rule: Supervise,
-}
-
-/// Reads the one rule of older records too.
-fn supervise_by_level<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<SuperviseAt>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Stored {
-        ByLevel(Vec<SuperviseAt>),
-        ForAll(Supervise),
-    }
-    Ok(match Stored::deserialize(d)? {
-        Stored::ByLevel(all) => all,
-        Stored::ForAll(rule) => vec![SuperviseAt { level: None, rule }],
-    })
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

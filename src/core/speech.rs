@@ -130,21 +130,33 @@ pub fn speakable(text: &str) -> String {
     out
 }
 
-/// `1,200` is one number, by whomever it was written.
+/// `1,200` is one number, by whomever it was written. What could be a list (`120,135,150`), a time or a date before it is
+/// left: then only whole thousands are one.
 fn without_separators(chars: &[char]) -> Vec<char> {
     let digits = |from: usize| chars.iter().skip(from).take_while(|c| c.is_ascii_digit()).count();
     let mut out: Vec<char> = Vec::with_capacity(chars.len());
-    // How many digits stand before this place, without a break or behind a separator that was taken out.
-    let (mut run, mut grouped) = (0, false);
-    for (at, c) in chars.iter().enumerate() {
-        let separates = *c == ',' && (if grouped { run == 3 } else { (1..=3).contains(&run) }) && digits(at + 1) == 3;
-        match c {
-            ',' if separates => (run, grouped) = (0, true),
-            c => {
-                (run, grouped) = if c.is_ascii_digit() { (run + 1, grouped) } else { (0, false) };
-                out.push(*c);
-            }
+    let mut at = 0;
+    while let Some(c) = chars.get(at) {
+        let first = digits(at);
+        if first == 0 {
+            out.push(*c);
+            at += 1;
+            continue;
         }
+        let mut end = at + first;
+        while chars.get(end) == Some(&',') && digits(end + 1) == 3 {
+            end += 4;
+        }
+        let (own, more) = (chars.get(at..at + first).unwrap_or_default(), chars.get(at + first..end).unwrap_or_default());
+        let odd = at.checked_sub(1).and_then(|k| chars.get(k)).is_some_and(|c| c.is_ascii_alphabetic() || ":：-/.,".contains(*c));
+        let whole = more.iter().all(|c| matches!(c, '0' | ','));
+        out.extend(own);
+        if !odd && *c != '0' && (first < 3 || first == 3 && whole) {
+            out.extend(more.iter().filter(|c| **c != ','));
+        } else {
+            end = at + first;
+        }
+        at = end;
     }
     out
 }
@@ -307,6 +319,9 @@ mod tests {
             ("2小时内", "两小时内"),
             ("转移1,200户3,456,789人", "转移一千二百户三百四十五万六千七百八十九人"),
             ("1234,567", "一千二百三十四,五百六十七"),
+            ("120,000人", "十二万人"),
+            ("截至12:30,150户", "截至十二点三十分,一百五十户"),
+            ("雨量120,135,150毫米", "雨量一百二十,一百三十五,一百五十毫米"),
             ("积雪3-5cm", "积雪三到五厘米"),
             ("阵风10～12级", "阵风十到十二级"),
             ("最低气温-12℃", "最低气温零下十二摄氏度"),

@@ -85,9 +85,14 @@ fn first(text: &str) -> Option<(usize, usize)> {
         let rest = &text[at..];
         let start = at + rest.find(in_address)?;
         let end = text[start..].find(|c| !in_address(c)).map_or(text.len(), |n| start + n);
-        let token = text[start..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '\'']);
-        if is_address(token) {
-            return Some((start, start + token.len()));
+        let token = text[start..end].trim_end_matches(['.', ':', '!', '?', '\'']);
+        let word = token.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        // `A:www.…`: what stands before the address is no part of it.
+        let lower = word.to_ascii_lowercase();
+        let scheme = lower.find("://").map(|n| lower[..n].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |k| k + 1));
+        let from = scheme.or_else(|| lower.find("www.")).unwrap_or(0);
+        if is_address(&lower[from..]) {
+            return Some((start + token.len() - word.len() + from, start + token.len()));
         }
         at = end;
     }
@@ -95,11 +100,10 @@ fn first(text: &str) -> Option<(usize, usize)> {
 }
 
 fn in_address(c: char) -> bool {
-    c.is_ascii_graphic() && !"\"<>()[]{}".contains(c)
+    c.is_ascii_graphic() && !"\"<>()[]{},;".contains(c)
 }
 
-fn is_address(token: &str) -> bool {
-    let lower = token.to_ascii_lowercase();
+fn is_address(lower: &str) -> bool {
     if lower.contains("://") || lower.contains("www.") {
         return true;
     }
@@ -124,6 +128,10 @@ mod tests {
             ("请登录 http://12379.cn/w/1 查询，注意山洪", "查询，注意山洪"),
             ("A：www.a.cn，B：b.com；雨大", "A，B；雨大"),
             ("网址：WWW.A.CN。雨大", "雨大"),
+            ("雨大，网址:12379.cn", "雨大"),
+            ("详见12379.cn,24小时内雨大", "24小时内雨大"),
+            ("雨强120mm/h,http://a.cn", "雨强120mm/h"),
+            ("雨强120mm/h，A:www.a.cn/x?y=1", "雨强120mm/h，A"),
         ] {
             assert!(holds(text), "{text}");
             assert_eq!(without(text), want, "{text}");

@@ -9,7 +9,7 @@ use super::{
     newer::read_whole,
 };
 use crate::{
-    channel::{Address, MessageKind, ReceiptResult, SendRequest},
+    channel::{Address, MessageKind, Rang, ReceiptResult, SendRequest},
     core::{
         hazard::Level,
         ids::AttemptId,
@@ -237,8 +237,8 @@ impl Engine {
             ReceiptResult::Waiting => return Ok(()),
             ReceiptResult::Delivered => (true, "delivered".to_string()),
             // Somebody need not be there to lift the receiver: it rang.
-            ReceiptResult::CallEnded { code, detail, number_dead, config, failed, .. } => {
-                (!number_dead && !config && !failed, format!("{code} {detail}"))
+            ReceiptResult::CallEnded { code, detail, number_dead, config, rang, .. } => {
+                (!number_dead && !config && *rang == Rang::Yes, format!("{code} {detail}"))
             }
             ReceiptResult::Failed { code, detail, .. } => (false, format!("{code} {detail}")),
         };

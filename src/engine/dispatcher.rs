@@ -9,7 +9,7 @@ use super::{
     recording::passing,
 };
 use crate::{
-    channel::{Address, Lookup, ReceiptResult, SendRequest},
+    channel::{Address, Lookup, Rang, ReceiptResult, SendRequest},
     core::{
         callout::{self, event::Event, state::Callout},
         ids::{AttemptId, CalloutId},
@@ -318,8 +318,8 @@ impl Engine {
                 let receipt = match result {
                     ReceiptResult::Delivered => Some((true, "delivered".to_string(), false, false)),
                     ReceiptResult::Failed { code, number_dead, config, .. } => Some((false, code, number_dead, config)),
-                    ReceiptResult::CallEnded { code, heard, number_dead, config, failed, .. } => {
-                        Some((heard, code, number_dead, config || failed))
+                    ReceiptResult::CallEnded { code, heard, number_dead, config, rang, .. } => {
+                        Some((heard, code, number_dead, !heard && (config || rang != Rang::Yes)))
                     }
                     _ => None,
                 };

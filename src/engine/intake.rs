@@ -35,8 +35,9 @@ pub(super) const AREA_TASK: &str = "请立即处理";
 
 /// An issuer's clock may be ahead by this much before anybody need know.
 const FUTURE: Span = Span::mins(5);
-/// Of a warning that is closed, a repeat makes nothing durable again that was accepted longer ago than this.
-const REPEATED_WITHIN: Span = Span::hours(24);
+/// Of a warning that has been closed for longer than this a repeat makes nothing durable again: all know of it, and it may be
+/// in the archive.
+const REPEATED_WITHIN: Span = Span::mins(30);
 const REFUSALS: &str = "refusals";
 /// How many of its last events a named record's state holds.
 const RECENT: usize = 50;
@@ -165,7 +166,7 @@ impl Engine {
     /// nothing from a gateway that died: before it is told that we have it, the very same commit is made durable again, for
     /// this gateway as well. Of what has long been over nothing is made anew.
     async fn confirm_accepted(&self, i: &Identity, w: &WarningState) -> Result<(), StoreError> {
-        if w.phase == WarningPhase::Closed && w.accepted_at + REPEATED_WITHIN < self.store.now() {
+        if w.phase == WarningPhase::Closed && w.closed_at.is_none_or(|t| t + REPEATED_WITHIN < self.store.now()) {
             return Ok(());
         }
         let raw = self.store.blob(&Key::Warning(w.id), "raw").await?.unwrap_or_default();

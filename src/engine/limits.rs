@@ -260,6 +260,10 @@ impl Account {
         } else if gate.waiting.before(attempt, priority, free as usize, self.grace(), now) {
             return Err(by_rate(gate).max(Span::ms(5)));
         }
+        if let Err(wait) = self.part().turn(self.per_second(), now) {
+            (gate.left, gate.granted) = (0, now);
+            return Err(wait + by_rate(gate));
+        }
         match gate.limiter.check() {
             Ok(snapshot) => {
                 gate.left = snapshot.remaining_burst_capacity();
@@ -359,8 +363,8 @@ fn limiter(per_second: u32, part: Part, clock: &EngineClock) -> (Limiter, u32) {
         // A tenth of a second's worth at once: providers count by the second, bursts hurt.
         Quota::per_second(rate).allow_burst(NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN))
     } else {
-        // Less than one a second each.
-        let period = Duration::from_millis(1000 * u64::from(gateways) / u64::from(per_second.max(1)));
+        // Less than one a second each: they take turns ([`Part::turn`]), and each sends one in its own, early or late.
+        let period = Duration::from_millis(750 * u64::from(gateways) / u64::from(per_second.max(1)));
         Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN))
     };
     (RateLimiter::direct_with_clock(quota, clock.clone()).with_middleware(), quota.burst_size().get())

@@ -157,9 +157,9 @@ fn extend_plan(w: &mut WarningState, out: PlanOutput, change: &mut WarningChange
 /// The counties that come with the place are watched from now on (督办), as the others are; those that are watched
 /// already stay so.
 fn watch_counties(w: &mut WarningState, all: &PlanOutput, directory: &Directory, now: Time) {
-    for at in &all.running.supervise {
-        if w.policy.supervise_at(at.level).is_none() {
-            w.policy.supervise.push(at.clone());
+    for at in &all.running.supervise_by {
+        if w.policy.supervise_at(Some(at.level)).is_none() {
+            w.policy.supervise_by.push(at.clone());
         }
     }
     let name = |d| directory.division_name(d).map_or_else(|| d.to_string(), str::to_string);

@@ -9,7 +9,7 @@ use super::{
     provider_ids,
 };
 use crate::{
-    channel::{CallbackItem, CallbackReply, CallbackRequest, ReceiptResult},
+    channel::{CallbackItem, CallbackReply, CallbackRequest, Rang, ReceiptResult},
     core::{
         callout::{
             event::Event,
@@ -190,7 +190,7 @@ impl Engine {
 
     /// The same of a single one. `arrived`: of a call, that it rang; whether somebody lifted the receiver says nothing of the
     /// account. `config`: what is said where its signature, port or template is at fault, so that what it takes does not arrive.
-    async fn learn_from(&self, account: &str, arrived: bool, number_dead: bool, config: Option<&str>) -> Result<(), StoreError> {
+    async fn learn_from(&self, account: &str, arrived: Rang, number_dead: bool, config: Option<&str>) -> Result<(), StoreError> {
         let Some(account) = self.accounts.named(account) else { return Ok(()) };
         let name = account.name().to_string();
         if let Some(said) = config {
@@ -198,10 +198,10 @@ impl Engine {
             // By one carrier's account of it: the share goes down step by step, and why is shown.
             return self.write_learned(vec![(name, Happened::Worse { why: format!("回执：{said}（签名、端口或模板未报备）") })]).await;
         }
-        if !matches!(account.provider.channel(), Channel::Sms | Channel::Voice) || number_dead {
+        if !matches!(account.provider.channel(), Channel::Sms | Channel::Voice) || number_dead || arrived == Rang::Unsure {
             return Ok(());
         }
-        let learned = account.learn_receipt(arrived, self.store.now());
+        let learned = account.learn_receipt(arrived == Rang::Yes, self.store.now());
         self.write_learned(learned.map(|h| (name, h)).into_iter().collect()).await
     }
 
@@ -275,19 +275,21 @@ impl Engine {
         parked: &Parked,
     ) -> Result<(), StoreError> {
         let said = |code: String, detail: String| format!("{code} {detail}").trim().to_string();
-        // Whether it came to its person, its account lost it, its account's settings did.
-        let (ok, lost, config, number_dead, outcome) = match result {
+        // Whether it came to its person; what that says of the account; whether the account's settings lost it.
+        let (ok, arrived, config, number_dead, outcome) = match result {
             ReceiptResult::Waiting => return Ok(()),
-            ReceiptResult::Delivered => (true, false, false, false, "delivered".to_string()),
-            ReceiptResult::Failed { code, detail, number_dead, config } => (false, config, config, number_dead, said(code, detail)),
-            ReceiptResult::CallEnded { code, detail, heard, number_dead, config, failed } => {
-                (heard, config || failed, config, number_dead, said(code, detail))
+            ReceiptResult::Delivered => (true, Rang::Yes, false, false, "delivered".to_string()),
+            ReceiptResult::Failed { code, detail, number_dead, config } => (false, Rang::No, config, number_dead, said(code, detail)),
+            // A call that nobody took rang all the same.
+            ReceiptResult::CallEnded { code, detail, heard, number_dead, config, rang } => {
+                (heard, rang, config, number_dead, said(code, detail))
             }
         };
+        self.learn_from(&parked.account, arrived, number_dead, config.then_some(outcome.as_str())).await?;
         let by_line = self.phone_of_attempt(attempt).await?;
-        // A call that nobody took rang all the same.
-        let rang = self.accounts.named(&parked.account).is_some_and(|a| a.provider.channel() == Channel::Voice);
-        self.learn_from(&parked.account, ok || rang && !lost, number_dead, config.then_some(outcome.as_str())).await?;
+        let voice = self.accounts.named(&parked.account).is_some_and(|a| a.provider.channel() == Channel::Voice);
+        // A message that did not arrive for whatever other reason would not by another account either.
+        let lost = !ok && (config || voice && arrived != Rang::Yes);
         if let Some((phone, true)) = by_line {
             if let Some(keys) = keys.filter(|k| !k.is_empty()) {
                 let at = at.unwrap_or(parked.at).min(parked.at);

@@ -6,7 +6,7 @@ use super::{
     plan::{Callback, Check, Plan, Take},
     tree::{self, Path},
 };
-use crate::channel::{CallbackItem, CallbackRequest, ReceiptResult, sign::hex};
+use crate::channel::{CallbackItem, CallbackRequest, Rang, ReceiptResult, sign::hex};
 use crate::core::time::Time;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -33,7 +33,7 @@ pub(super) fn read(plan: &Plan, query: Option<&str>, body: &[u8]) -> Result<Vec<
             continue;
         }
         for (n, e) in elements.into_iter().enumerate() {
-            let place = (format!("{:?} {:?}", c.format, c.each), n);
+            let place = (format!("{:?} {:?} {:?}", c.format, c.pattern.as_ref().map(|p| p.as_str()), c.each), n);
             if !fits(c, e) || taken.contains(&place) {
                 continue;
             }
@@ -92,7 +92,7 @@ fn item(c: &Callback, e: &Value) -> Option<CallbackItem> {
                 heard: t.heard.contains(&code),
                 number_dead: t.dead.contains(&code),
                 config: t.config.contains(&code),
-                failed: t.failed.contains(&code),
+                rang: Rang::unless(t.failed.contains(&code)),
                 detail: detail(t, e),
                 code,
             };

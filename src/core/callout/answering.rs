@@ -156,8 +156,13 @@ impl Work<'_> {
         // What waits for this person is taken back: it would ring a stranger, or a man who said no.
         for i in 0..self.state.attempts.len() {
             let a = self.state.attempts[i].clone();
-            if a.contact == contact && a.state == AttemptState::Queued {
+            if a.contact != contact {
+                continue;
+            }
+            if a.state == AttemptState::Queued {
                 self.withdraw(i as u16 + 1, &a);
+            } else if a.state == AttemptState::Sending && a.by_line && a.kind.asks() {
+                self.ask_back(i as u16 + 1, &a);
             }
         }
         self.did(Entry::Declined { contact, not_me, via });

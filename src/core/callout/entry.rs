@@ -81,6 +81,9 @@ pub enum Entry {
         repeats: Option<u16>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hedges: Option<u16>,
+        /// The accounts that it goes round.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failed_by: Vec<String>,
     },
     /// A red ask was taken by its provider, which says nothing more of it.
     Hedged {

@@ -96,33 +96,30 @@ pub fn apply(c: &mut Callout, entry: &Entry, at: Time) {
                 k.calls = *calls;
             }
         }
-        Entry::Queued { contact, channel, kind, number, by_line, not_before, repeats, hedges } => {
-            let failed_by = repeats.map(|n| failed_before(c, n)).unwrap_or_default();
-            c.attempts.push(Attempt {
-                contact: *contact,
-                channel: *channel,
-                kind: *kind,
-                state: AttemptState::Queued,
-                number: *number,
-                by_line: *by_line,
-                queued: at,
-                not_before: *not_before,
-                provider: None,
-                sent: None,
-                accepted: None,
-                finished: None,
-                outcome: None,
-                provider_id: None,
-                tries: 0,
-                lookups: 0,
-                digit: None,
-                recalling: false,
-                repeats: *repeats,
-                hedges: *hedges,
-                hedged: false,
-                failed_by,
-            });
-        }
+        Entry::Queued { contact, channel, kind, number, by_line, not_before, repeats, hedges, failed_by } => c.attempts.push(Attempt {
+            contact: *contact,
+            channel: *channel,
+            kind: *kind,
+            state: AttemptState::Queued,
+            number: *number,
+            by_line: *by_line,
+            queued: at,
+            not_before: *not_before,
+            provider: None,
+            sent: None,
+            accepted: None,
+            finished: None,
+            outcome: None,
+            provider_id: None,
+            tries: 0,
+            lookups: 0,
+            digit: None,
+            recalling: false,
+            repeats: *repeats,
+            hedges: *hedges,
+            hedged: false,
+            failed_by: failed_by.clone(),
+        }),
         Entry::Hedged { n, .. } => {
             if let Some(a) = attempt_mut(c, *n) {
                 a.hedged = true;
@@ -383,16 +380,6 @@ pub(in crate::core) fn note_failure(failed_by: &mut Vec<String>, account: Option
 
 fn contact(relation: Relation, person: u16, id: crate::core::ids::RecipientId, since: Time) -> Contact {
     Contact { relation, person, id, since, dead: 0, no_sms: 0, no_voice: 0, handed: false, calls: None }
-}
-/// The accounts that a repetition of attempt `n` goes round: those that lost it, or whose call nobody knows to have rung. A
-/// message that a look-up did not find may go by the same.
-fn failed_before(c: &Callout, n: u16) -> Vec<String> {
-    let Some(a) = c.attempt(n) else { return Vec::new() };
-    let mut failed = a.failed_by.clone();
-    if a.channel == Channel::Voice || a.state == AttemptState::Failed {
-        note_failure(&mut failed, a.provider.as_deref());
-    }
-    failed
 }
 fn attempt_mut(c: &mut Callout, n: u16) -> Option<&mut Attempt> {
     c.attempts.get_mut(usize::from(n).checked_sub(1)?)

@@ -67,6 +67,7 @@ impl Work<'_> {
                     not_before: None,
                     repeats: None,
                     hedges: Some(n),
+                    failed_by: Vec::new(),
                 });
             }
             return;

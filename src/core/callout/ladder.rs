@@ -286,6 +286,7 @@ impl Work<'_> {
                 not_before: None,
                 repeats: None,
                 hedges: None,
+                failed_by: Vec::new(),
             });
         } else {
             self.queue_by_line(contact, Channel::Sms, kind, number);
@@ -304,6 +305,7 @@ impl Work<'_> {
                 not_before: None,
                 repeats: None,
                 hedges: None,
+                failed_by: Vec::new(),
             });
         }
     }
@@ -322,7 +324,8 @@ impl Work<'_> {
         let k = &self.state.contacts[usize::from(contact)];
         let (relation, recipient) = (k.relation, k.id);
         let Some(phone) = self.ctx.person(k.person).and_then(|p| p.phones.get(usize::from(number))).cloned() else { return };
-        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before, repeats, hedges });
+        let failed_by = repeats.map(|n| self.failed_before(n)).unwrap_or_default();
+        self.did(Entry::Queued { contact, channel, kind, number, by_line: true, not_before, repeats, hedges, failed_by });
         let n = self.state.attempts.len() as u16;
         let ask = LineAsk {
             attempt: self.attempt_id(n),

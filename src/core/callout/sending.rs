@@ -1,7 +1,7 @@
 //! Attempts: from queued to what came of them. Providers are not idempotent, so a request of
 //! unknown fate is looked up or awaited, never blindly sent again.
 
-use super::{entry::Entry, event::LineNews, ladder::Again, state::*, step::Work};
+use super::{entry::Entry, event::LineNews, fold::note_failure, ladder::Again, state::*, step::Work};
 use crate::core::{
     ids::RecipientId,
     line::LineLetter,
@@ -89,7 +89,7 @@ impl Work<'_> {
         let once = matches!(a.kind, AskKind::End | AskKind::Ended | AskKind::Renewed | AskKind::Info | AskKind::Return);
         // Told that all its messages come too fast, an account has not even looked at this one.
         let too_fast = matches!(outcome, Outcome::Throttled { whole_account: true, .. });
-        let goes_again = self.wanted(&a) && (once || too_fast || a.tries < MAX_TRIES);
+        let goes_again = self.may_repeat(&a) && (once || too_fast || a.tries < MAX_TRIES);
         match outcome {
             Outcome::Accepted { provider_message_id } => self.did(Entry::AttemptIs {
                 n,
@@ -188,11 +188,15 @@ impl Work<'_> {
 
     /// What an account took and then lost by its own fault goes at once by one that has not failed it yet.
     fn lost(&mut self, n: u16, a: &Attempt) {
+        let instead = |b: &Attempt| b.repeats == Some(n) || b.hedges == Some(n) && b.state != AttemptState::Failed;
+        if self.state.attempts.iter().any(instead) {
+            return;
+        }
         if a.channel == Channel::Voice {
             if self.wanted(a) && a.repeats.is_none() {
                 self.redial(n, a);
             }
-        } else if self.wanted(a) && self.another(a) {
+        } else if self.may_repeat(a) && self.another(a) {
             let again = Again { repeats: Some(n), ..Again::default() };
             if a.by_line {
                 self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, again);
@@ -205,8 +209,28 @@ impl Work<'_> {
     /// The same ask once more, not through the number's line.
     fn queue_direct(&mut self, a: &Attempt, repeats: u16) {
         let Attempt { contact, channel, kind, number, .. } = *a;
+        let failed_by = self.failed_before(repeats);
         let repeats = Some(repeats);
-        self.did(Entry::Queued { contact, channel, kind, number, by_line: false, not_before: None, repeats, hedges: None });
+        self.did(Entry::Queued { contact, channel, kind, number, by_line: false, not_before: None, repeats, hedges: None, failed_by });
+    }
+
+    /// The accounts that a repetition of attempt `n` goes round: those that lost it, or whose call nobody knows to have rung.
+    /// A message that a look-up did not find may go by the same.
+    pub(super) fn failed_before(&self, n: u16) -> Vec<String> {
+        let Some(a) = self.state.attempt(n) else { return Vec::new() };
+        let mut failed = a.failed_by.clone();
+        if a.channel == Channel::Voice || a.state == AttemptState::Failed {
+            note_failure(&mut failed, a.provider.as_deref());
+        }
+        failed
+    }
+
+    /// Whether asking again by the same door has a sense: not of somebody who has said that he is the wrong one or hands it
+    /// to his deputy, nor by a number that has proved to be of no use.
+    fn may_repeat(&self, a: &Attempt) -> bool {
+        let handed = self.state.contacts.get(usize::from(a.contact)).is_none_or(|k| k.handed);
+        let usable = a.channel == Channel::Email || self.numbers(a.contact, a.channel).contains(&a.number);
+        self.wanted(a) && usable && !(handed && a.kind.asks())
     }
 
     /// The number is empty, suspended or invalid: never used again here; with none left the holder
@@ -235,7 +259,10 @@ impl Work<'_> {
             // Whoever was reached hears of the end by the door that is left; asks have their calls.
             self.tell(a.contact, a.kind);
         } else if a.channel == Channel::Voice && a.kind.asks() {
-            self.next_number_now(a.contact);
+            // The call that found it was none of the series; each number is lost once.
+            if let Some(number) = self.number(a.contact, Channel::Voice, 0) {
+                self.ring_beside_series(a, number, None);
+            }
         }
         let holder = a.contact == 0;
         let no_phone = self.number(0, Channel::Voice, 0).is_none();
@@ -244,18 +271,6 @@ impl Work<'_> {
             let why = "责任人的号码均为空号或停机";
             self.did(Entry::Unreachable { why: why.into() });
             self.skip_to_deputy(why);
-        }
-    }
-
-    /// The call that found a number to be of no use was none of the series: the next number is rung without waiting for it.
-    fn next_number_now(&mut self, contact: u8) {
-        let calls = self.state.contacts.get(usize::from(contact)).and_then(|k| k.calls).filter(|c| c.next > self.now);
-        if let Some(calls) = calls
-            && self.number(contact, Channel::Voice, 0).is_some()
-            && !self.state.claimed()
-            && self.may_call_now(contact)
-        {
-            self.did(Entry::CallsSet { contact, calls: Some(Calls { next: self.now, ..calls }) });
         }
     }
 
@@ -275,7 +290,7 @@ impl Work<'_> {
         }
         self.did(Entry::LookedUp { n });
         let last = usize::from(a.lookups) + 1 >= self.ctx.clocks.lookup.len();
-        if last && a.repeats.is_none() && self.ctx.resends_unknown() && self.wanted(&a) {
+        if last && a.repeats.is_none() && self.ctx.resends_unknown() && self.may_repeat(&a) {
             self.queue_direct(&a, n);
         }
     }
@@ -346,7 +361,7 @@ impl Work<'_> {
             return;
         }
         match a.channel {
-            Channel::Sms => {
+            Channel::Sms if self.may_repeat(a) => {
                 self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { repeats: Some(n), ..Again::default() });
             }
             Channel::Voice if a.state == AttemptState::Unknown => self.redial(n, a),
@@ -360,22 +375,27 @@ impl Work<'_> {
         if !a.kind.asks() {
             return self.ring_end_again(a);
         }
-        if self.state.claimed() || !self.may_call_now(a.contact) {
+        let by: Vec<&str> = a.provider.as_deref().into_iter().collect();
+        let another = self.ctx.routes.another(Channel::Voice, &by);
+        let numbers = self.numbers(a.contact, Channel::Voice);
+        let number = numbers.iter().find(|k| another && **k == a.number).or(numbers.iter().find(|k| **k != a.number));
+        if let Some(number) = number.copied() {
+            self.ring_beside_series(a, number, Some(n));
+        }
+    }
+
+    /// A call now, that is none of the series: that waits for it as for any other call.
+    fn ring_beside_series(&mut self, a: &Attempt, number: u8, repeats: Option<u16>) {
+        let Some(k) = self.state.contacts.get(usize::from(a.contact)) else { return };
+        let calls = k.calls;
+        if k.handed || self.state.claimed() || !self.may_call_now(a.contact) {
             return;
         }
-        let by: Vec<&str> = a.provider.as_deref().into_iter().collect();
-        let number = if self.ctx.routes.another(Channel::Voice, &by) {
-            Some(a.number)
-        } else {
-            self.numbers(a.contact, Channel::Voice).into_iter().find(|k| *k != a.number)
-        };
-        let Some(number) = number else { return };
-        // The series waits for it as for any other call.
-        if let Some(calls) = self.state.contacts.get(usize::from(a.contact)).and_then(|k| k.calls) {
+        if let Some(calls) = calls {
             let next = calls.next.max(self.now + calls.every);
             self.did(Entry::CallsSet { contact: a.contact, calls: Some(Calls { next, ..calls }) });
         }
-        self.queue_by_line_as(a.contact, a.channel, a.kind, number, Again { repeats: Some(n), ..Again::default() });
+        self.queue_by_line_as(a.contact, Channel::Voice, a.kind, number, Again { repeats, ..Again::default() });
     }
 
     /// The end was not heard by somebody who can only be rung: once more, after a while.
@@ -439,7 +459,7 @@ impl Work<'_> {
                 && a.finished.is_none()
                 && a.repeats.is_none()
                 && !repeated
-                && self.wanted(&a)
+                && self.may_repeat(&a)
             {
                 self.queue_direct(&a, n);
             }
@@ -471,7 +491,7 @@ impl Work<'_> {
         self.did(Entry::AttemptIs { n, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
     }
 
-    fn ask_back(&mut self, n: u16, a: &Attempt) {
+    pub(super) fn ask_back(&mut self, n: u16, a: &Attempt) {
         if let Some(phone) = self.phone_of(a.contact, a.number) {
             self.effects.line.push((phone, LineLetter::Withdraw { attempt: self.attempt_id(n) }));
         }

@@ -242,7 +242,7 @@ impl Work {
                 self.back(&f, self.now, &format!("{}: {detail}", outcome.class()), false);
             }
             _ => {
-                self.did(LineEntry::Over { lead, outcome: outcome.class().to_string() });
+                self.did(LineEntry::Over { lead, outcome: outcome.class().to_string(), lost: false });
                 let finished = LineNews::Finished {
                     ok: false,
                     outcome: outcome.class().to_string(),
@@ -279,7 +279,7 @@ impl Work {
 
     pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool, lost: bool) {
         let Some(f) = self.state.flights.iter().find(|f| f.lead == lead).cloned() else { return };
-        self.did(LineEntry::Over { lead, outcome: outcome.to_string() });
+        self.did(LineEntry::Over { lead, outcome: outcome.to_string(), lost });
         self.tell(&f.members, &LineNews::Finished { ok, outcome: outcome.to_string(), number_dead, refused: false, lost });
     }
 
@@ -307,7 +307,7 @@ impl Work {
                 (_, false) => "unknown fate, awaited in vain",
                 _ => "no receipt",
             };
-            self.did(LineEntry::Over { lead: f.lead, outcome: why.to_string() });
+            self.did(LineEntry::Over { lead: f.lead, outcome: why.to_string(), lost: false });
             // It may have been heard: nobody knows, so it does not count as failed. A message that was
             // accepted has no use for more news.
             if f.channel == Channel::Voice || !f.accepted {

@@ -313,6 +313,9 @@ pub enum LineEntry {
     Over {
         lead: AttemptId,
         outcome: String,
+        /// Its account lost it: who was to be told in it has heard nothing, so that the next need not wait.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lost: bool,
     },
     /// The provider was asked, and knows nothing of it (yet).
     LookedUp {
@@ -493,9 +496,12 @@ impl Line {
                     f.looked_up = f.looked_up.saturating_add(1);
                 }
             }
-            LineEntry::Over { lead, .. } => {
+            LineEntry::Over { lead, lost, .. } => {
                 let Some(i) = self.flights.iter().position(|f| f.lead == *lead) else { return };
                 let flight = self.flights.remove(i);
+                if *lost {
+                    self.gathered.retain(|(_, c, t)| !(*c == flight.channel && *t == flight.at));
+                }
                 self.waiting.retain(|w| !flight.members.iter().any(|m| m.attempt == w.ask.attempt));
                 if flight.channel == Channel::Voice {
                     if self.past.len() >= PAST_KEPT {

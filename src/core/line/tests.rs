@@ -404,3 +404,17 @@ fn what_is_taken_back_under_way_and_was_taken_is_told_as_ever() {
     n.event(LineEvent::Finished { lead: d.lead, ok: true, outcome: "200000".into(), number_dead: false, lost: false });
     assert!(matches!(n.hears(a.attempt), Some(LineNews::Finished { ok: true, .. })));
 }
+
+#[test]
+fn a_gathered_call_that_its_account_lost_makes_nobody_wait_for_the_next() {
+    let mut n = Number::new();
+    let (one, two) = (ask(1, Relation::Deputy, Channel::Voice), ask(2, Relation::Deputy, Channel::Voice));
+    n.asks(one.clone());
+    n.after(Span::secs(2));
+    let d = n.departs();
+    n.event(LineEvent::Finished { lead: d.lead, ok: false, outcome: "999999".into(), number_dead: false, lost: true });
+    n.asks(LineAsk { failed_by: vec!["a".into()], ..two.clone() });
+    n.after(Span::secs(2));
+    let again = n.departs();
+    assert_eq!((again.lead, again.failed_by), (two.attempt, vec!["a".to_string()]));
+}

@@ -143,8 +143,8 @@ pub fn make_plan(input: PlanInput<'_>) -> PlanOutput {
     for name in &running.missing {
         out.findings.push(Finding::new("unknown_ladder", format!("规则中的梯子“{name}”不存在，按内置的最后手段叫应")));
     }
-    let pressed = rows.values().filter_map(|(level, row)| Some(SuperviseAt { level: Some(*level), rule: row.supervise?.clone() }));
-    running.policy_out.supervise = pressed.collect();
+    let pressed = rows.values().filter_map(|(level, row)| Some(SuperviseAt { level: *level, rule: row.supervise?.clone() }));
+    running.policy_out.supervise_by = pressed.collect();
     running.policy_out.relay = rows.values().any(|(_, r)| r.relay);
     out.running = running.policy_out;
     empty_places(&input, &resolved, &mut out);

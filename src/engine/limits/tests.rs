@@ -27,12 +27,40 @@ fn gateways_share_the_rate_of_an_account_evenly() {
         all.all[0].clone()
     };
     assert_eq!(burst(&account(Part::WHOLE), NOW), 90, "a tenth of a second's worth");
-    let (third, little) = (account(part(3, 0)), account(part(2000, 1999)));
+    let third = account(part(3, 0));
     assert_eq!(burst(&third, NOW), 0, "it may have left by the part before");
     let later = NOW + Span::secs(3);
     clock.advance_to(later);
     assert_eq!(burst(&third, later), 30);
-    assert_eq!(burst(&little, later), 1, "less than one a second each, yet not none");
+}
+
+#[test]
+fn a_rate_of_one_a_second_holds_over_all_gateways() {
+    for gateways in [1, 3, 10] {
+        let clock = Arc::new(ManualClock::new(NOW));
+        let accounts: Vec<Accounts> = (0..gateways)
+            .map(|rank| {
+                let now = clock.clone();
+                let all = testing::with(Channel::Sms, 1, 1000, Arc::new(move || now.now()));
+                all.share_among(part(gateways, rank));
+                all
+            })
+            .collect();
+        let mut sent = Vec::new();
+        for step in 0..6_000 {
+            let now = NOW + Span::ms(step * 20);
+            clock.advance_to(now);
+            for (rank, all) in accounts.iter().enumerate() {
+                let one = attempt((step % 4_000) as u16 + rank as u16 + 1);
+                if all.all[0].slot(one, red(1), now).is_ok() {
+                    sent.push(now);
+                }
+                all.all[0].forget(one);
+            }
+        }
+        assert!(sent.windows(2).all(|w| w[1] - w[0] >= Span::ms(700)), "{gateways}: {sent:?}");
+        assert!(sent.len() >= 100, "{gateways}: {} in two minutes", sent.len());
+    }
 }
 
 #[test]

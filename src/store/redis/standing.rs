@@ -42,11 +42,11 @@ impl RedisStore {
             ));
         }
         if let Some(window) = core.journal.as_ref().and_then(|j| j.crowded(core.lived())) {
-            lacking = true;
+            // Said, no more: in the largest event of all nobody must be sent away for it.
             let s = window.0 / 1000;
             more.push((
-                format!("NOT IN FORCE: the local journal is over its size and went back {s} s only: raise store.redis.journal_size"),
-                format!("未达到要求：本机日志超出容量，只保留了最近 {s} 秒，请调大 store.redis.journal_size"),
+                format!("the local journal is over its size and went back {s} s only: raise store.redis.journal_size"),
+                format!("本机日志超出容量，只保留了最近 {s} 秒，请调大 store.redis.journal_size"),
             ));
         }
         if core.held.load(Ordering::Relaxed) {

@@ -2,7 +2,7 @@
 
 use super::{acts::Act, play::Play, rng::Rng};
 use jiaoying::{
-    channel::{CallbackItem, MessageKind, ReceiptResult},
+    channel::{CallbackItem, MessageKind, Rang, ReceiptResult},
     core::{
         callout::state::Relation,
         ids::{AttemptId, CalloutId, RecipientId},
@@ -200,7 +200,7 @@ pub fn call_ended(reference: &str, heard: bool, keys: Option<&str>, number_dead:
         reference: Some(reference.into()),
         provider_message_id: None,
         at: None,
-        result: ReceiptResult::CallEnded { code: code.into(), detail: String::new(), heard, number_dead, config: false, failed: false },
+        result: ReceiptResult::CallEnded { code: code.into(), detail: String::new(), heard, number_dead, config: false, rang: Rang::Yes },
         keys: keys.map(str::to_string),
     }
 }

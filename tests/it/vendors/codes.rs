@@ -14,7 +14,7 @@ use axum::{
     routing::any,
 };
 use jiaoying::{
-    channel::{CallbackItem, Provider, ReceiptResult, email::errors as mail},
+    channel::{CallbackItem, Provider, Rang, ReceiptResult, email::errors as mail},
     core::{
         send::{Channel, Outcome},
         time::Span,
@@ -122,7 +122,8 @@ pub(super) fn named_receipt(r: &ReceiptResult) -> String {
         ReceiptResult::Delivered => "delivered".into(),
         ReceiptResult::Waiting => "under way".into(),
         ReceiptResult::Failed { number_dead, config, .. } => format!("failed{}", flags(*number_dead, *config)),
-        ReceiptResult::CallEnded { failed: true, .. } => "call ended, nothing rang".into(),
+        ReceiptResult::CallEnded { rang: Rang::No, .. } => "call ended, nothing rang".into(),
+        ReceiptResult::CallEnded { rang: Rang::Unsure, heard: false, .. } => "call ended, perhaps nothing rang".into(),
         ReceiptResult::CallEnded { heard, number_dead, config, .. } => {
             format!("call ended, {}{}", if *heard { "heard" } else { "not heard" }, flags(*number_dead, *config))
         }

@@ -1,6 +1,6 @@
 //! Aliyun voice codes → what they mean here; status codes of calls → how the call ended.
 
-use crate::channel::{ReceiptResult, aliyun::errors::Refusal};
+use crate::channel::{Rang, ReceiptResult, aliyun::errors::Refusal};
 use crate::core::{send::Outcome, time::Span};
 
 /// The codes of this product alone; `None` leaves the rest to the gateway's table.
@@ -37,9 +37,13 @@ pub fn call_ended(code: &str, detail: &str, duration_s: Option<f64>) -> ReceiptR
         number_dead: matches!(code, "200004" | "200116" | "482" | "200011"),
         // Sound format, caller or callee restricted for us, caller id illegal, our number recalled.
         config: matches!(code, "200006" | "200104" | "200105" | "200117" | "476"),
-        // The carrier's hours, its frequency, our own concurrency; network, carrier and system. Not to be connected (refused, a
-        // caller number that is tagged) wants another caller number or provider.
-        failed: matches!(code, "200118" | "200119" | "200121" | "200005" | "400" | "500" | "999999"),
+        rang: match code {
+            // The carrier's hours, its frequency, our own concurrency; network, carrier and system.
+            "200118" | "200119" | "200121" | "400" | "500" | "999999" => Rang::No,
+            // Not to be connected: the carrier's doing, a caller number that is tagged, or the callee's refusal.
+            "200005" => Rang::Unsure,
+            _ => Rang::Yes,
+        },
     }
 }
 
@@ -131,7 +135,7 @@ mod tests {
             ("200008", "heard"),
             ("200002", ""),
             ("200003", ""),
-            ("200005", "failed"),
+            ("200005", "unsure"),
             ("200007", ""),
             ("200010", ""),
             ("200012", ""),
@@ -152,11 +156,15 @@ mod tests {
             ("999999", "failed"),
             ("123456", "heard"),
         ] {
-            let ReceiptResult::CallEnded { heard, number_dead, config, failed, .. } = call_ended(code, "", Some(3.0)) else {
+            let ReceiptResult::CallEnded { heard, number_dead, config, rang, .. } = call_ended(code, "", Some(3.0)) else {
                 panic!("{code}")
             };
-            let flags = (heard, number_dead, config, failed);
-            assert_eq!(flags, (expected == "heard", expected == "dead", expected == "config", expected == "failed"), "{code}");
+            let flags = (heard, number_dead, config, rang == Rang::No, rang == Rang::Unsure);
+            assert_eq!(
+                flags,
+                (expected == "heard", expected == "dead", expected == "config", expected == "failed", expected == "unsure"),
+                "{code}"
+            );
         }
     }
 }

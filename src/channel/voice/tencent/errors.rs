@@ -1,6 +1,6 @@
 //! Tencent voice codes → what they mean here; results and failure codes of calls → how the call ended.
 
-use crate::channel::{ReceiptResult, refusal::Refusal};
+use crate::channel::{Rang, ReceiptResult, refusal::Refusal};
 use crate::core::{send::Outcome, time::Span};
 
 /// The codes of this product alone; `None` leaves the rest to the gateway's table.
@@ -29,7 +29,7 @@ pub fn failed(code: &str, reason: &str) -> ReceiptResult {
         number_dead: matches!(code, "7" | "8" | "13" | "15" | "17" | "19"),
         config: false,
         // Circuit busy, network busy.
-        failed: matches!(code, "9" | "18"),
+        rang: Rang::unless(matches!(code, "9" | "18")),
     }
 }
 
@@ -41,8 +41,8 @@ pub fn ended(result: &str) -> ReceiptResult {
         "2" => (false, "abnormal"),
         _ => (false, "of unknown result"),
     };
-    let failed = result == "2";
-    ReceiptResult::CallEnded { code: format!("result {result}"), detail: detail.into(), heard, number_dead: false, config: false, failed }
+    let rang = Rang::unless(result == "2");
+    ReceiptResult::CallEnded { code: format!("result {result}"), detail: detail.into(), heard, number_dead: false, config: false, rang }
 }
 
 #[cfg(test)]
@@ -94,10 +94,8 @@ mod tests {
         for code in 1..=20 {
             let dead = [7, 8, 13, 15, 17, 19].contains(&code);
             let busy = [9, 18].contains(&code);
-            let ReceiptResult::CallEnded { heard, number_dead, config, failed, .. } = failed(&code.to_string(), "") else {
-                panic!("{code}")
-            };
-            assert_eq!((heard, number_dead, config, failed), (false, dead, false, busy), "{code}");
+            let ReceiptResult::CallEnded { heard, number_dead, config, rang, .. } = failed(&code.to_string(), "") else { panic!("{code}") };
+            assert_eq!((heard, number_dead, config, rang == Rang::No), (false, dead, false, busy), "{code}");
         }
         let heard = |r: &str| matches!(ended(r), ReceiptResult::CallEnded { heard: true, .. });
         assert!(heard("0") && !heard("1") && !heard("2") && !heard("9"));

@@ -1,7 +1,7 @@
 //! The key of a `<Gather>`, and the status of a call that ended: forms.
 
 use crate::channel::{
-    CallbackItem, ReceiptResult,
+    CallbackItem, Rang, ReceiptResult,
     item::Item,
     twilio::{
         callback::{reference, rfc2822},
@@ -49,7 +49,13 @@ pub(super) fn ended(status: &str, code: &str, answered_by: &str, seconds: Option
         heard,
         number_dead,
         config,
-        failed: status == "failed" && !number_dead && !config,
+        // A SIP code of 5xx is the network's; without one nobody knows.
+        rang: match (status, code) {
+            _ if number_dead || config => Rang::Yes,
+            ("failed", code) if code.starts_with('5') => Rang::No,
+            ("failed", _) => Rang::Unsure,
+            _ => Rang::Yes,
+        },
     })
 }
 

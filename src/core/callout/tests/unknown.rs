@@ -146,3 +146,61 @@ fn a_call_that_its_account_lost_goes_at_once_by_another_even_of_a_yellow_warning
     }
     assert_eq!(redialled(&n, call), [(0, vec!["a".to_string()])]);
 }
+
+#[test]
+fn who_said_that_he_is_the_wrong_one_or_hands_it_over_is_not_rung_again() {
+    for not_me in [false, true] {
+        let mut n = Night1::new();
+        n.accounts = voices(&["a", "b"]);
+        n.lines_work = false;
+        n.after(Span::secs(31));
+        let call = n.last_call(0);
+        n.event(Event::Line { n: call, news: LineNews::Sending { provider: "a".into(), digit: None, at: None } });
+        n.event(Event::Line { n: call, news: LineNews::Outcome { outcome: Outcome::Unknown { detail: "time-out".into() } } });
+        n.event(Event::Decline { contact: 0, not_me, via: Via::Link });
+        n.event(Event::Line { n: call, news: LineNews::GivenUp { why: "unknown fate, awaited in vain".into() } });
+        assert_eq!(redialled(&n, call), [], "not_me {not_me}");
+    }
+}
+
+#[test]
+fn what_rings_somebody_who_declines_is_asked_back_should_it_not_have_left() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    n.event(Event::Line { n: call, news: LineNews::Sending { provider: "a".into(), digit: None, at: None } });
+    n.event(Event::Decline { contact: 0, not_me: true, via: Via::Link });
+    let back = |(_, l): &(Phone, LineLetter)| matches!(l, LineLetter::Withdraw { attempt } if attempt.n == call);
+    assert!(n.last.as_ref().unwrap().effects.line.iter().any(back));
+}
+
+#[test]
+fn a_lost_call_is_not_made_good_twice() {
+    let mut n = Night1::new();
+    n.accounts = voices(&["a", "b"]);
+    let call = unknown_call(&mut n);
+    n.event(Event::Line {
+        n: call,
+        news: LineNews::Finished { ok: false, outcome: "999999".into(), number_dead: false, refused: false, lost: true },
+    });
+    assert_eq!(redialled(&n, call).len(), 1);
+}
+
+#[test]
+fn a_call_that_finds_the_first_number_dead_is_followed_by_the_second_at_once_even_as_the_last_of_its_series() {
+    let mut n = Night1::new();
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    let mut state = n.state.clone();
+    state.contacts[0].calls = None;
+    for news in [
+        LineNews::Sending { provider: "a".into(), digit: None, at: None },
+        LineNews::Finished { ok: false, outcome: "200004".into(), number_dead: true, refused: false, lost: false },
+    ] {
+        state = step(n.ctx(), &state, &Event::Line { n: call, news }, n.now).state;
+    }
+    let last = state.attempts.last().unwrap();
+    assert_eq!((last.channel, last.number, last.state), (Channel::Voice, 1, AttemptState::Queued));
+}
