@@ -150,6 +150,23 @@ def cuts(stage):
     cut_off(stage)
 
 
-SCENES = {"main": main_job, "kill": kill, "pause": pause, "master": master, "cut": cut, "blows": blows, "cuts": cuts}
+def rollout(stage):
+    """One gateway after the other ends in its own time and comes back as the newer program, while callouts run: for some
+    seconds each two versions work side by side."""
+    opening(stage)
+    for n, gateway in enumerate(stage.gateways):
+        stage.until_sending()
+        died(stage, gateway)
+        if code := gateway.stop():
+            raise SystemExit(f"a gateway of the older program did not end cleanly: {code}; see {gateway.log_path}")
+        stage.blow(f"upgrade {gateway.base}")
+        gateway.run_by(stage.o.binary)
+        if n == 1:
+            middle(stage)
+        gateway.until_ready()
+        time.sleep(stage.dice.uniform(3, 6))
+
+
+SCENES = {"main": main_job, "kill": kill, "pause": pause, "master": master, "cut": cut, "blows": blows, "cuts": cuts, "rollout": rollout}
 # Where errors in a gateway's log are no fault of its own.
 REDIS_GOES = ("master", "cut", "blows", "cuts")

@@ -21,7 +21,8 @@ ROOT = HERE.parent.parent
 CONFIG = ROOT / "config/example.toml"
 GATEWAYS = 3
 # Kinds of blows, and how each begins in the list of what happened.
-KINDS = {"primaries killed": "kill the primary", "gateways killed": "kill http", "gateways stopped": "pause ", "gateways cut off": "cut "}
+KINDS = {"primaries killed": "kill the primary", "gateways killed": "kill http", "gateways stopped": "pause ", "gateways cut off": "cut ",
+         "gateways upgraded": "upgrade "}
 
 
 class Forwarder:
@@ -91,6 +92,7 @@ class Stage:
             self.lines = [Forwarder("line", self.redis.servers[0].address) for _ in bases]
             for line in self.lines:
                 self.ends.callback(line.stop)
+        program = o.before if self.scene == "rollout" else o.binary
         self.gateways = []
         for n, base in enumerate(bases):
             own = {**told, "STORE__REDIS__JOURNAL": str(work / f"journal-{n + 1}.sqlite")}
@@ -98,8 +100,8 @@ class Stage:
                 own["STORE__REDIS__ADDRESSES"] = f'["127.0.0.1:{self.lines[n].port}"]'
             env = gateway_settings(self.speed(), self.base, self.sink.address, self.standin.url, self.sms_per_second(),
                                    SERVER__LISTEN=base.removeprefix("http://"), **self.voice(), **own)
-            self.gateways.append(Gateway(o.binary, CONFIG, env, work / f"gateway-{n + 1}.log", base))
-        run(o.binary, "import", o.sheet(self.persons), "--config", CONFIG, "--allow-uncovered", env=self.gateways[0].environment)
+            self.gateways.append(Gateway(program, CONFIG, env, work / f"gateway-{n + 1}.log", base))
+        run(program, "import", o.sheet(self.persons), "--config", CONFIG, "--allow-uncovered", env=self.gateways[0].environment)
         self.ends.callback(self.stop_gateways)
         for g in self.gateways:
             g.start()

@@ -9,7 +9,8 @@ NUMBERS = ("accepted", "callouts", "answered", "closed", "sends", "promised_answ
 FAULTS = ("lost", "sent_twice", "escalated", "unfit")
 NAMES = {"main": "nothing happens", "kill": "a gateway killed every few seconds", "pause": "a gateway stopped past its lease",
          "master": "primaries killed, their replicas take over", "cut": "a gateway cut off from Redis",
-         "blows": "all that a Cluster can suffer", "cuts": "gateways cut off one after the other"}
+         "blows": "all that a Cluster can suffer", "cuts": "gateways cut off one after the other",
+         "rollout": "gateways upgraded one after the other"}
 WHERE = {"cluster": "Cluster", "sentinel": "Sentinel", "single": "one server"}
 
 

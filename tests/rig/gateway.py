@@ -159,6 +159,11 @@ class Gateway:
             self.process = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=die_with_us)
 
+    def run_by(self, binary):
+        """Starts as another program."""
+        self.command[0] = str(binary)
+        self.start()
+
     def until_ready(self, seconds=30):
         end = time.monotonic() + seconds
         http = Http(self.base)

@@ -81,10 +81,10 @@ impl Play {
                     3 => "已收到！".into(),
                     _ => digit.to_string(),
                 };
-                self.after(Span::secs(soon), Act::Callback { account: "sms-a".into(), items: vec![reply(said, n)] });
+                self.after(Span::secs(soon), Act::Callback { account: "sms-a".into(), items: vec![reply(said.clone(), n)] });
                 if self.rng.chance(15) {
                     // The same reply pushed twice, as providers do.
-                    self.after(Span::secs(soon + 1), Act::Callback { account: "sms-a".into(), items: vec![reply(digit.to_string(), n)] });
+                    self.after(Span::secs(soon + 1), Act::Callback { account: "sms-a".into(), items: vec![reply(said, n)] });
                 }
             }
             Temper::Clumsy if self.rng.chance(70) => {
