@@ -341,7 +341,7 @@ impl Work<'_> {
                     } else if !*ok && *lost {
                         self.lost(n, &a);
                     } else if !*ok {
-                        self.ring_end_again(&a);
+                        self.ring_end_again(&a, None);
                     }
                 }
             }
@@ -373,7 +373,7 @@ impl Work<'_> {
     /// With neither the series goes on by its own clock.
     fn redial(&mut self, n: u16, a: &Attempt) {
         if !a.kind.asks() {
-            return self.ring_end_again(a);
+            return self.ring_end_again(a, Some(n));
         }
         let by: Vec<&str> = a.provider.as_deref().into_iter().collect();
         let another = self.ctx.routes.another(Channel::Voice, &by);
@@ -398,12 +398,12 @@ impl Work<'_> {
         self.queue_by_line_as(a.contact, Channel::Voice, a.kind, number, Again { repeats, ..Again::default() });
     }
 
-    /// The end was not heard by somebody who can only be rung: once more, after a while.
-    fn ring_end_again(&mut self, a: &Attempt) {
+    /// The end was not heard by somebody who can only be rung, or nobody knows: once more, after a while.
+    fn ring_end_again(&mut self, a: &Attempt, repeats: Option<u16>) {
         let is_end = |b: &&Attempt| b.contact == a.contact && b.channel == Channel::Voice && b.kind == AskKind::End;
         if is_end(&a) && self.state.attempts.iter().filter(is_end).count() < 2 {
             let later = self.now + self.ctx.clocks.gather;
-            self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { not_before: Some(later), ..Again::default() });
+            self.queue_by_line_as(a.contact, a.channel, a.kind, a.number, Again { not_before: Some(later), repeats, ..Again::default() });
         }
     }
 

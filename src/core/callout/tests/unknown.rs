@@ -204,3 +204,29 @@ fn a_call_that_finds_the_first_number_dead_is_followed_by_the_second_at_once_eve
     let last = state.attempts.last().unwrap();
     assert_eq!((last.channel, last.number, last.state), (Channel::Voice, 1, AttemptState::Queued));
 }
+
+#[test]
+fn an_end_of_unknown_fate_by_telephone_is_told_once_more_and_marked_as_its_repetition() {
+    let mut n = Night1::with(vec![post(140521101201, Some(1), AnswerRule::Each)], &["03560000009"]);
+    n.accounts = voices(&["a", "b"]);
+    n.lines_work = false;
+    n.after(Span::secs(31));
+    let call = n.last_call(0);
+    for news in [
+        LineNews::Sending { provider: "a".into(), digit: None, at: None },
+        LineNews::Finished { ok: true, outcome: "200000".into(), number_dead: false, refused: false, lost: false },
+    ] {
+        n.event(Event::Line { n: call, news });
+    }
+    n.event(Event::End { reason: ClosedReason::Cancelled });
+    let end = n.last_call(0);
+    assert_eq!(n.state.attempt(end).unwrap().kind, AskKind::End);
+    for news in [
+        LineNews::Sending { provider: "a".into(), digit: None, at: None },
+        LineNews::Outcome { outcome: Outcome::Unknown { detail: "time-out".into() } },
+        LineNews::GivenUp { why: "unknown fate, awaited in vain".into() },
+    ] {
+        n.event(Event::Line { n: end, news });
+    }
+    assert_eq!(redialled(&n, end), [(0, vec!["a".to_string()])]);
+}
