@@ -3,6 +3,7 @@
 mod back;
 mod coverage;
 mod dates;
+mod merging;
 mod sample;
 mod sheets;
 mod ugly;
