@@ -43,10 +43,15 @@ pub fn aliyun_voice() -> AccountLimits {
     }
 }
 
-/// Tencent SMS: 3,000 requests a second; 10 messages in 24 h for a number (set in its console). The same content goes
-/// to a number once in 30 s only; our texts to one number differ by digit and count, and chases are minutes apart.
+/// Tencent SMS: 3,000 requests a second; 1 of the same content in 30 s and 10 messages in 24 h for a number (set in its
+/// console).
 pub fn tencent_sms() -> AccountLimits {
-    AccountLimits { per_second: 3000, in_flight: 256, concurrent_calls: u32::MAX, per_callee: vec![CalleeLimit::of(10, Span::hours(24))] }
+    AccountLimits {
+        per_second: 3000,
+        in_flight: 256,
+        concurrent_calls: u32::MAX,
+        per_callee: vec![CalleeLimit::alike(1, Span::secs(30)), CalleeLimit::of(10, Span::hours(24))],
+    }
 }
 
 /// Tencent voice notices: 20 requests a second; 1 in 30 s, 2 in 10 min, 5 in 24 h for a number, and 1 between 22:00
@@ -65,13 +70,19 @@ pub fn tencent_voice() -> AccountLimits {
     }
 }
 
-/// Huawei SMS: 15 in a minute, 50 in 24 h for a number; its rate for an account is set by contract.
+/// Huawei SMS: 15 in a minute, 50 in 24 h for a number, of the same content 2 in 59 s and 5 in 59 min; its rate for an
+/// account is set by contract.
 pub fn huawei_sms() -> AccountLimits {
     AccountLimits {
         per_second: 100,
         in_flight: 64,
         concurrent_calls: u32::MAX,
-        per_callee: vec![CalleeLimit::of(15, Span::mins(1)), CalleeLimit::of(50, Span::hours(24))],
+        per_callee: vec![
+            CalleeLimit::of(15, Span::mins(1)),
+            CalleeLimit::of(50, Span::hours(24)),
+            CalleeLimit::alike(2, Span::secs(59)),
+            CalleeLimit::alike(5, Span::mins(59)),
+        ],
     }
 }
 

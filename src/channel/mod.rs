@@ -173,10 +173,17 @@ pub struct CalleeLimit {
     /// Only in these hours of the day: `hours = "22:00-08:00"`; then `count = 0` is none at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Hours>,
+    /// Only messages that say the same are counted together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same_text: bool,
 }
 impl CalleeLimit {
     pub const fn of(count: u16, window: Span) -> CalleeLimit {
-        CalleeLimit { count, window, hours: None }
+        CalleeLimit { count, window, hours: None, same_text: false }
+    }
+    /// Of messages that say the same.
+    pub const fn alike(count: u16, window: Span) -> CalleeLimit {
+        CalleeLimit { same_text: true, ..CalleeLimit::of(count, window) }
     }
 }
 

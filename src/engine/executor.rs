@@ -20,7 +20,7 @@ use crate::{
             state::{AskKind, Attempt, Callout},
         },
         ids::{AttemptId, CalloutId, WarningId},
-        line::{self, Line, LineEvent, Member},
+        line::{self, Line, LineEvent, Member, Saying},
         phone::Phone,
         place::{PlaceLetter, PlaceRecord},
         plan::is_relay_record,
@@ -338,8 +338,9 @@ impl Engine {
             Address::Phone(phone) => lines.all.get_mut(phone),
             Address::Email { .. } | Address::Group { .. } => None,
         };
+        let says = Saying::of([&member(hand, n, a, drill)]);
         let quota = |account: &Account| match &line {
-            Some(line) => line.state.quota(account.name(), &account.callee_rules, level, drill, now),
+            Some(line) => line.state.quota(account.name(), &account.callee_rules, says, level, drill, now),
             None => Ok(()),
         };
         let quotas: Vec<Result<(), Time>> = candidates.iter().map(|c| quota(&c.account)).collect();

@@ -10,7 +10,7 @@ use super::{
     waiting::{GRACE, SHARED_GRACE, Waiting},
 };
 use crate::{
-    channel::{CalleeLimit, Provider},
+    channel::Provider,
     core::{
         ids::AttemptId,
         line::CalleeRule,
@@ -148,11 +148,8 @@ impl Drop for InFlight {
 impl Account {
     fn new(provider: Arc<dyn Provider>, weight: u32, waits: Waits, clock: EngineClock) -> Account {
         let l = provider.limits();
-        let callee_rules = l
-            .per_callee
-            .iter()
-            .map(|CalleeLimit { count, window, hours }| CalleeRule { count: *count, window: *window, hours: *hours })
-            .collect();
+        let callee_rules =
+            l.per_callee.iter().map(|l| CalleeRule { count: l.count, window: l.window, hours: l.hours, same_text: l.same_text }).collect();
         Account {
             gate: Mutex::new(Gate::new(l.per_second, Part::WHOLE, &clock)),
             callee_rules,

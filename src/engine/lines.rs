@@ -14,7 +14,7 @@ use crate::{
     core::{
         callout::state::{AttemptState, Callout},
         ids::AttemptId,
-        line::{self, Departure, Line, LineEntry, LineEvent, LineLetter, LineStepped},
+        line::{self, Departure, Line, LineEntry, LineEvent, LineLetter, LineStepped, Saying},
         phone::Phone,
         route::{ByQuota, by_quota},
         send::Channel,
@@ -129,7 +129,8 @@ impl Engine {
             Wish { channel, seed: d.lead, failed_by: &d.failed_by, never: d.never.as_deref(), kind: message_kind(d.group.kind), drill };
         let candidates = self.accounts.candidates(&wish, now);
         let level = d.members.iter().map(|m| m.level).max_by_key(|l| l.rank()).unwrap_or(crate::core::hazard::Level::Blue);
-        let quota = |c: &Candidate| line.quota(c.account.name(), &c.account.callee_rules, level, drill, now);
+        let says = Saying::of(&d.members);
+        let quota = |c: &Candidate| line.quota(c.account.name(), &c.account.callee_rules, says, level, drill, now);
         let first = match by_quota(candidates.iter().filter(|c| !c.last).map(quota), d.patience) {
             Some(ByQuota::Go(first)) => first,
             Some(ByQuota::Wait(until)) => return Ok(Err(NotNow::Quota(until))),

@@ -6,7 +6,7 @@ use super::{
     Shared,
     courier::Push,
     dice::{Throw, throw},
-    ledger::Wall,
+    ledger::{Of, Wall},
     push::Kind,
     server::Answer,
     taking::{self, Asked},
@@ -24,9 +24,11 @@ use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 const VENDOR: &str = "carrier";
 const AGAIN: [Span; 2] = [Span::secs(30), Span::mins(5)];
-const WALLS: [Wall; 2] =
-    [Wall { count: 5, window_ms: 60_000, message: "2101" }, Wall { count: 50, window_ms: 86_400_000, message: "2102" }];
-const VOICE_WALLS: [Wall; 1] = [Wall { count: 1, window_ms: 60_000, message: "-4" }];
+const WALLS: [Wall; 2] = [
+    Wall { of: Of::All, count: 5, window_ms: 60_000, message: "2101" },
+    Wall { of: Of::All, count: 50, window_ms: 86_400_000, message: "2102" },
+];
+const VOICE_WALLS: [Wall; 1] = [Wall { of: Of::All, count: 1, window_ms: 60_000, message: "-4" }];
 /// How far a request's time may be off.
 const SKEW_MS: i64 = 300_000;
 

@@ -4,7 +4,7 @@ use super::{
     Shared,
     courier::Push,
     dice::{Throw, throw},
-    ledger::Wall,
+    ledger::{Of, Wall},
     push::Kind,
     server::Answer,
     taking::{self, Asked},
@@ -19,8 +19,12 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const VENDOR: &str = "huawei";
-const WALLS: [Wall; 2] =
-    [Wall { count: 15, window_ms: 60_000, message: "MILIMIT" }, Wall { count: 50, window_ms: 86_400_000, message: "MILIMIT" }];
+const WALLS: [Wall; 4] = [
+    Wall { of: Of::All, count: 15, window_ms: 60_000, message: "MILIMIT" },
+    Wall { of: Of::All, count: 50, window_ms: 86_400_000, message: "MILIMIT" },
+    Wall { of: Of::Text, count: 2, window_ms: 59_000, message: "MILIMIT" },
+    Wall { of: Of::Text, count: 5, window_ms: 3_540_000, message: "MILIMIT" },
+];
 const AGAIN: [Span; 2] = [Span::mins(1), Span::mins(5)];
 const FORM: &str = "application/x-www-form-urlencoded";
 

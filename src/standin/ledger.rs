@@ -26,6 +26,9 @@ pub struct Sent {
     pub out_id: Box<str>,
     /// Template or StartCode.
     pub template: Box<str>,
+    /// A hash of the template with what fills it, or of the text.
+    #[serde(skip)]
+    pub says: u64,
     /// The number inside BizId or CallId.
     pub id: u64,
     /// When it was accepted, milliseconds since 1970.
@@ -43,12 +46,22 @@ struct PhoneLog {
     sent: Vec<Sent>,
 }
 
-/// A limit of one number: at most `count` in `window_ms`; `message` is what the provider says then.
+/// A limit of one number: at most `count` of these in `window_ms`; `message` is what the provider says then.
 #[derive(Clone, Copy, Debug)]
 pub struct Wall {
+    pub of: Of,
     pub count: usize,
     pub window_ms: i64,
     pub message: &'static str,
+}
+
+/// What a wall counts together.
+#[derive(Clone, Copy, Debug)]
+pub enum Of {
+    All,
+    Template,
+    /// What says the same.
+    Text,
 }
 
 pub struct Ledger {
@@ -99,8 +112,13 @@ impl Ledger {
         }
     }
 
-    /// Records an acceptance, unless one of `walls` stands against it (counted over the same channel
-    /// and, for SMS, the same template). The wall's message is the error.
+    /// What stands for a text, in [`Sent::says`].
+    pub fn says<'a>(&self, template: &str, variables: impl IntoIterator<Item = (&'a String, &'a String)>, text: Option<&str>) -> u64 {
+        self.hasher.hash_one((template, variables.into_iter().collect::<Vec<_>>(), text))
+    }
+
+    /// Records an acceptance, unless one of `walls` stands against it (counted over the same channel). The wall's message is
+    /// the error.
     pub fn accept(&self, sent: Sent, walls: &[Wall]) -> Result<(), &'static str> {
         {
             let mut shard = self.shard(&self.phones, &sent.phone);
@@ -111,7 +129,11 @@ impl Ledger {
                     let counted = |s: &&Sent| {
                         s.vendor == sent.vendor
                             && s.channel == sent.channel
-                            && (s.channel == Channel::Voice || s.template == sent.template)
+                            && match wall.of {
+                                Of::All => true,
+                                Of::Template => s.template == sent.template,
+                                Of::Text => s.says == sent.says,
+                            }
                             && s.at > sent.at - wall.window_ms
                     };
                     if log.sent.iter().filter(counted).count() >= wall.count {
@@ -231,6 +253,7 @@ mod tests {
             phone: phone.into(),
             out_id: out_id.into(),
             template: "T".into(),
+            says: 0,
             id,
             at,
             done_at: at + 10,
@@ -254,12 +277,23 @@ mod tests {
     #[test]
     fn a_wall_refuses_the_call_past_its_count_until_the_window_has_gone_by() {
         let l = Ledger::new();
-        let walls = [Wall { count: 1, window_ms: 60_000, message: "minute" }, Wall { count: 2, window_ms: 3_600_000, message: "hour" }];
+        let walls = [
+            Wall { of: Of::All, count: 1, window_ms: 60_000, message: "minute" },
+            Wall { of: Of::All, count: 2, window_ms: 3_600_000, message: "hour" },
+        ];
         assert!(l.accept(sent(Channel::Voice, "a", "1", 1, 0), &walls).is_ok());
         assert_eq!(l.accept(sent(Channel::Voice, "a", "2", 2, 59_000), &walls), Err("minute"));
         assert!(l.accept(sent(Channel::Voice, "a", "3", 3, 61_000), &walls).is_ok());
         assert_eq!(l.accept(sent(Channel::Voice, "a", "4", 4, 200_000), &walls), Err("hour"));
         assert!(l.accept(sent(Channel::Sms, "a", "5", 5, 200_000), &walls).is_ok(), "another channel");
+        let alike = [Wall { of: Of::Text, count: 1, window_ms: 30_000, message: "alike" }];
+        let says = |id: u64, n: &str, at: i64| {
+            let variables = BTreeMap::from([("n".to_string(), n.to_string())]);
+            Sent { says: l.says("T", &variables, None), ..sent(Channel::Sms, "b", "", id, at) }
+        };
+        assert!(l.accept(says(6, "1", 0), &alike).is_ok() && l.accept(says(7, "2", 1), &alike).is_ok());
+        assert_eq!(l.accept(says(8, "1", 2), &alike), Err("alike"));
+        assert!(l.accept(says(9, "1", 30_001), &alike).is_ok());
         assert!(l.in_call("a", 61_005) && !l.in_call("a", 61_011));
         assert_eq!(l.call(3).unwrap().out_id.as_ref(), "3");
         assert!(l.call(99).is_none());

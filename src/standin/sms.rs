@@ -3,7 +3,7 @@
 use super::{
     SentMessage, Shared, chance,
     dice::{Throw, throw},
-    ledger::{Sent, Wall},
+    ledger::{Of, Sent, Wall},
     people,
     push::{self, Kind},
     server::{Answer, Params, business, error_body, ok_body},
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt, sync::atomic::Ordering, time::Duration};
 
 /// 50 notices in 24 h for one number and template.
-const WALLS: [Wall; 1] = [Wall { count: 50, window_ms: 86_400_000, message: "触发天级流控Permits:50" }];
+const WALLS: [Wall; 1] = [Wall { of: Of::Template, count: 50, window_ms: 86_400_000, message: "触发天级流控Permits:50" }];
 
 /// How a request fares before its content is looked at.
 pub(super) enum Luck {
@@ -162,6 +162,7 @@ fn accept(
         phone: phone.into(),
         out_id: out_id.into(),
         template: template.into(),
+        says: 0, // no wall of its counts by text
         id,
         at: now,
         done_at,

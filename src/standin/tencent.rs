@@ -5,7 +5,7 @@ use super::{
     Shared,
     courier::Push,
     dice::{Throw, throw},
-    ledger::{Sent, Wall},
+    ledger::{Of, Sent, Wall},
     push::Kind,
     server::Answer,
     taking::{self, Asked},
@@ -21,15 +21,15 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const VENDOR: &str = "tencent";
-/// Of one number; the ledger counts by template, which stands for "the same content".
+/// Of one number; the first of the same content.
 const SMS_WALLS: [Wall; 2] = [
-    Wall { count: 1, window_ms: 30_000, message: "LimitExceeded.PhoneNumberThirtySecondLimit" },
-    Wall { count: 10, window_ms: 86_400_000, message: "LimitExceeded.PhoneNumberDailyLimit" },
+    Wall { of: Of::Text, count: 1, window_ms: 30_000, message: "LimitExceeded.PhoneNumberThirtySecondLimit" },
+    Wall { of: Of::All, count: 10, window_ms: 86_400_000, message: "LimitExceeded.PhoneNumberDailyLimit" },
 ];
 const VOICE_WALLS: [Wall; 3] = [
-    Wall { count: 1, window_ms: 30_000, message: "LimitExceeded.DeliveryFrequencyLimit" },
-    Wall { count: 2, window_ms: 600_000, message: "LimitExceeded.DeliveryFrequencyLimit" },
-    Wall { count: 5, window_ms: 86_400_000, message: "LimitExceeded.DeliveryFrequencyLimit" },
+    Wall { of: Of::All, count: 1, window_ms: 30_000, message: "LimitExceeded.DeliveryFrequencyLimit" },
+    Wall { of: Of::All, count: 2, window_ms: 600_000, message: "LimitExceeded.DeliveryFrequencyLimit" },
+    Wall { of: Of::All, count: 5, window_ms: 86_400_000, message: "LimitExceeded.DeliveryFrequencyLimit" },
 ];
 /// Two more tries after a failed push.
 const AGAIN: [Span; 2] = [Span::mins(1), Span::mins(5)];

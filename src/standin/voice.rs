@@ -3,7 +3,7 @@
 
 use super::{
     SentMessage, Shared, chance,
-    ledger::{Sent, Wall},
+    ledger::{Of, Sent, Wall},
     people::{self, CallPlan},
     push::{self, Kind},
     server::{Answer, Params, business, error_body, ok_body},
@@ -15,9 +15,9 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 /// 1 in a minute, 5 in an hour, 20 in 24 h for one number.
 const WALLS: [Wall; 3] = [
-    Wall { count: 1, window_ms: 60_000, message: "触发分钟级流控Permits:1" },
-    Wall { count: 5, window_ms: 3_600_000, message: "触发小时级流控Permits:5" },
-    Wall { count: 20, window_ms: 86_400_000, message: "触发天级流控Permits:20" },
+    Wall { of: Of::All, count: 1, window_ms: 60_000, message: "触发分钟级流控Permits:1" },
+    Wall { of: Of::All, count: 5, window_ms: 3_600_000, message: "触发小时级流控Permits:5" },
+    Wall { of: Of::All, count: 20, window_ms: 86_400_000, message: "触发天级流控Permits:20" },
 ];
 
 struct Call<'a> {
@@ -80,6 +80,7 @@ async fn place(s: &Shared, c: Call<'_>) -> Answer {
         phone: phone.into(),
         out_id: c.out_id.into(),
         template: c.template.into(),
+        says: 0, // no wall of its counts by text
         id,
         at: now,
         done_at: now + ends.as_millis() as i64,

@@ -18,7 +18,7 @@ mod tests;
 
 pub use call::{Departure, Group};
 pub use heard::Heard;
-pub use quota::{CalleeRule, Hours};
+pub use quota::{CalleeRule, Hours, Saying};
 pub use reply::{AskFacts, ReplyMeaning, names_digit, reply_meaning};
 
 use super::{
@@ -246,6 +246,9 @@ pub struct Sent {
     pub provider: String,
     #[serde(rename = "d", default, skip_serializing_if = "std::ops::Not::not")]
     pub drill: bool,
+    /// Older gateways did not say it.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<Saying>,
 }
 
 /// The state of a line.
@@ -452,7 +455,8 @@ impl Line {
                         w.not_before = Some(flight.over_by);
                     }
                 }
-                self.log.push(Sent { at, provider: flight.provider.clone(), drill: members.iter().all(|m| m.drill) });
+                let (drill, says) = (members.iter().all(|m| m.drill), Some(Saying::of(members)));
+                self.log.push(Sent { at, provider: flight.provider.clone(), drill, says });
                 if let Some(m) = members.first() {
                     self.gathered.retain(|(r, c, _)| !(*r == m.recipient && *c == flight.channel));
                     if m.relation != Relation::Holder {
@@ -472,7 +476,7 @@ impl Line {
                 self.flights.push(flight.clone());
             }
             LineEntry::Direct { member, digit, provider } => {
-                self.log.push(Sent { at, provider: provider.clone(), drill: member.drill });
+                self.log.push(Sent { at, provider: provider.clone(), drill: member.drill, says: Some(Saying::of([member])) });
                 let Some(digit) = digit else { return };
                 self.asks.retain(|a| a.at + DIGIT_REST > at);
                 match self.asks.iter_mut().find(|a| a.digit == *digit) {

@@ -1,9 +1,10 @@
 //! The provider's limits per callee, mirrored: at most `count` in any `window`, of all we sent to this
 //! number through that account. A reserve is kept for red; drills use half.
 
-use super::Line;
+use super::{Line, Member, Sent};
 use crate::core::{
     hazard::Level,
+    route::mix,
     time::{Span, Time},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -60,6 +61,31 @@ pub struct CalleeRule {
     /// It holds only in these hours, and counts only what was sent in them; then 0 is none at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Hours>,
+    /// Only messages that say the same are counted together: Tencent's 1 in 30 s, Huawei's 2 in 59 s.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same_text: bool,
+}
+impl CalleeRule {
+    fn counts(&self, account: &str, says: Saying, sent: &Sent) -> bool {
+        sent.provider == account && (!self.same_text || sent.says == Some(says))
+    }
+}
+
+/// What a message says, as far as limits of the same content ask: whose asks of which kind it carries. Two of them may
+/// still differ (the warning was updated in between, another digit); then one waits that need not have, or goes by another
+/// account. The other way round is impossible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Saying(u32);
+impl Saying {
+    pub fn of<'a>(members: impl IntoIterator<Item = &'a Member>) -> Saying {
+        // Added up, so that the order in which they were gathered is no matter.
+        let one = |m: &Member| {
+            let whose = u64::from(m.attempt.callout.warning.0) << 32 | u64::from(m.attempt.callout.ordinal);
+            mix(whose ^ mix(u64::from(m.recipient.0) << 8 | m.kind as u64))
+        };
+        Saying((members.into_iter().map(one).fold(0, u64::wrapping_add) >> 32) as u32)
+    }
 }
 
 /// From this length on a limit does not free itself in time for red.
@@ -74,13 +100,13 @@ impl CalleeRule {
 }
 
 impl Line {
-    /// Whether one more may go through `account` now; else when it may.
-    pub fn quota(&self, account: &str, rules: &[CalleeRule], level: Level, drill: bool, now: Time) -> Result<(), Time> {
+    /// Whether one more that `says` this may go through `account` now; else when it may.
+    pub fn quota(&self, account: &str, rules: &[CalleeRule], says: Saying, level: Level, drill: bool, now: Time) -> Result<(), Time> {
         let mut wait: Option<Time> = None;
         for rule in rules.iter().filter(|r| r.hours.is_some()) {
             if let Some(hours) = rule.hours.filter(|h| h.contains(now)) {
                 let began = hours.began(now).max(now - rule.window);
-                let sent = self.log.iter().filter(|s| s.provider == account && s.at >= began).count();
+                let sent = self.log.iter().filter(|s| rule.counts(account, says, s) && s.at >= began).count();
                 if sent >= usize::from(rule.count) {
                     let over = now.next_beijing_minute(hours.to);
                     wait = Some(wait.map_or(over, |w| w.max(over)));
@@ -92,7 +118,7 @@ impl Line {
                 let mut times: Vec<Time> = self
                     .log
                     .iter()
-                    .filter(|s| s.provider == account && s.at + rule.window > now && (!drills_only || s.drill))
+                    .filter(|s| rule.counts(account, says, s) && s.at + rule.window > now && (!drills_only || s.drill))
                     .map(|s| s.at)
                     .collect();
                 times.sort_unstable();
@@ -119,28 +145,34 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Sent, *};
+    use super::*;
+    use crate::core::{
+        callout::state::{AskKind, Relation},
+        ids::{AttemptId, CalloutId, RecipientId, WarningId},
+    };
+
+    const ANY: Saying = Saying(0);
 
     fn at(text: &str) -> Time {
         Time::parse_rfc3339(&format!("2026-07-08T{text}+08:00")).unwrap()
     }
     fn line(sent: &[(&str, bool)]) -> Line {
-        let log = sent.iter().map(|(t, drill)| Sent { at: at(t), provider: "voice".into(), drill: *drill }).collect();
+        let log = sent.iter().map(|(t, drill)| Sent { at: at(t), provider: "voice".into(), drill: *drill, says: None }).collect();
         Line { log, ..Line::default() }
     }
     fn rule(count: u16, window: Span) -> CalleeRule {
-        CalleeRule { count, window, hours: None }
+        CalleeRule { count, window, hours: None, same_text: false }
     }
 
     #[test]
     fn the_calls_of_a_minute_an_hour_and_a_day_are_counted_side_by_side() {
         // Aliyun's three for a number.
         let rules = [rule(1, Span::mins(1)), rule(5, Span::hours(1)), rule(20, Span::hours(24))];
-        let asked = |l: &Line, now: &str| l.quota("voice", &rules, Level::Red, false, at(now));
+        let asked = |l: &Line, now: &str| l.quota("voice", &rules, ANY, Level::Red, false, at(now));
         let l = line(&[("14:00:00", false)]);
         assert_eq!(asked(&l, "14:00:59"), Err(at("14:01:00")));
         assert_eq!(asked(&l, "14:01:00"), Ok(()));
-        assert_eq!(l.quota("other", &rules, Level::Red, false, at("14:00:59")), Ok(()), "another account counts for itself");
+        assert_eq!(l.quota("other", &rules, ANY, Level::Red, false, at("14:00:59")), Ok(()), "another account counts for itself");
         let l = line(&[("14:00:00", false), ("14:10:00", false), ("14:20:00", false), ("14:30:00", false), ("14:40:00", false)]);
         assert_eq!(asked(&l, "14:50:00"), Err(at("15:00:00")), "five in the hour: free when the first has left it");
         let many: Vec<(String, bool)> = (0..20).map(|i| (format!("{:02}:00:00", i), false)).collect();
@@ -156,8 +188,8 @@ mod tests {
         let mut l = Line::default();
         let (mut now, end) = (at("10:00:00"), at("13:00:00"));
         while now < end {
-            match l.quota("voice", &rules, Level::Red, false, now) {
-                Ok(()) => l.log.push(Sent { at: now, provider: "voice".into(), drill: false }),
+            match l.quota("voice", &rules, ANY, Level::Red, false, now) {
+                Ok(()) => l.log.push(Sent { at: now, provider: "voice".into(), drill: false, says: None }),
                 Err(until) => {
                     assert!(until > now);
                     now = until;
@@ -188,7 +220,7 @@ mod tests {
             let rules = [rule(count, window)];
             let may = |level: Level, n: u16| {
                 let sent: Vec<(&str, bool)> = (0..n).map(|_| ("14:00:00", false)).collect();
-                line(&sent).quota("voice", &rules, level, false, at("14:00:10")).is_ok()
+                line(&sent).quota("voice", &rules, ANY, level, false, at("14:00:10")).is_ok()
             };
             assert!(may(Level::Blue, others - 1) && !may(Level::Blue, others), "{count} in {window:?}: blue has {others}");
             assert!(may(Level::Red, count - 1) && !may(Level::Red, count), "{count} in {window:?}: red has all");
@@ -199,16 +231,49 @@ mod tests {
     fn a_drill_takes_half_of_a_numbers_quota_and_no_more() {
         let rules = [rule(10, Span::hours(24))];
         let drills = |n: usize| line(&vec![("14:00:00", true); n]);
-        assert!(drills(4).quota("voice", &rules, Level::Red, true, at("14:30:00")).is_ok());
-        assert!(drills(5).quota("voice", &rules, Level::Red, true, at("14:30:00")).is_err());
-        assert!(drills(5).quota("voice", &rules, Level::Red, false, at("14:30:00")).is_ok(), "the other half is the real warning's");
+        assert!(drills(4).quota("voice", &rules, ANY, Level::Red, true, at("14:30:00")).is_ok());
+        assert!(drills(5).quota("voice", &rules, ANY, Level::Red, true, at("14:30:00")).is_err());
+        assert!(drills(5).quota("voice", &rules, ANY, Level::Red, false, at("14:30:00")).is_ok(), "the other half is the real warning's");
+    }
+
+    #[test]
+    fn of_the_same_text_fewer_go_and_another_text_goes_meanwhile() {
+        let member = |ordinal: u32, kind: AskKind| Member {
+            attempt: AttemptId { callout: CalloutId { warning: WarningId(1), ordinal }, n: ordinal as u16 },
+            contact: 0,
+            recipient: RecipientId(7),
+            relation: Relation::Holder,
+            kind,
+            level: Level::Red,
+            drill: false,
+        };
+        let (one, two, chase) = (member(1, AskKind::Callout), member(2, AskKind::Callout), member(1, AskKind::Chase));
+        let again = Member { attempt: AttemptId { n: 9, ..one.attempt }, ..one.clone() };
+        assert_eq!(Saying::of([&one, &two]), Saying::of([&two, &again]), "the order and the attempt are no matter");
+        // Huawei's.
+        let rules = [CalleeRule { same_text: true, ..rule(2, Span::secs(59)) }, CalleeRule { same_text: true, ..rule(5, Span::mins(59)) }];
+        let sent = |t: &str, m: &Member| Sent { at: at(t), provider: "hw".into(), drill: false, says: Some(Saying::of([m])) };
+        let mut l = Line { log: vec![sent("02:00:00", &one), sent("02:00:20", &again)], ..Line::default() };
+        let asked = |l: &Line, m: &Member, now: &str| l.quota("hw", &rules, Saying::of([m]), Level::Red, false, at(now));
+        assert_eq!(asked(&l, &one, "02:00:30"), Err(at("02:00:59")));
+        assert_eq!(asked(&l, &one, "02:00:59"), Ok(()));
+        for other in [&two, &chase] {
+            assert_eq!(asked(&l, other, "02:00:30"), Ok(()));
+        }
+        let both = Saying::of([&one, &two]);
+        assert_eq!(l.quota("hw", &rules, both, Level::Red, false, at("02:00:30")), Ok(()), "gathered it says more");
+        for t in ["02:10:00", "02:20:00", "02:30:00"] {
+            l.log.push(sent(t, &one));
+        }
+        assert_eq!(asked(&l, &one, "02:40:00"), Err(at("02:59:00")));
+        assert_eq!(asked(&l, &two, "02:40:00"), Ok(()));
     }
 
     #[test]
     fn a_nights_limit_holds_from_its_evening_to_its_morning() {
-        let night = CalleeRule { count: 1, window: Span::hours(24), hours: Some("22:00-08:00".parse().unwrap()) };
+        let night = CalleeRule { count: 1, window: Span::hours(24), hours: Some("22:00-08:00".parse().unwrap()), same_text: false };
         let l = line(&[("21:59:00", false)]);
-        let asked = |l: &Line, now: Time| l.quota("voice", &[night], Level::Red, false, now);
+        let asked = |l: &Line, now: Time| l.quota("voice", &[night], ANY, Level::Red, false, now);
         assert_eq!(asked(&l, at("22:30:00")), Ok(()), "what rang before the night does not count");
         let l = line(&[("22:30:00", false)]);
         let morning = at("08:00:00") + Span::hours(24);
@@ -216,7 +281,7 @@ mod tests {
         assert_eq!(asked(&l, at("03:00:00") + Span::hours(24)), Err(morning));
         assert_eq!(asked(&l, morning), Ok(()));
         let closed = CalleeRule { count: 0, ..night };
-        assert_eq!(Line::default().quota("voice", &[closed], Level::Red, false, at("01:00:00")), Err(at("08:00:00")));
+        assert_eq!(Line::default().quota("voice", &[closed], ANY, Level::Red, false, at("01:00:00")), Err(at("08:00:00")));
         for wrong in ["22-8", "22:00", "24:00-08:00", "08:00-08:00", "8:00-9:00", ""] {
             assert!(wrong.parse::<Hours>().unwrap_err().contains("22:00-08:00"), "{wrong}");
         }

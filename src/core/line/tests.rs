@@ -1,6 +1,6 @@
 //! The rules of one telephone number, a sentence a test.
 
-use super::{CalleeRule, Departure, Line, LineAsk, LineEvent, LineLetter, LineStepped, Member, fold, step};
+use super::{CalleeRule, Departure, Line, LineAsk, LineEvent, LineLetter, LineStepped, Member, Saying, fold, step};
 use crate::core::{
     callout::{
         event::LineNews,
@@ -194,23 +194,27 @@ fn two_of_one_number_written_to_at_the_same_moment_carry_different_digits() {
 
 #[test]
 fn the_limits_per_callee_keep_a_reserve_for_red_and_half_for_drills() {
-    let rules = [CalleeRule { count: 10, window: Span::hours(1), hours: None }];
+    let rules = [CalleeRule { count: 10, window: Span::hours(1), hours: None, same_text: false }];
     let mut n = Number::new();
     let now = |n: &Number| n.now;
     for i in 0..5 {
-        assert_eq!(n.line.quota("a", &rules, Level::Blue, true, now(&n)), Ok(()), "drill {i}");
+        assert_eq!(n.line.quota("a", &rules, Saying::of([]), Level::Blue, true, now(&n)), Ok(()), "drill {i}");
         n.writes(i, true);
     }
-    assert!(n.line.quota("a", &rules, Level::Red, true, n.now).is_err(), "drills have used their half");
+    assert!(n.line.quota("a", &rules, Saying::of([]), Level::Red, true, n.now).is_err(), "drills have used their half");
     for i in 5..8 {
-        assert_eq!(n.line.quota("a", &rules, Level::Yellow, false, n.now), Ok(()), "{i}");
+        assert_eq!(n.line.quota("a", &rules, Saying::of([]), Level::Yellow, false, n.now), Ok(()), "{i}");
         n.writes(i, false);
     }
-    assert_eq!(n.line.quota("a", &rules, Level::Yellow, false, n.now), Err(START + Span::hours(1)), "the rest is kept for red");
-    assert_eq!(n.line.quota("a", &rules, Level::Red, false, n.now), Ok(()));
-    assert_eq!(n.line.quota("b", &rules, Level::Yellow, false, n.now), Ok(()), "another account counts for itself");
+    assert_eq!(
+        n.line.quota("a", &rules, Saying::of([]), Level::Yellow, false, n.now),
+        Err(START + Span::hours(1)),
+        "the rest is kept for red"
+    );
+    assert_eq!(n.line.quota("a", &rules, Saying::of([]), Level::Red, false, n.now), Ok(()));
+    assert_eq!(n.line.quota("b", &rules, Saying::of([]), Level::Yellow, false, n.now), Ok(()), "another account counts for itself");
     n.after(Span::hours(1) + Span::ms(1));
-    assert_eq!(n.line.quota("a", &rules, Level::Yellow, false, n.now), Ok(()));
+    assert_eq!(n.line.quota("a", &rules, Saying::of([]), Level::Yellow, false, n.now), Ok(()));
 }
 
 #[test]
@@ -289,14 +293,14 @@ fn what_did_not_leave_goes_again_later_and_its_callout_hears_of_it() {
 
 #[test]
 fn what_never_left_counts_against_no_limit_and_holds_no_later_rise_back() {
-    let rules = [CalleeRule { count: 1, window: Span::hours(1), hours: None }];
+    let rules = [CalleeRule { count: 1, window: Span::hours(1), hours: None, same_text: false }];
     let mut n = Number::new();
     n.asks(ask(1, Relation::Superior, Channel::Voice));
     n.after(Span::secs(2));
     let d = n.departs();
-    assert!(n.line.quota("a", &rules, Level::Red, false, n.now).is_err(), "one an hour");
+    assert!(n.line.quota("a", &rules, Saying::of([]), Level::Red, false, n.now).is_err(), "one an hour");
     n.event(LineEvent::Outcome { lead: d.lead, outcome: Outcome::Balance { detail: "empty".into() }, others: vec!["b".into()] });
-    assert_eq!(n.line.quota("a", &rules, Level::Red, false, n.now), Ok(()));
+    assert_eq!(n.line.quota("a", &rules, Saying::of([]), Level::Red, false, n.now), Ok(()));
     assert_eq!(n.leaving().len(), 1, "by the next account, now");
 }
 

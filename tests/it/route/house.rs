@@ -85,7 +85,7 @@ impl Spy {
         }
     }
     pub fn per_callee(mut self, count: u16, window: Span) -> Spy {
-        self.limits.per_callee = vec![CalleeLimit { count, window, hours: None }];
+        self.limits.per_callee = vec![CalleeLimit::of(count, window)];
         self
     }
     pub fn asked(&self) -> usize {

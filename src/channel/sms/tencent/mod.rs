@@ -4,7 +4,7 @@
 //! | fact | where from | what is done about it |
 //! |---|---|---|
 //! | status of every number in `SendStatusSet`, code `Ok` | SDK, run | one number a request; its own code decides |
-//! | a number: 1 in 30 s of the same content, 10 a day | document, third party (**2 a day on another page**) | 10 in 24 h mirrored (set in the console, so in `limits` too); two asks differ in their digit, so the 30 s rule rarely bites and is a `Throttled` when it does |
+//! | a number: 1 in 30 s of the same content, 10 a day | document, third party (**2 a day on another page**) | both mirrored (set in the console, so in `limits` too) |
 //! | variables of 6 characters for accounts opened after 2024-01-25 | document | declare the approved lengths in `templates`; checked before sending |
 //! | `SendAndRecvFail`, `Timeout` | document: "a time-out of sending" | `Unknown`, looked up |
 //! | receive time in the pull is seconds since 1970 | SDK | a row without one counts as of that moment |
