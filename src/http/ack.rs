@@ -23,6 +23,7 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// `GET /a/{token}`
 pub async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Problem> {
@@ -47,38 +48,59 @@ pub async fn act(State(app): State<App>, Path(token): Path<String>, Raw(body): R
 /// `POST /a/{token}/feedback`: the form, or a report as JSON.
 pub async fn feedback(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, Raw(body): Raw) -> Result<Response, Problem> {
     let before = app.engine.open_token(&token).await?;
-    let report = if media_type(&headers).as_deref() == Some("application/json") {
+    let reports = if media_type(&headers).as_deref() == Some("application/json") {
         let report = parse_json::<Report>(&body)?;
         check_place(&before.parts, &report)?;
-        report
+        vec![report]
     } else {
         let places: Vec<String> = places(&before.parts).into_iter().map(|p| p.id).collect();
         let pairs = form::pairs(&body);
-        match form::report(&pairs, &places) {
+        match form::reports(&pairs, &places) {
             // "Nothing new" leaves the running totals as they were.
-            Ok(report) if form::field(&pairs, "nothing") == "1" => unchanged(&before.parts.callout, report),
-            Ok(report) => report,
+            Ok(reports) if form::field(&pairs, "nothing") == "1" => {
+                reports.into_iter().map(|r| unchanged(&before.parts.callout, r)).collect()
+            }
+            Ok(reports) => reports,
             Err((faults, filled)) => {
                 let page = CalloutPage { faults, form: *filled, can_report: true, ..page(&app, &token, &before) };
                 return Ok(app.pages.page(StatusCode::UNPROCESSABLE_ENTITY, "ack.html", page));
             }
         }
     };
-    let filled = form::filled(&report);
-    match app.engine.token_feedback(&token, report).await {
-        Ok(view) => {
-            let detail = Some("情况有变化时，可在本页再次反馈；各项人数请填累计数。".to_string());
-            Ok(thanks(&app, &token, &view, "反馈已收到，谢谢".to_string(), detail, true))
-        }
-        Err(ActError::Invalid(_)) => {
-            let page =
-                CalloutPage {
-                    faults: vec!["反馈的地点或数字有误".into()], form: filled, can_report: true, ..page(&app, &token, &before)
-                };
-            Ok(app.pages.page(StatusCode::UNPROCESSABLE_ENTITY, "ack.html", page))
-        }
-        Err(error) => Err(error.into()),
+    let mut view = before;
+    for report in reports {
+        let filled = form::filled(&report);
+        view = match app.engine.token_feedback(&token, report).await {
+            Ok(view) => view,
+            Err(ActError::Invalid(_)) => {
+                let faults = vec!["反馈的地点或数字有误".into()];
+                let page = CalloutPage { faults, form: filled, can_report: true, ..page(&app, &token, &view) };
+                return Ok(app.pages.page(StatusCode::UNPROCESSABLE_ENTITY, "ack.html", page));
+            }
+            Err(error) => return Err(error.into()),
+        };
     }
+    let detail = Some("情况有变化时，可在本页再次反馈；各项人数请填累计数。".to_string());
+    Ok(thanks(&app, &token, &view, "反馈已收到，谢谢".to_string(), detail, true))
+}
+
+/// Of several places those that a report is still owed for while others have theirs, or that are overdue.
+fn missing(parts: &CalloutParts) -> Vec<String> {
+    let c = &parts.callout;
+    let schedule = parts.entry().and_then(|e| e.feedback).and_then(|f| parts.warning.policy.feedback.get(usize::from(f)));
+    let (Some(entry), Some(schedule)) = (parts.entry(), schedule) else { return Vec::new() };
+    let own = c.reports_for(entry);
+    if own.len() < 2 {
+        return Vec::new();
+    }
+    let mut ids = BTreeSet::new();
+    for clock in &c.feedback_clocks {
+        let owed = schedule.get(clock.ask).map(|rule| c.places_owed(entry, rule, clock)).unwrap_or_default();
+        if owed.len() < own.len() || clock.overdue_since.is_some() {
+            ids.extend(owed.into_iter().map(|p| p.place.id()));
+        }
+    }
+    own.into_iter().map(|p| p.place.id()).filter(|id| ids.contains(id)).collect()
 }
 
 /// The last report of the place again, where there is one: a danger that was told of is still there.
@@ -247,6 +269,15 @@ fn page(app: &App, token: &str, view: &TokenView) -> CalloutPage {
     // Who was told that people may go back is asked how many have.
     let over = matches!(c.closed_reason, Some(r) if r != ClosedReason::Covered) && !may_return;
     let last = c.newest_report();
+    let (places, missing) = (places(parts), missing(parts));
+    // What is owed next, else the last report again, as figures are running totals.
+    let form = match missing.first() {
+        Some(place) => {
+            let known = c.reports.get(place).map(|r| r.report.clone()).unwrap_or_default();
+            form::filled(&Report { place: place.clone(), ..known })
+        }
+        None => form::filled(&last.map(|r| r.report.clone()).unwrap_or_default()),
+    };
     let feedback = entry.and_then(|e| e.feedback).and_then(|i| w.policy.feedback.get(usize::from(i)));
     let taken = c.tasks.iter().any(|t| t.is_open() && t.taken_by == Some(view.contact));
     let handed = contact.is_some_and(|k| k.handed) && answered.is_none();
@@ -262,9 +293,10 @@ fn page(app: &App, token: &str, view: &TokenView) -> CalloutPage {
         due: Some(zh(c.due_at)).filter(|_| !c.told_only),
         overdue: app.engine.now() > c.due_at,
         asks: feedback.map(|s| s.asks()).unwrap_or_default(),
-        places: places(parts),
+        missing: places.iter().filter(|p| missing.contains(&p.id)).map(|p| p.name.clone()).collect(),
+        places,
         last_report: last.map(|r| LastReportPart { at: zh(r.at), by: r.by.name.clone() }),
-        form: form::filled(&last.map(|r| r.report.clone()).unwrap_or_default()),
+        form,
         faults: Vec::new(),
         notice: if taken {
             Some("本任务已由您接办。".into())

@@ -22,11 +22,24 @@ pub fn field<'a>(pairs: &'a [(String, String)], name: &str) -> &'a str {
     pairs.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v.as_str())
 }
 
-/// What was sent, as a report about one of `places`.
+/// Faults in Chinese, with the form as it was filled in.
+type Faulty = (Vec<String>, Box<FormPart>);
+
+/// The place that stands for all of them, on the form that has no figures.
+const ALL: &str = "all";
+
+/// What was sent: a report about one of `places`, or, that there is nothing new, of all of them.
 ///
 /// # Errors
-/// Every fault, in Chinese, with the form as it was filled in.
-pub fn report(pairs: &[(String, String)], places: &[String]) -> Result<Report, (Vec<String>, Box<FormPart>)> {
+/// Every fault.
+pub fn reports(pairs: &[(String, String)], places: &[String]) -> Result<Vec<Report>, Faulty> {
+    if field(pairs, "nothing") == "1" && field(pairs, "place") == ALL {
+        return Ok(places.iter().map(|p| Report { place: p.clone(), on_post: true, ..Report::default() }).collect());
+    }
+    report(pairs, places).map(|one| vec![one])
+}
+
+fn report(pairs: &[(String, String)], places: &[String]) -> Result<Report, Faulty> {
     let mut faults = Vec::new();
     let sent = field(pairs, "place");
     let place = match places {

@@ -146,6 +146,8 @@ pub struct CalloutPage {
     /// What the feedback is to tell: 到岗, 转移 …
     pub asks: Vec<String>,
     pub places: Vec<PlacePart>,
+    /// Names of those that still want a report while others have theirs.
+    pub missing: Vec<String>,
     pub last_report: Option<LastReportPart>,
     pub form: FormPart,
     /// Faults of a report that was sent, in Chinese.

@@ -315,17 +315,26 @@ fn say(c: &Callout, entry: &PlanEntry, name: &str, policy: &RunningPolicy) -> Sa
     let person = first.map(|p| Person {
         division: p.place.division,
         owing: reported_any || schedule.is_some() && answered,
-        reported: reported_any,
+        reported: reported_any && !c.reported_in_part,
         on_post: c.reports.values().any(|r| r.report.on_post),
     });
-    let owed = c.feedback_clocks.iter().filter(|_| c.ending.is_none()).map(|k| Owed {
-        callout: c.id,
-        name: name.to_string(),
-        place: first.map(|p| p.place_name.clone()).unwrap_or_default(),
-        division: first.map(|p| p.place.division).unwrap_or_default(),
-        ask: schedule.and_then(|s| s.get(k.ask)).map(|r| r.ask.clone()).unwrap_or_default(),
-        due: k.due,
-        since: k.overdue_since,
+    let owed = c.feedback_clocks.iter().filter(|_| c.ending.is_none()).map(|k| {
+        let rule = schedule.and_then(|s| s.get(k.ask));
+        let places = rule.map(|r| c.places_owed(entry, r, k)).unwrap_or_default();
+        let place = places.first().copied().or(first);
+        let name_of = |p: &PlanPost| match places.len() {
+            0 | 1 => p.place_name.clone(),
+            n => format!("{}等{n}处", p.place_name),
+        };
+        Owed {
+            callout: c.id,
+            name: name.to_string(),
+            place: place.map(name_of).unwrap_or_default(),
+            division: place.map(|p| p.place.division).unwrap_or_default(),
+            ask: rule.map(|r| r.ask.clone()).unwrap_or_default(),
+            due: k.due,
+            since: k.overdue_since,
+        }
     });
     Said { places: reported.collect(), person, owed: owed.collect() }
 }

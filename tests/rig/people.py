@@ -4,6 +4,7 @@ where a real client would do so.
 """
 
 import queue
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -131,8 +132,10 @@ class Crowd:
             if "本次叫应已结束" not in page:
                 self.promises.answered("link", callout, contact)
             if self.roll() < 0.5:
-                report = {"place": "", "on_post": True, "to_move": 4, "moved": 4, "note": ""}
-                if http.post(f"/a/{token}/feedback", report)[0] == 200:
+                # Who answers for several places reports for one of them and leaves the others to the officers.
+                place = re.search(r'name="place" value="(\d+)"|<option value="(\d+)"', page)
+                report = {"place": place and place[place.lastindex] or "", "on_post": True, "to_move": 4, "moved": 4, "note": ""}
+                if place and http.post(f"/a/{token}/feedback", report)[0] == 200:
                     self.promises.reported(callout)
 
     def officer(self, n, of):

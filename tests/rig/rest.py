@@ -22,9 +22,10 @@ def to_rest(bases, token, promises, seconds=90, reports=True):
             for c in http.items(f"/api/v1/warnings/{w['id']}/callouts") or []:
                 if c["state"] not in ENDED:
                     yield ("manual", c["id"]), "POST", f"/api/v1/callouts/{c['id']}/acknowledge", {"method": "phone", "note": "逐一联系"}
-                elif reports and c["state"] == "answered" and c["feedback"] is None:
-                    report = {"place": c["posts"][0]["place"], "on_post": True, "note": ""}
-                    yield ("report", c["id"]), "POST", f"/api/v1/callouts/{c['id']}/feedback", report
+                elif reports and c["state"] == "answered":
+                    for place in sorted({p["place"] for p in c["posts"]}):
+                        report = {"place": place, "on_post": True, "note": ""}
+                        yield ("report", c["id"]), "POST", f"/api/v1/callouts/{c['id']}/feedback", report
 
     end = time.monotonic() + seconds
     while time.monotonic() < end:

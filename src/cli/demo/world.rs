@@ -120,6 +120,7 @@ async fn report(world: World, id: CalloutId) {
     let Ok(shown) = world.get(&format!("/api/v1/callouts/{who}")).await else { return };
     // A report names a place; who answers for several reports each.
     let mut places: Vec<&str> = shown["posts"].as_array().into_iter().flatten().filter_map(|p| p["place"].as_str()).collect();
+    places.sort_unstable();
     places.dedup();
     for place in places {
         let to_move = (world.roll(&format!("{who} {place}"), "people") * 40.0) as u32;

@@ -209,6 +209,9 @@ pub enum Entry {
         /// The asks that it answers. Left out where there was only one: then every report answered it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answers: Option<Vec<u8>>,
+        /// Another of its places was never reported for.
+        #[serde(default, skip_serializing_if = "super::state::is_false")]
+        in_part: bool,
     },
     /// When the next report to this ask is due; `None`: no more is owed.
     FeedbackDue {

@@ -27,6 +27,7 @@ pub fn blank() -> Callout {
         tasks: Vec::new(),
         feedback_clocks: Vec::new(),
         reports: Default::default(),
+        reported_in_part: false,
         ending: None,
         forwarded: None,
         return_permitted: Vec::new(),
@@ -325,13 +326,14 @@ fn apply_ladder(c: &mut Callout, entry: &Entry, at: Time) {
 /// Reports and the clocks they are owed by.
 fn apply_feedback(c: &mut Callout, entry: &Entry, at: Time) {
     match entry {
-        Entry::Report { by, report, answers } => {
+        Entry::Report { by, report, answers, in_part } => {
             c.reports.insert(report.place.clone(), Reported { at, by: by.clone(), report: report.clone() });
             for clock in c.feedback_clocks.iter_mut().filter(|k| answers.as_ref().is_none_or(|a| a.contains(&k.ask))) {
                 clock.first_in = true;
                 clock.overdue_since = None;
             }
-            if c.state == CalloutState::Answered {
+            c.reported_in_part = *in_part;
+            if c.state == CalloutState::Answered && !in_part {
                 c.state = CalloutState::Reported;
             }
         }
@@ -340,7 +342,10 @@ fn apply_feedback(c: &mut Callout, entry: &Entry, at: Time) {
             let before = known.map(|i| c.feedback_clocks.remove(i));
             let Some(due) = *due else { return };
             let first_in = before.map_or(!c.reports.is_empty(), |k| k.first_in);
-            let clock = FeedbackClock { ask: *ask, due, reminded: false, first_in, overdue_since: before.and_then(|k| k.overdue_since) };
+            let overdue_since = before.and_then(|k| k.overdue_since);
+            // Asked for again because it did not come: what came meanwhile counts.
+            let since = before.filter(|_| overdue_since.is_some()).map_or(Some(at), |k| k.since);
+            let clock = FeedbackClock { ask: *ask, due, reminded: false, first_in, overdue_since, since };
             let place = c.feedback_clocks.partition_point(|k| k.ask < *ask);
             c.feedback_clocks.insert(place, clock);
         }

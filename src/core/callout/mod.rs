@@ -20,6 +20,7 @@ pub mod fold;
 mod hedging;
 mod ladder;
 pub mod orphan;
+mod owed;
 mod reporting;
 mod sending;
 pub mod state;

@@ -1,5 +1,5 @@
 //! Feedback (反馈): clocks of its own, beside the answer's. Figures are running totals; the newest
-//! report per place counts, whoever gave it.
+//! report per place counts, whoever gave it. Who answers for several places owes a report for each.
 
 use super::{
     entry::Entry,
@@ -7,7 +7,10 @@ use super::{
     state::*,
     step::{ForwardTo, Work},
 };
-use crate::core::time::{Span, Time};
+use crate::core::{
+    policy::FeedbackRule,
+    time::{Span, Time},
+};
 
 impl Work<'_> {
     /// After the answer: when each first report is due.
@@ -60,9 +63,13 @@ impl Work<'_> {
         };
         let asked_for = report.next_report_at;
         let answers = self.answered_clocks(&report);
-        self.did(Entry::Report { by, report, answers: Some(answers.iter().map(|(ask, _)| *ask).collect()) });
+        let own = self.state.reports_for(self.ctx.entry);
+        let in_part = own.iter().map(|p| p.place.id()).any(|id| id != report.place && !self.state.reports.contains_key(&id));
+        self.did(Entry::Report { by, report, answers: Some(answers.iter().map(|(ask, _)| *ask).collect()), in_part });
         self.effects.announce.push("callout.feedback");
-        self.withdraw_reminders();
+        if self.state.feedback_clocks.iter().all(|c| c.overdue_since.is_none()) {
+            self.withdraw_reminders();
+        }
         if self.state.state.is_open() || self.state.ending.is_some() {
             return;
         }
@@ -72,11 +79,14 @@ impl Work<'_> {
         }
     }
 
-    /// The clocks that a report now answers, with what each repeats after.
+    /// The clocks that a report now answers, with what each repeats after: those that wait for no other place's.
     fn answered_clocks(&self, report: &Report) -> Vec<(u8, Option<Span>)> {
         let Some(schedule) = self.ctx.feedback else { return Vec::new() };
         let known = self.state.feedback_clocks.iter().filter_map(|c| Some((c, schedule.get(c.ask)?)));
-        let answered = known.filter(|(c, r)| r.answered_by(report, c, self.now));
+        let others_came = |c: &FeedbackClock, r: &FeedbackRule| {
+            r.is_personal() || self.state.places_owed(self.ctx.entry, r, c).iter().all(|p| p.place.id() == report.place)
+        };
+        let answered = known.filter(|(c, r)| r.answered_by(report, c, self.now) && others_came(c, r));
         answered.map(|(c, r)| (c.ask, r.every)).collect()
     }
 
@@ -98,7 +108,7 @@ impl Work<'_> {
                 self.did(Entry::AttemptIs { n: i as u16 + 1, state: AttemptState::Withdrawn, outcome: None, provider_id: None });
             }
         }
-        // Whatever is overdue is answered by any report, so that the task is done, too.
+        // Nothing is overdue any more, so that the task is done, too.
         for i in 0..self.state.tasks.len() {
             let t = &self.state.tasks[i];
             if t.is_open() && t.title == OVERDUE_TITLE {

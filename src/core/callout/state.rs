@@ -432,6 +432,9 @@ pub struct FeedbackClock {
     /// Overdue since then, however often it was asked for meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overdue_since: Option<Time>,
+    /// Reports after that count for it. Older gateways did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
 }
 
 /// One clock of the first ask stands for itself; whatever is more is a list.
@@ -514,6 +517,9 @@ pub struct Callout {
     /// The newest report of each place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reports: BTreeMap<String, Reported>,
+    /// It has reported for some of its places, and for others never.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reported_in_part: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
     /// 逐级转发: when somebody above had answered, so that this one was called.
@@ -558,10 +564,6 @@ impl Callout {
     pub fn claimed(&self) -> bool {
         self.tasks.iter().any(|t| t.is_open() && t.kind == TaskKind::Call && t.claimed_at.is_some())
     }
-    /// The newest report over all places, for the API's `feedback`.
-    pub fn newest_report(&self) -> Option<&Reported> {
-        self.reports.values().max_by_key(|r| r.at)
-    }
     /// What the ladder's times count from, and its deadline. For one who is called only when somebody above has
     /// answered (or had time to) they count from there; the deadline of the contract stays where it was.
     pub fn ladder_times(&self, entry: &crate::core::plan::PlanEntry) -> (Time, Time) {
@@ -572,14 +574,6 @@ impl Callout {
                 (called, (called + r.own).min(self.due_at))
             }
         }
-    }
-    /// A first report is owed and has not come. Whatever clocks run beside and after it do not hold a warning open
-    /// (contract, States).
-    pub fn feedback_owed(&self) -> bool {
-        self.ending.is_none()
-            && !self.feedback_clocks.is_empty()
-            && self.feedback_clocks.iter().all(|c| !c.first_in)
-            && self.reports.is_empty()
     }
 }
 

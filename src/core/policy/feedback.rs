@@ -2,7 +2,7 @@
 //! and task. A report answers the clocks it speaks of, and those whose time has come.
 
 use crate::core::{
-    callout::state::{FeedbackClock, Report},
+    callout::state::{FeedbackClock, Report, Reported},
     serde_one_or_many,
     time::{Span, Time},
 };
@@ -94,15 +94,29 @@ impl Topic {
 }
 
 impl FeedbackRule {
-    /// Whether a report at `now` answers this clock. It does where it speaks of what is
+    /// Whether a report given at `at` answers this clock. It does where it speaks of what is
     /// asked, and in the last third of the clock's time, or once it is overdue, whatever it says: a report
     /// of nothing is a report.
-    pub fn answered_by(&self, report: &Report, clock: &FeedbackClock, now: Time) -> bool {
-        let span = if clock.first_in { self.every.unwrap_or(self.first) } else { self.first };
-        let due = clock.due;
-        clock.overdue_since.is_some()
+    pub fn answered_by(&self, report: &Report, clock: &FeedbackClock, at: Time) -> bool {
+        clock.overdue_since.is_some_and(|since| at >= since)
             || self.about.as_ref().is_none_or(|about| about.iter().any(|t| t.said_by(report)))
-            || now + Span(span.0 / 3) >= due
+            || at + Span(self.span(clock).0 / 3) >= clock.due
+    }
+
+    /// Whether a report that came before counts for this clock, too.
+    pub fn counts(&self, given: &Reported, clock: &FeedbackClock) -> bool {
+        let began = clock.since.unwrap_or(clock.due - self.span(clock));
+        // The first report may come before its clock: with the answer, or as the answer.
+        (!clock.first_in || given.at > began) && self.answered_by(&given.report, clock, given.at)
+    }
+
+    fn span(&self, clock: &FeedbackClock) -> Span {
+        if clock.first_in { self.every.unwrap_or(self.first) } else { self.first }
+    }
+
+    /// Being on post is asked of the person; all else of each of his places.
+    pub fn is_personal(&self) -> bool {
+        self.about.as_deref() == Some(&[Topic::OnPost])
     }
 }
 
@@ -126,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_report_answers_what_it_speaks_of_and_what_is_due_soon() {
-        let clock = FeedbackClock { ask: 0, due: Time(0) + Span::mins(30), reminded: false, first_in: false, overdue_since: None };
+        let clock =
+            FeedbackClock { ask: 0, due: Time(0) + Span::mins(30), reminded: false, first_in: false, overdue_since: None, since: None };
         let later = FeedbackClock { first_in: true, ..clock };
         let overdue = FeedbackClock { overdue_since: Some(Time(0)), due: Time(0) + Span::mins(90), ..clock };
         let at = |m| Time(0) + Span::mins(m);

@@ -45,6 +45,8 @@ pub struct FeedbackDue {
     pub ask: Vec<String>,
     pub due_at: String,
     pub overdue_since: Option<String>,
+    /// Ids of the places it waits for.
+    pub places: Vec<String>,
 }
 
 pub type CalloutPage = Page<CalloutView>;
@@ -154,10 +156,15 @@ pub fn whole(parts: &CalloutParts, journal: &[JournalRow], phones: Phones) -> Ca
 
 fn feedback_due(parts: &CalloutParts) -> Vec<FeedbackDue> {
     let schedule = parts.entry().and_then(|e| e.feedback).and_then(|f| parts.warning.policy.feedback.get(usize::from(f)));
-    let clock = |k: &FeedbackClock| FeedbackDue {
-        ask: schedule.and_then(|s| s.get(k.ask)).map(|r| r.ask.clone()).unwrap_or_default(),
-        due_at: at(k.due),
-        overdue_since: k.overdue_since.map(at),
+    let clock = |k: &FeedbackClock| {
+        let rule = schedule.and_then(|s| s.get(k.ask));
+        let owed = parts.entry().zip(rule).map(|(e, r)| parts.callout.places_owed(e, r, k)).unwrap_or_default();
+        FeedbackDue {
+            ask: rule.map(|r| r.ask.clone()).unwrap_or_default(),
+            due_at: at(k.due),
+            overdue_since: k.overdue_since.map(at),
+            places: owed.iter().map(|p| p.place.id()).collect(),
+        }
     };
     parts.callout.feedback_clocks.iter().map(clock).collect()
 }

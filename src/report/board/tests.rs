@@ -184,8 +184,14 @@ fn what_is_owed_stands_in_the_order_of_being_overdue_and_ends_with_the_warning()
     let mut board = Board::default();
     let owing = |n, due, since: Option<i64>| {
         let mut c = callout(n, &[]);
-        c.feedback_clocks =
-            vec![FeedbackClock { ask: 0, due: Time(due), reminded: since.is_some(), first_in: false, overdue_since: since.map(Time) }];
+        c.feedback_clocks = vec![FeedbackClock {
+            ask: 0,
+            due: Time(due),
+            reminded: since.is_some(),
+            first_in: false,
+            overdue_since: since.map(Time),
+            since: None,
+        }];
         c
     };
     for (n, due, since) in [(0, 500, None), (1, 900, Some(100)), (2, 300, None)] {

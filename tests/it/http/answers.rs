@@ -107,6 +107,40 @@ pub async fn a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_cont
     assert_eq!(callout(&app, &id).await["feedback"]["moved"], 12);
 }
 
+pub async fn who_answers_for_several_places_reports_for_each_or_says_that_all_is_well_at_all_of_them(room: Room) {
+    let app = App::start(room).await;
+    let warning = app.red_rain("A7").await;
+    let places_of = |c: &Value| {
+        let mut ids: Vec<String> = c["posts"].as_array().unwrap().iter().map(|p| p["place"].as_str().unwrap().to_string()).collect();
+        ids.dedup();
+        ids
+    };
+    let all = app.callouts(&warning, "&state=calling").await;
+    let mut several = all.iter().filter(|c| places_of(c).len() > 1);
+    let (first, second) = (several.next().unwrap(), several.next().unwrap());
+
+    let (id, places) = (first["id"].as_str().unwrap(), places_of(first));
+    let link = app.link(id, 0);
+    let page = app.form(&link, "action=answer").await.text();
+    assert!(page.contains(&format!("全部 {} 处", places.len())) && !page.contains("还有地点未反馈"), "{page}");
+    assert_eq!(app.form(&format!("{link}/feedback"), "nothing=1&place=").await.status.as_u16(), 422, "one is chosen, not assumed");
+    let page = app.form(&format!("{link}/feedback"), &format!("place={}&moved=3", places[0])).await.text();
+    assert!(page.contains("还有地点未反馈"), "{page}");
+    let shown = callout(&app, id).await;
+    assert_eq!((&shown["state"], &shown["feedback_due"][0]["places"]), (&json!("answered"), &json!(places[1..])));
+    for place in &places[1..] {
+        assert_eq!(callout(&app, id).await["state"], "answered");
+        app.form(&format!("{link}/feedback"), &format!("place={place}&moved=1")).await;
+    }
+    assert_eq!(callout(&app, id).await["state"], "reported");
+
+    let (id, link) = (second["id"].as_str().unwrap(), app.link(second["id"].as_str().unwrap(), 0));
+    app.form(&link, "action=answer").await;
+    let page = app.form(&format!("{link}/feedback"), "nothing=1&place=all").await.text();
+    assert!(page.contains("反馈已收到") && !page.contains("还有地点未反馈"));
+    assert_eq!(callout(&app, id).await["state"], "reported");
+}
+
 pub async fn not_me_is_no_answer_and_the_ladder_runs_on(room: Room) {
     let app = App::start(room).await;
     let warning = app.red_rain("A4").await;

@@ -24,6 +24,7 @@ macro_rules! serves {
                 looking_changes_nothing_and_the_button_answers,
                 an_unknown_token_is_told_so_in_chinese_and_an_unknown_button_too,
                 a_report_of_nothing_is_a_report_and_a_full_one_is_shown_in_the_contracts_shape,
+                who_answers_for_several_places_reports_for_each_or_says_that_all_is_well_at_all_of_them,
                 not_me_is_no_answer_and_the_ladder_runs_on,
                 what_is_said_twice_is_answered_on_the_strength_of_what_is_durable_alone,
                 after_the_end_the_page_tells_how_it_ended_and_the_answer_is_kept,

@@ -135,9 +135,19 @@ impl Play {
                 let token = self.w.token(id, contact);
                 let people = self.rng.below(40) as u32;
                 let report = Report { on_post: self.rng.chance(80), to_move: people, moved: people / 2, ..Report::default() };
+                // Some forget one of their places, until they are reminded.
+                let all = self.rng.chance(70);
                 tasks.push(Box::pin(async move {
-                    let r = e.token_feedback(&token, report).await.map(|_| ());
-                    Came::Act(Act::Report { id, contact }, r)
+                    let r = async {
+                        let c = e.open_token(&token).await?.parts;
+                        let places: Vec<String> = c.entry().into_iter().flat_map(|e| &e.posts).map(|p| p.place.id()).collect();
+                        let missing = places.iter().position(|p| !c.callout.reports.contains_key(p)).unwrap_or(0);
+                        for place in places.iter().skip(missing).take(if all { usize::MAX } else { 1 }) {
+                            e.token_feedback(&token, Report { place: place.clone(), ..report.clone() }).await?;
+                        }
+                        Ok(())
+                    };
+                    Came::Act(Act::Report { id, contact }, r.await)
                 }));
             }
             Act::Post { issuer, content } => tasks.push(Box::pin(async move {

@@ -88,7 +88,10 @@ fn a_row_with_one_clock_reads_and_writes_as_it_always_did() {
     let old = r#"[{"e":"feedback_due","due":5},{"e":"feedback_reminded"},{"e":"report","by":{"name":"甲","relation":"holder"},"report":{}},{"e":"feedback_due","due":9}]"#;
     let entries: Vec<super::super::entry::Entry> = serde_json::from_str(old).unwrap();
     let c = fold::fold([(Time(7), entries.as_slice())]);
-    assert_eq!(serde_json::to_value(&c).unwrap()["feedback_clock"], serde_json::json!({"due": 9, "reminded": false, "first_in": true}));
+    assert_eq!(
+        serde_json::to_value(&c).unwrap()["feedback_clock"],
+        serde_json::json!({"due": 9, "reminded": false, "first_in": true, "since": 7})
+    );
 }
 
 fn relayed() -> Night1 {
@@ -168,4 +171,63 @@ fn after_the_end_permission_to_return_is_told_once_to_those_who_were_called_for_
     report(&mut n, Report { returned: 12, ..Report::default() });
     assert_eq!(n.state.newest_report().unwrap().report.returned, 12, "how many have returned is taken after the end");
     assert!(n.state.feedback_clocks.is_empty());
+}
+
+/// Answers for two villages, and has answered.
+fn of_two_places(feedback: Schedule) -> (Night1, [String; 2]) {
+    let posts = vec![post(140521101201, Some(1), AnswerRule::Each), post(140521101202, None, AnswerRule::Each)];
+    let places = [posts[0].place.id(), posts[1].place.id()];
+    let mut n = Night1::with(posts, &["15400000001"]);
+    n.feedback = feedback;
+    n.answer(0, Via::Link);
+    (n, places)
+}
+
+fn report_of(n: &mut Night1, place: &str) {
+    report(n, Report { place: place.into(), to_move: 3, moved: 3, ..Report::default() });
+}
+
+#[test]
+fn who_answers_for_two_places_owes_a_report_for_each() {
+    let (mut n, [one, two]) = of_two_places(Schedule(vec![rule(30, Some(60), "转移", None)]));
+    n.after(Span::mins(5));
+    report_of(&mut n, &one);
+    assert_eq!(dues(&n), [(0, 30)], "the other village has said nothing");
+    n.is(CalloutState::Answered);
+    assert!(n.state.feedback_owed(), "and the warning stays open for it");
+    let owed = |n: &Night1| {
+        let (rule, clock) = (&n.feedback.0[0], &n.state.feedback_clocks[0]);
+        n.state.places_owed(&n.entry, rule, clock).iter().map(|p| p.place.id()).collect::<Vec<_>>()
+    };
+    assert_eq!(owed(&n), [two.clone()]);
+    n.after(Span::mins(26));
+    assert_eq!(n.sent(AskKind::Feedback), 1, "reminded");
+    n.after(Span::mins(10));
+    assert_eq!(n.state.tasks.iter().filter(|t| t.is_open()).count(), 1);
+    report_of(&mut n, &one);
+    assert_eq!(n.state.tasks.iter().filter(|t| t.is_open()).count(), 1, "the same village again is not the other");
+    report_of(&mut n, &two);
+    n.is(CalloutState::Reported);
+    assert!(!n.state.feedback_owed() && n.state.tasks.iter().all(|t| !t.is_open()));
+    let began = n.now;
+    assert_eq!(n.state.feedback_clocks[0].due, began + Span::mins(60));
+    assert_eq!(owed(&n), [one.clone(), two.clone()], "the next round asks for both");
+    n.after(Span::mins(20));
+    report_of(&mut n, &two);
+    assert_eq!(n.state.feedback_clocks[0].due, began + Span::mins(60));
+    n.after(Span::mins(10));
+    report_of(&mut n, &one);
+    assert_eq!(n.state.feedback_clocks[0].due, n.now + Span::mins(60), "both have come in this round, in whatever order");
+}
+
+#[test]
+fn being_on_post_is_said_once_whatever_the_places() {
+    let (mut n, [one, two]) = of_two_places(red_rain());
+    n.after(Span::mins(4));
+    report(&mut n, Report { place: two.clone(), on_post: true, ..Report::default() });
+    assert_eq!(dues(&n), [(1, 30), (2, 60)], "nobody is on post twice");
+    report(&mut n, Report { place: two, moved: 1, ..Report::default() });
+    assert_eq!(dues(&n), [(1, 30), (2, 60)], "who was moved is asked of each village");
+    report(&mut n, Report { place: one, moved: 1, ..Report::default() });
+    assert_eq!(dues(&n), [(2, 60)]);
 }
