@@ -38,6 +38,8 @@ use serde::{Deserialize, Serialize};
 
 /// A digit is not used again for this long (contract, SMS replies).
 pub const DIGIT_REST: Span = Span::hours(24);
+/// The last digit an ask can carry.
+const LAST_DIGIT: u8 = u8::MAX;
 
 /// A callout asks this number to be called or written to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -183,6 +185,12 @@ pub struct DigitAsk {
     pub at: Time,
     pub members: Vec<Member>,
 }
+impl DigitAsk {
+    /// Whether it asked the same of the same contact.
+    pub fn speaks_of(&self, m: &Member) -> bool {
+        self.members.iter().any(|o| o.attempt.callout == m.attempt.callout && o.contact == m.contact)
+    }
+}
 
 /// A call or gathered message under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -211,14 +219,14 @@ impl Flight {
     }
 }
 
-/// A flight that is over, for keys that come late.
+/// A flight that is over, for keys and receipts that come late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Past {
     pub lead: AttemptId,
     pub members: Vec<Member>,
 }
 /// How many of them are kept.
-const PAST_KEPT: usize = 6;
+const PAST_KEPT: usize = 12;
 
 /// Waiting for a call or message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -319,6 +327,9 @@ pub enum LineEntry {
         /// Its account lost it: who was to be told in it has heard nothing, so that the next need not wait.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lost: bool,
+        /// Nobody said how it ended: a receipt may still come.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        silent: bool,
     },
     /// The provider was asked, and knows nothing of it (yet).
     LookedUp {
@@ -500,14 +511,15 @@ impl Line {
                     f.looked_up = f.looked_up.saturating_add(1);
                 }
             }
-            LineEntry::Over { lead, lost, .. } => {
+            LineEntry::Over { lead, lost, silent, .. } => {
                 let Some(i) = self.flights.iter().position(|f| f.lead == *lead) else { return };
                 let flight = self.flights.remove(i);
                 if *lost {
                     self.gathered.retain(|(_, c, t)| !(*c == flight.channel && *t == flight.at));
                 }
                 self.waiting.retain(|w| !flight.members.iter().any(|m| m.attempt == w.ask.attempt));
-                if flight.channel == Channel::Voice {
+                // Keys of a call and receipts of either may come later.
+                if flight.channel == Channel::Voice || *silent {
                     if self.past.len() >= PAST_KEPT {
                         self.past.remove(0);
                     }
@@ -556,11 +568,24 @@ impl Line {
     /// message's for a callout that carries it on, else the smallest that rested 24 h.
     pub fn digit_for(&self, callout: &CalloutId, carried: Option<CalloutId>, contact: u8, now: Time) -> u8 {
         let mine = |m: &Member| (m.attempt.callout == *callout || Some(m.attempt.callout) == carried) && m.contact == contact;
-        let fresh = |a: &&DigitAsk| a.at + DIGIT_REST > now;
-        if let Some(a) = self.asks.iter().filter(fresh).find(|a| a.members.iter().any(mine)) {
-            return a.digit;
-        }
-        (1..=99).find(|d| !self.asks.iter().any(|a| a.digit == *d && a.at + DIGIT_REST > now)).unwrap_or(99)
+        let known = self.fresh_asks(now).find(|a| a.members.iter().any(mine)).map(|a| a.digit);
+        known.unwrap_or_else(|| self.free_digit(now))
+    }
+
+    /// The digit of a gathered message: that of an older one only if that spoke of all these, for a reply to the older one
+    /// may be under way and must not answer what its writer has not read of.
+    fn digit_for_all(&self, members: &[Member], now: Time) -> u8 {
+        let known = |a: &DigitAsk| members.iter().all(|m| a.speaks_of(m));
+        self.fresh_asks(now).find(|a| known(a)).map(|a| a.digit).unwrap_or_else(|| self.free_digit(now))
+    }
+
+    fn fresh_asks(&self, now: Time) -> impl Iterator<Item = &DigitAsk> {
+        self.asks.iter().filter(move |a| a.at + DIGIT_REST > now)
+    }
+
+    /// Beyond all digits the newest ask stands in for the last: more than any provider lets through to one number in a day.
+    fn free_digit(&self, now: Time) -> u8 {
+        (1..=LAST_DIGIT).find(|d| self.fresh_asks(now).all(|a| a.digit != *d)).unwrap_or(LAST_DIGIT)
     }
 
     /// When the line must next be looked at; `None` when nothing waits and nothing is under way.
