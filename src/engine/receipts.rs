@@ -66,6 +66,8 @@ fn is_zero(n: &u8) -> bool {
 const CLOCK_GRAIN: Span = Span::secs(2);
 /// `Which` is asked at most this often per number.
 const WHICH_AGAIN: Span = Span::mins(10);
+/// What cannot be read here is left to a gateway of a newer version for so long.
+const FOR_A_NEWER_ONE: Span = Span::mins(10);
 
 impl Engine {
     /// Keeps a provider's callback raw and durable, and answers as that provider wants. The caller
@@ -180,11 +182,14 @@ impl Engine {
         if let Some(e) = away.into_iter().next() {
             return Err(e);
         }
-        if let Some(e) = broken.first() {
-            // It would never be worked; the others' answers are in.
+        if let Some(e) = broken.into_iter().next() {
+            // The others' answers are in. A newer gateway may be able to read it; if not, it would never be worked.
             tracing::error!(account = %parked.account, error = %e, "part of a callback concerns a record that cannot be read; it is kept raw");
             let title = format!("服务商 {} 的推送涉及一条无法读取的记录，请核对（原文已留存）", parked.account);
             self.task_to_read(&title).await?;
+            if self.store.now() < parked.at + FOR_A_NEWER_ONE {
+                return Err(e);
+            }
         }
         Ok(())
     }
@@ -340,28 +345,20 @@ impl Engine {
         let (line, _) = self.load_line(phone).await?;
         let mut asks = line.asks.clone();
         asks.sort_by_key(|a| a.at);
-        let mut facts: Vec<AskFacts> = Vec::with_capacity(asks.len());
+        let mut facts = Vec::with_capacity(asks.len());
         let mut counted: Vec<(u8, Member)> = Vec::new();
         for ask in &asks {
-            let mut counts = false;
-            let mut waits = Vec::new();
+            let (mut counts, mut open) = (false, false);
             for m in &ask.members {
                 if let Some(parts) = self.callout_parts(m.attempt.callout).await?
                     && attempt_counts(&line, &parts.callout, m, ask.at, at)
                 {
                     counts = true;
-                    if waits_for(&self.newest(parts.callout).await?, m) {
-                        waits.push(m);
-                    }
+                    open |= waits_for(&self.newest(parts.callout).await?, m);
                     counted.push((ask.digit, m.clone()));
                 }
             }
-            // A newer message that speaks of all these and of more stands in their place: 收到 leaves nothing open to guess.
-            for (older, f) in asks.iter().zip(&mut facts) {
-                let theirs: Vec<&Member> = older.members.iter().filter(|m| counts && ask.speaks_of(m)).collect();
-                f.open &= !(counts && theirs.len() == older.members.len());
-            }
-            facts.push(AskFacts { digit: ask.digit, counts, open: !waits.is_empty() });
+            facts.push(AskFacts { digit: ask.digit, counts, open });
         }
         // Only what was asked before the reply can be meant by it.
         let members = |digit: u8| distinct(counted.iter().filter(move |(d, _)| *d == digit).map(|(_, m)| m)).into_iter();

@@ -1,6 +1,6 @@
 //! Departures: what leaves next for this number, gathered, and what came of it.
 
-use super::{DigitAsk, Flight, Line, LineAsk, LineEntry, Member, Work};
+use super::{Flight, Line, LineAsk, LineEntry, Member, Work};
 use crate::core::{
     callout::{
         event::LineNews,
@@ -325,12 +325,5 @@ impl Work {
                 self.tell(&f.members, &LineNews::GivenUp { why: why.to_string() });
             }
         }
-    }
-}
-
-impl Line {
-    /// The ask that carries this digit, if it was sent in the last 24 h.
-    pub fn ask_with(&self, digit: u8) -> Option<&DigitAsk> {
-        self.asks.iter().find(|a| a.digit == digit)
     }
 }

@@ -9,6 +9,7 @@
 //! [`LineLetter`]s and hear [`LineNews`] back.
 
 mod call;
+mod digits;
 mod heard;
 mod lookup;
 mod quota;
@@ -17,6 +18,7 @@ mod reply;
 mod tests;
 
 pub use call::{Departure, Group};
+pub use digits::{DIGIT_REST, DigitAsk};
 pub use heard::Heard;
 pub use quota::{CalleeRule, Hours, Saying};
 pub use reply::{AskFacts, ReplyMeaning, names_digit, reply_meaning};
@@ -35,11 +37,6 @@ use super::{
     time::{Span, Time},
 };
 use serde::{Deserialize, Serialize};
-
-/// A digit is not used again for this long (contract, SMS replies).
-pub const DIGIT_REST: Span = Span::hours(24);
-/// The last digit an ask can carry.
-const LAST_DIGIT: u8 = u8::MAX;
 
 /// A callout asks this number to be called or written to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -176,20 +173,6 @@ pub struct Member {
     pub kind: AskKind,
     pub level: Level,
     pub drill: bool,
-}
-
-/// An ask sent by SMS, known by its digit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DigitAsk {
-    pub digit: u8,
-    pub at: Time,
-    pub members: Vec<Member>,
-}
-impl DigitAsk {
-    /// Whether it asked the same of the same contact.
-    pub fn speaks_of(&self, m: &Member) -> bool {
-        self.members.iter().any(|o| o.attempt.callout == m.attempt.callout && o.contact == m.contact)
-    }
 }
 
 /// A call or gathered message under way.
@@ -562,30 +545,6 @@ impl Line {
         let stale = |t: Time| t + DIGIT_REST <= now;
         let any_log = self.log.iter().any(|s| stale(s.at)) || self.heard.iter().any(|h| stale(h.at));
         any_log || self.asks.iter().any(|a| stale(a.at)) || self.gathered.iter().any(|g| stale(g.2))
-    }
-
-    /// The digit of this callout's contact on this number: its own again for a chase, the older
-    /// message's for a callout that carries it on, else the smallest that rested 24 h.
-    pub fn digit_for(&self, callout: &CalloutId, carried: Option<CalloutId>, contact: u8, now: Time) -> u8 {
-        let mine = |m: &Member| (m.attempt.callout == *callout || Some(m.attempt.callout) == carried) && m.contact == contact;
-        let known = self.fresh_asks(now).find(|a| a.members.iter().any(mine)).map(|a| a.digit);
-        known.unwrap_or_else(|| self.free_digit(now))
-    }
-
-    /// The digit of a gathered message: that of an older one only if that spoke of all these, for a reply to the older one
-    /// may be under way and must not answer what its writer has not read of.
-    fn digit_for_all(&self, members: &[Member], now: Time) -> u8 {
-        let known = |a: &DigitAsk| members.iter().all(|m| a.speaks_of(m));
-        self.fresh_asks(now).find(|a| known(a)).map(|a| a.digit).unwrap_or_else(|| self.free_digit(now))
-    }
-
-    fn fresh_asks(&self, now: Time) -> impl Iterator<Item = &DigitAsk> {
-        self.asks.iter().filter(move |a| a.at + DIGIT_REST > now)
-    }
-
-    /// Beyond all digits the newest ask stands in for the last: more than any provider lets through to one number in a day.
-    fn free_digit(&self, now: Time) -> u8 {
-        (1..=LAST_DIGIT).find(|d| self.fresh_asks(now).all(|a| a.digit != *d)).unwrap_or(LAST_DIGIT)
     }
 
     /// When the line must next be looked at; `None` when nothing waits and nothing is under way.
