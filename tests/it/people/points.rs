@@ -57,7 +57,7 @@ fn a_sheet_of_persons_neither_moves_nor_renames_a_known_point() {
         let options = ImportOptions { mode, allow_uncovered: true, allow_shrink: true, ..ImportOptions::default() };
         let result = import("邻镇.csv", rows.as_bytes(), &old, &DIVISIONS, &options);
         let d = applied(&result);
-        assert_eq!(stands(&d, "SK001"), ("龙港水库".into(), format!("{LIUZHUANG}")));
+        assert_eq!(stands(&d, "SK001"), ("龙港水库".into(), LIUZHUANG.into()));
         assert_eq!(d.points["SK001"].position, Some([112.1, 35.6]));
         assert!(result.diff.points_changed.is_empty());
         for name in ["邻一", "镇一", "宣一"] {
@@ -137,7 +137,7 @@ fn a_sheet_of_points_corrects_the_village_of_a_known_point_and_the_diff_says_fro
         }
     }
     // A blank name or village erases neither.
-    let blank = "点位编号,点位名称,点位类型,县,乡镇,村,经度,纬度\nSK001,,水库,沁水县,龙港镇,,,\n";
+    let blank = "点位编号,点位名称,点位类型,县,乡镇,村,经度,纬度\nSK001,,小(2)型水库,沁水县,龙港镇,,,\n";
     let result = read("点位.csv", blank.as_bytes(), &old);
     assert_eq!(stands(&applied(&result), "SK001"), ("龙港水库".into(), LIUZHUANG.into()));
     assert!(result.diff.points_changed.is_empty(), "{:?}", result.diff.points_changed);
