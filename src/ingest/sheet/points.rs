@@ -222,6 +222,11 @@ fn site(
     }
     // A blank village erases none.
     if row.village != Village::Written && fit.is_here() {
+        if row.village == Village::Above && row.division != known.division {
+            let (stays, above) = (places.full_name(known.division), places.full_name(row.division));
+            let message = format!("没有村名，点位 {} 仍按原登记在“{stays}”，未按上面的行改到“{above}”；确已改变请填写村名", row.code);
+            say(Column::Division, message, false);
+        }
         return Some(known.division);
     }
     if known.division != row.division {

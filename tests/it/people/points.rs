@@ -215,11 +215,12 @@ fn a_blank_village_of_a_point_is_carried_down_and_told() {
     assert_eq!((stands(&d, "P2").1, stands(&d, "P3").1), (LIUZHUANG.to_string(), "140521101000".to_string()));
     assert_eq!(cells(&result, false), BTreeSet::from(["F3", "F4"]), "{:#?}", result.faults);
     assert!(fault(&result, "F3").message.contains("柳庄社区") && fault(&result, "F4").message.contains("没有写村"));
-    // Known already: a blank says nothing against it.
+    // Known already: a blank moves nothing.
     let again = "点位编号,点位名称,点位类别,县,乡镇,村\nP4,沟四,山洪,沁水县,龙港镇,宣化社区\nP2,沟二,山洪,,,\n";
     let result = read("点位.csv", again.as_bytes(), d.directory());
     assert_eq!(stands(&applied(&result), "P2").1, LIUZHUANG);
-    assert_eq!(cells(&result, false), BTreeSet::new());
+    assert_eq!(cells(&result, false), BTreeSet::from(["F3"]), "but what stands above it does: both are told");
+    assert!(fault(&result, "F3").message.contains("柳庄社区") && fault(&result, "F3").message.contains("宣化社区"));
 }
 
 #[test]
