@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::{
     app,
-    core::directory_diff::{DirectoryDiff, PersonChange},
+    core::directory_diff::{DirectoryDiff, PersonChange, PointChange},
     engine::directory::Author,
     ingest::sheet::{self, ImportMode, ImportOptions},
     sample,
@@ -101,10 +101,9 @@ fn lines(diff: &DirectoryDiff) -> Vec<String> {
     for (word, people) in [("新增", &diff.added), ("变更", &diff.changed), ("移除", &diff.gone)] {
         some(&mut out, word, people.iter().map(PersonChange::told_zh));
     }
-    for (word, points) in [("新增点位", &diff.points_added), ("变更点位", &diff.points_changed), ("移除点位", &diff.points_gone)]
-    {
-        some(&mut out, word, points.iter().cloned());
-    }
+    some(&mut out, "新增点位", diff.points_added.iter().cloned());
+    some(&mut out, "变更点位", diff.points_changed.iter().map(PointChange::told_zh));
+    some(&mut out, "移除点位", diff.points_gone.iter().cloned());
     some(&mut out, "失去最后责任人", diff.uncovered.iter().map(|p| p.id()));
     out
 }

@@ -1,8 +1,9 @@
 //! What changed between two directories, in words an administrator can check before he applies it.
 
 use super::{
-    directory::{Directory, Place, Post},
+    directory::{Directory, Place, Point, Post, Role},
     directory_cover::{Calling, uncovered},
+    division::{Division, DivisionLevel},
     ids::RecipientId,
     phone::Phone,
     rota::{Seat, Shift},
@@ -30,6 +31,22 @@ impl PersonChange {
     }
 }
 
+/// One point's change: who answers for it is called by its code, its place and its kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PointChange {
+    pub code: String,
+    pub name: String,
+    /// What changed, in Chinese; name, place and kind from → to: `区划 柳庄社区（140521100001） → 宣化社区（140521100002）`,
+    /// `坐标`, `下游` …
+    pub what: Vec<String>,
+}
+impl PointChange {
+    /// One line for people: `SK001 龙港水库：区划 … → …`.
+    pub fn told_zh(&self) -> String {
+        format!("{} {}：{}", self.code, self.name, self.what.join("，"))
+    }
+}
+
 /// What changed in the rota of one seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SeatChange {
@@ -46,7 +63,8 @@ pub struct DirectoryDiff {
     pub gone: Vec<PersonChange>,
     /// Codes.
     pub points_added: Vec<String>,
-    pub points_changed: Vec<String>,
+    pub points_changed: Vec<PointChange>,
+    /// Codes.
     pub points_gone: Vec<String>,
     /// Places that had somebody to call and have nobody any more, be it for some warnings only (see [`super::directory_cover`]).
     pub uncovered: Vec<Place>,
@@ -108,6 +126,40 @@ fn post_changes(old: &[&Post], new: &[&Post]) -> Vec<String> {
     what
 }
 
+/// `沁水县龙港镇柳庄社区（140521100003）`, as far as the list has names.
+fn place_zh(d: &Directory, division: Division) -> String {
+    let levels = [DivisionLevel::County, DivisionLevel::Township, DivisionLevel::Village];
+    let name: String = levels.iter().filter_map(|l| d.division_name(division.at(*l)?)).collect();
+    if name.is_empty() { division.to_string() } else { format!("{name}（{division}）") }
+}
+
+fn point_change(d: &Directory, before: &Point, now: &Point) -> PointChange {
+    let kind = |p: &Point| Role::new(&p.kind).name_zh().to_string();
+    let mut what = Vec::new();
+    for (differs, word, from, to) in [
+        (before.name != now.name, "名称", before.name.clone(), now.name.clone()),
+        (before.division != now.division, "区划", place_zh(d, before.division), place_zh(d, now.division)),
+        (before.kind != now.kind, "类别", kind(before), kind(now)),
+    ] {
+        if differs {
+            what.push(format!("{word} {from} → {to}"));
+        }
+    }
+    for (differs, word) in [
+        (before.category != now.category, "类型"),
+        (before.position != now.position, "坐标"),
+        (before.downstream != now.downstream, "下游"),
+        (before.households != now.households, "户数"),
+        (before.people != now.people, "人数"),
+        (before.note != now.note, "备注"),
+    ] {
+        if differs {
+            what.push(word.to_string());
+        }
+    }
+    PointChange { code: now.code.clone(), name: now.name.clone(), what }
+}
+
 /// Compares two directories person by person, point by point, place by place; who can be called there, as `calling` has it.
 pub fn diff(old: &Directory, new: &Directory, calling: &Calling) -> DirectoryDiff {
     let (old_posts, new_posts) = (posts_of(old), posts_of(new));
@@ -147,7 +199,7 @@ pub fn diff(old: &Directory, new: &Directory, calling: &Calling) -> DirectoryDif
     for (code, point) in &new.points {
         match old.points.get(code) {
             None => out.points_added.push(code.clone()),
-            Some(before) if before != point => out.points_changed.push(code.clone()),
+            Some(before) if before != point => out.points_changed.push(point_change(new, before, point)),
             Some(_) => {}
         }
     }
@@ -174,7 +226,7 @@ fn shifts(old: &Directory, new: &Directory) -> Vec<SeatChange> {
 mod tests {
     use super::*;
     use crate::core::{
-        directory::{Recipient, Role, Tier},
+        directory::{DivisionName, Recipient, Tier},
         time::Time,
     };
 
@@ -211,6 +263,24 @@ mod tests {
         };
         assert_eq!(lost(address), 0, "an address is something to write to");
         assert_eq!(lost(|d| d.posts.retain(|p| p.recipient != RecipientId(2))), 0);
+    }
+
+    #[test]
+    fn a_changed_point_is_told_from_where_to_where() {
+        let (mut old, mut new) = (directory(), directory());
+        let name = |code: &str, name: &str| {
+            let code: Division = code.parse().unwrap();
+            (code, DivisionName { code, name: name.into(), clash: None })
+        };
+        new.divisions = [name("140521", "沁水县"), name("140521101", "中村镇"), name("140521101201", "南河村")].into();
+        old.divisions = new.divisions.clone();
+        let point = Point::new("SK1", "上河水库", "reservoir", "140521101".parse().unwrap());
+        old.points.insert("SK1".into(), point.clone());
+        let moved = Point { division: "140521101201".parse().unwrap(), position: Some([112.0, 35.0]), ..point };
+        new.points.insert("SK1".into(), moved);
+        let changes = diff(&old, &new, &Calling { now: NOW, ..Calling::default() }).points_changed;
+        let told: Vec<String> = changes.iter().map(PointChange::told_zh).collect();
+        assert_eq!(told, ["SK1 上河水库：区划 沁水县中村镇（140521101000） → 沁水县中村镇南河村（140521101201），坐标"]);
     }
 
     #[test]

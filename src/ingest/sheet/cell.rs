@@ -57,9 +57,50 @@ pub fn is_formula_error(text: &str) -> bool {
     matches!(text, NOT_COMPUTED | "#N/A" | "#REF!" | "#VALUE!" | "#NAME?" | "#DIV/0!" | "#NULL!" | "#NUM!" | "#DATA!" | "#GETTING_DATA")
 }
 
+/// Between the things of a list.
+fn is_mark(c: char) -> bool {
+    matches!(half_width(c), '/' | '、' | ';' | ',' | '|' | '\n' | '\\')
+}
+
 /// Words of a list cell: `防汛、山洪`, `防汛/山洪`, `防汛；山洪`.
 pub fn list(text: &str) -> Vec<String> {
-    text.split(|c| matches!(half_width(c), '/' | '、' | ';' | ',' | '|' | '\n' | '\\')).map(word).filter(|w| !is_blank(w)).collect()
+    text.split(is_mark).map(word).filter(|w| !is_blank(w)).collect()
+}
+
+/// The persons of a name cell, who should be one: `张三、李四`, `王五/赵六`, two lines. What stands in parentheses is a
+/// remark (`张三（主任、兼）`), a name broken over two lines (`张` below it `三`) is one, and so is `买买提·艾力`.
+pub fn persons(text: &str) -> Vec<String> {
+    let half: Vec<char> = text.chars().map(half_width).collect();
+    let count = |c: char| half.iter().filter(|h| **h == c).count();
+    let remarks = count('(') == count(')');
+    let mut depth = 0usize;
+    let mut parts: Vec<String> = vec![String::new()];
+    for c in half {
+        match c {
+            '(' if remarks => depth += 1,
+            ')' if remarks => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && c != '\n' && is_mark(c) {
+            parts.push(String::new());
+        } else if let Some(last) = parts.last_mut() {
+            last.push(c);
+        }
+    }
+    let names = |part: &String| -> Vec<String> {
+        let lines: Vec<String> = part.lines().map(person_name).filter(|l| !is_blank(l)).collect();
+        let whole = |line: &String| line.chars().count() > 1 && !line.starts_with('(');
+        if lines.iter().all(whole) { lines } else { vec![person_name(part)] }
+    };
+    parts.iter().flat_map(names).filter(|n| !is_blank(n)).collect()
+}
+
+/// The pieces of a Chinese name cell with a space in it, where each could be a name of its own: `张三 李四`, not `张 三`.
+pub fn spaced_names(text: &str) -> Vec<String> {
+    let half: String = text.chars().map(half_width).collect();
+    let pieces: Vec<&str> = half.split_whitespace().collect();
+    let name = |p: &&str| p.chars().count() > 1 && p.chars().all(|c| matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}'));
+    if pieces.len() > 1 && pieces.iter().all(name) { pieces.into_iter().map(str::to_string).collect() } else { Vec::new() }
 }
 
 /// A number in scientific notation as digits, if no digit was lost: `1.5400000001E+10` yes,
@@ -89,12 +130,41 @@ pub enum BadPhone {
     DigitsLost(String),
     NotANumber(String),
 }
+impl BadPhone {
+    /// What is wrong, and what to do.
+    pub fn told_zh(&self) -> String {
+        match self {
+            BadPhone::NotANumber(text) if is_formula_error(text) => formula_fault(text),
+            BadPhone::DigitsLost(text) => {
+                format!("号码“{text}”是科学计数法，后几位已丢失；请把该列设为文本格式，重新填写 11 位号码")
+            }
+            BadPhone::NotANumber(text) => {
+                let text: String = text.chars().take(40).collect();
+                format!("“{text}”不是电话号码；手机应为 11 位，座机须带区号（如 0356-…），没有号码请留空")
+            }
+        }
+    }
+}
+
+/// What to say of a cell with a spreadsheet's error value.
+pub fn formula_fault(text: &str) -> String {
+    if text == NOT_COMPUTED {
+        "单元格是公式而文件中没有计算结果；请在表格软件中打开并保存，或改为实际内容".into()
+    } else {
+        format!("单元格是公式错误 {text}；请改为实际内容")
+    }
+}
 
 /// The numbers of a cell in their order, each once: several joined by `/`, `、`, `;`, `,`, spaces;
 /// with remarks in parentheses, `.0` of a numeric export, full-width digits.
 pub fn phones(text: &str) -> (Vec<Phone>, Vec<BadPhone>) {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     if is_blank(text) {
+        return (good, bad);
+    }
+    // #N/A and #DIV/0! hold what else stands between two numbers.
+    if is_formula_error(text.trim()) {
+        bad.push(BadPhone::NotANumber(text.trim().to_string()));
         return (good, bad);
     }
     let mut add = |p: Phone| {
@@ -289,6 +359,47 @@ mod tests {
         assert_eq!(read("1540000001"), (vec![], 1));
         assert_eq!(read("15400000001/1540"), (vec!["15400000001".to_string()], 1));
         assert_eq!(read("王五").1, 1);
+    }
+
+    #[test]
+    fn an_error_value_of_a_spreadsheet_is_one_fault_whatever_marks_it_holds() {
+        for text in ["#N/A", "#DIV/0!", "#REF!", NOT_COMPUTED] {
+            let (good, bad) = phones(text);
+            assert_eq!((good.len(), bad.as_slice()), (0, [BadPhone::NotANumber(text.into())].as_slice()), "{text}");
+            assert!(bad[0].told_zh().starts_with("单元格是公式"), "{text}");
+        }
+    }
+
+    #[test]
+    fn several_persons_of_a_cell_are_told_from_one_with_a_remark() {
+        for text in [
+            "张三、李四",
+            "王五/赵六",
+            "张三，李四",
+            "张三;李四",
+            "张三\n李四",
+            "张三（主任）、李四",
+            "张三（主任、李四",
+            "张三\n李四、王五",
+        ] {
+            assert!(persons(text).len() > 1, "{text}");
+        }
+        for (text, name) in [
+            ("张三", "张三"),
+            ("张　三", "张三"),
+            ("张\n三", "张三"),
+            ("张三、", "张三"),
+            ("张三\n（主任）", "张三(主任)"),
+            ("张三（主任、兼）", "张三(主任、兼)"),
+            ("买买提·艾力", "买买提·艾力"),
+            ("John Smith", "John Smith"),
+        ] {
+            assert_eq!(persons(text), [name], "{text}");
+        }
+        assert_eq!(spaced_names("张三 李四"), ["张三", "李四"]);
+        for one in ["张　三", "张三", "John Smith", "张三 15400000001"] {
+            assert!(spaced_names(one).is_empty(), "{one}");
+        }
     }
 
     #[test]

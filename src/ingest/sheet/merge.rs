@@ -119,7 +119,7 @@ pub fn merge(current: &Directory, rows: SheetRows, divisions: &BTreeMap<Division
     };
     let ids = recipients(current, &rows, &people, &persons, &mut new);
     let mut of_points = Vec::new();
-    new.points = points::merge(current, &rows, &Places::new(divisions), options.mode, &mut of_points);
+    new.points = points::merge(current, &rows, &Places::new(divisions), options, &persons, &mut of_points);
     if !unread_point {
         faults.extend(of_points);
     }
@@ -230,6 +230,11 @@ fn numbers(person: &Person, before: &Recipient, rows: &SheetRows) -> Vec<Phone> 
     person.phones.iter().chain(further).cloned().collect()
 }
 
+/// Whether a post in force outlasts the file that does not name it.
+pub(super) fn stays(post: &Post, options: &ImportOptions) -> bool {
+    options.mode == ImportMode::Upsert || options.within.is_some_and(|area| !area.contains(post.place.division))
+}
+
 #[allow(clippy::too_many_arguments)] // one step of `merge`, which owns all of these
 fn posts(
     current: &Directory,
@@ -246,12 +251,9 @@ fn posts(
         Place { division, point: place.point.clone() }
     };
     let mut posts: Posts = BTreeMap::new();
-    let in_scope = |d: Division| options.within.is_none_or(|area| area.contains(d));
-    for post in &current.posts {
-        if options.mode == ImportMode::Upsert || !in_scope(post.place.division) {
-            let post = Post { place: placed(&post.place), ..post.clone() };
-            posts.insert((post.place.clone(), post.role.clone(), post.recipient), post);
-        }
+    for post in current.posts.iter().filter(|p| stays(p, options)) {
+        let post = Post { place: placed(&post.place), ..post.clone() };
+        posts.insert((post.place.clone(), post.role.clone(), post.recipient), post);
     }
     let id_of = |target: Option<Target>| match target? {
         Target::Sheet(at) => ids.get(at).copied(),
@@ -357,6 +359,16 @@ fn shared_numbers(rows: &SheetRows, people: &People, current: &DirectoryIndex, f
 fn unused_duty_phones(rows: &SheetRows, new: &Directory, faults: &mut Vec<SheetFault>) {
     let desk_ids: BTreeSet<RecipientId> = new.posts.iter().filter(|p| p.role.0 == Role::DUTY).map(|p| p.recipient).collect();
     let desks: BTreeSet<&Phone> = desk_ids.iter().filter_map(|id| new.recipients.get(id)).flat_map(|r| &r.phones).collect();
+    let mut of_rotas: BTreeSet<(Division, &Phone)> = BTreeSet::new();
+    let at = |division: Division| new.posts.iter().filter(move |p| p.role.0 == Role::DUTY && p.place.division == division);
+    for row in &rows.desk_phones {
+        let has = |p: &Post| new.recipients.get(&p.recipient).is_some_and(|r| r.phones.contains(&row.phone));
+        if !at(row.division).any(has) && of_rotas.insert((row.division, &row.phone)) {
+            let message = "值班电话不在该单位值班室名下，未记入：预警升级时叫不到它；请在责任人表为该值班室另列一行，责任类别写“值班”。\
+                若是值班员本人的号码，请把列名改为“值班员电话”";
+            faults.push(rows.fault_at(row.at, Column::DutyPhone, message, false));
+        }
+    }
     let mut told: BTreeSet<&Phone> = BTreeSet::new();
     for row in &rows.rows {
         for phone in row.duty_phones.iter().filter(|p| !desks.contains(p)) {

@@ -2,12 +2,16 @@
 //! where they are, and what lies downstream.
 
 use super::{
-    Column, Form, ImportMode, SheetFault, cell,
+    Column, Form, ImportMode, ImportOptions, SheetFault, cell,
+    merge::stays,
+    objects,
     places::{Names, Places},
-    rows::{Reader, SheetRows, filled},
+    rows::{Reader, SheetRows},
+    same::{Fit, too_high},
+    siting::{Village, carried_down},
 };
 use crate::core::{
-    directory::{Directory, Point, Role, Tier},
+    directory::{Directory, Point, Role},
     division::{Division, DivisionLevel},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +22,13 @@ pub struct PointRow {
     /// Index of the sheet, number of the row.
     pub at: (usize, u32),
     pub code: String,
+    /// Empty where the row has none.
     pub name: String,
     /// The role key of who answers for it.
     pub kind: String,
     pub category: String,
     pub division: Division,
+    pub village: Village,
     pub position: Option<[f64; 2]>,
     /// Codes, 12 digits or names, as written.
     pub downstream: Vec<String>,
@@ -42,20 +48,21 @@ const CATEGORIES: &[(&str, &[&str])] = &[
 
 pub(super) fn read(r: &mut Reader<'_>, sheet: usize, carried: &mut Names) -> Option<PointRow> {
     let before = r.faults.len();
-    let (code, name) = (cell::word(&r.text(Column::ObjectCode)), r.text(Column::ObjectName));
-    let written = r.names(carried);
+    let (code, name) = (cell::word(r.sheet.text(r.row, Column::ObjectCode)), r.text(Column::ObjectName));
     if Column::from_title(Form::Points, &code) == Some(Column::ObjectCode) {
         return None; // the header again, at the top of a printed page
     }
+    let code = r.object_code();
+    let written = r.names(carried);
     if code.is_empty() && name.is_empty() {
         r.say(Column::ObjectCode, "此行没有点位编号和名称，已跳过", false);
         return None;
     }
-    if code.is_empty() {
+    if code.is_empty() && r.faults.len() == before {
         r.say(Column::ObjectCode, format!("“{name}”没有点位编号；请填写编号，责任人表用它来对应"), true);
     }
-    if code.contains(['/', '?', '#', '%', '&']) {
-        r.say(Column::ObjectCode, format!("点位编号“{code}”含有 / ? # % & 等符号；请去掉"), true);
+    if code.contains(['?', '#', '%', '&']) {
+        r.say(Column::ObjectCode, format!("点位编号“{code}”含有 ? # % & 等符号；请去掉"), true);
     }
     let (kind_text, category) = (cell::word(&r.text(Column::Role)), r.text(Column::Category));
     let kind = kind_of(r, &kind_text, &cell::word(&category));
@@ -68,11 +75,14 @@ pub(super) fn read(r: &mut Reader<'_>, sheet: usize, carried: &mut Names) -> Opt
         r.say(if kind_text.is_empty() { Column::Category } else { Column::Role }, message, true);
     }
     let code_text = cell::word(&r.text(Column::Division));
-    let division = if code_text.is_empty() {
-        let depth = if written.village.is_empty() { Tier::Township } else { Tier::Village };
-        r.places.resolve(&filled(&written, carried, Some(depth)), Some(depth))
+    let (division, village) = if code_text.is_empty() {
+        r.object_by_names(&written, carried)
     } else {
-        r.code(&code_text).and_then(|c| r.places.check(c, &written).map(|()| c)).map_err(|m| (Column::Division, m))
+        if written.village.is_empty() {
+            carried.village.clear();
+        }
+        let found = r.code(&code_text).and_then(|c| r.places.check(c, &written).map(|()| c));
+        (found.map_err(|m| (Column::Division, m)), Village::Written)
     };
     let division = match division {
         Ok(d) => Some(d),
@@ -83,7 +93,7 @@ pub(super) fn read(r: &mut Reader<'_>, sheet: usize, carried: &mut Names) -> Opt
     };
     let row = PointRow {
         at: (sheet, r.row.number),
-        name: if name.is_empty() { code.clone() } else { name },
+        name,
         code,
         kind: kind.map(|k| k.0).unwrap_or_default(),
         category,
@@ -93,6 +103,7 @@ pub(super) fn read(r: &mut Reader<'_>, sheet: usize, carried: &mut Names) -> Opt
         people: r.count(Column::People),
         note: r.text(Column::Note),
         division: division.unwrap_or_default(),
+        village,
     };
     let clean = !r.faults.iter().skip(before).any(|f| f.fatal);
     clean.then_some(row)
@@ -104,14 +115,18 @@ fn kind_of(r: &Reader<'_>, kind: &str, category: &str) -> Option<Role> {
 }
 
 /// The points in force, with what the file says of them: its sheet of points first, which is the truth about each point it
-/// has; then the rows of persons, which may name points that no sheet of points has.
+/// has; then the rows of persons, which may name points that no sheet of points has. `persons`: how the file's persons are
+/// applied.
 pub(super) fn merge(
     current: &Directory,
     rows: &SheetRows,
     places: &Places<'_>,
-    mode: ImportMode,
+    options: &ImportOptions,
+    persons: &ImportOptions,
     faults: &mut Vec<SheetFault>,
 ) -> BTreeMap<String, Point> {
+    let held: BTreeSet<&str> = current.posts.iter().filter(|p| stays(p, persons)).filter_map(|p| p.place.point.as_deref()).collect();
+    let whole = options.mode == ImportMode::Replace;
     let mut points = current.points.clone();
     let mut given: BTreeMap<&str, u32> = BTreeMap::new();
     for row in &rows.points {
@@ -120,11 +135,21 @@ pub(super) fn merge(
             faults.push(rows.fault_at(row.at, Column::ObjectCode, message, true));
             continue;
         }
-        let point = points.entry(row.code.clone()).or_insert_with(|| Point::new(&row.code, &row.name, &row.kind, row.division));
-        let whole = mode == ImportMode::Replace;
-        point.name.clone_from(&row.name);
+        // A list that is the whole truth, persons and all, may number anew: nobody who stays answers for the old one.
+        let known = current.points.get(&row.code).filter(|known| {
+            !whole || held.contains(row.code.as_str()) || options.within.is_some_and(|area| !area.contains(known.division))
+        });
+        let before = current.points.get(&row.code).map(|p| p.division);
+        let Some(division) = site(row, known, before, rows, places, options, faults) else { continue };
+        let point = points.entry(row.code.clone()).or_insert_with(|| Point::new(&row.code, "", &row.kind, division));
         point.kind.clone_from(&row.kind);
-        point.division = row.division;
+        point.division = division;
+        if whole || !row.name.is_empty() {
+            point.name.clone_from(&row.name);
+        }
+        if point.name.is_empty() {
+            point.name.clone_from(&row.code);
+        }
         if whole || !row.category.is_empty() {
             point.category.clone_from(&row.category);
         }
@@ -144,7 +169,7 @@ pub(super) fn merge(
             point.downstream.clear();
         }
     }
-    of_persons(rows, &given.keys().copied().collect(), &mut points, faults);
+    objects::merge(current, rows, &given.keys().copied().collect(), places, options, &mut points, faults);
     for row in rows.points.iter().filter(|r| !r.downstream.is_empty()) {
         let mut below = Vec::new();
         for text in &row.downstream {
@@ -162,6 +187,58 @@ pub(super) fn merge(
         }
     }
     points
+}
+
+/// Where a row's point lies from now on; `None`: refused. Whoever answers for a known point goes where it goes, so it goes
+/// nowhere silently, and not at all where the row may mean another one. `before`: where the code's point lies, be it the same
+/// or another.
+fn site(
+    row: &PointRow,
+    known: Option<&Point>,
+    before: Option<Division>,
+    rows: &SheetRows,
+    places: &Places<'_>,
+    options: &ImportOptions,
+    faults: &mut Vec<SheetFault>,
+) -> Option<Division> {
+    let mut say = |column: Column, message: String, fatal: bool| faults.push(rows.fault_at(row.at, column, message, fatal));
+    let Some(known) = known else {
+        if row.village == Village::Above {
+            say(Column::Division, carried_down(&places.full_name(row.division)), false);
+        } else if let (Some((message, fatal)), true) = (too_high(&row.code, row.division, places), before != Some(row.division)) {
+            say(Column::Division, message, fatal);
+        }
+        return Some(row.division);
+    };
+    if options.within.is_some_and(|area| !area.contains(known.division)) {
+        let message = format!("点位 {} 登记在“{}”，不在本次导入的范围内；请移出此行", row.code, places.full_name(known.division));
+        say(Column::ObjectCode, message, true);
+        return None;
+    }
+    let fit = Fit::new(known, &row.name, row.division, row.village);
+    if fit.is_another(known.division != row.division || known.kind != row.kind) {
+        say(Column::ObjectCode, fit.refusal(known, &row.name, row.division, places), true);
+        return None;
+    }
+    // A blank village erases none.
+    if row.village != Village::Written && fit.is_here() {
+        if row.village == Village::Above && row.division != known.division {
+            let (stays, above) = (places.full_name(known.division), places.full_name(row.division));
+            let message = format!("没有村名，点位 {} 仍按原登记在“{stays}”，未按上面的行改到“{above}”；确已改变请填写村名", row.code);
+            say(Column::Division, message, false);
+        }
+        return Some(known.division);
+    }
+    if known.division != row.division {
+        let (from, to) = (places.full_name(known.division), places.full_name(row.division));
+        let renamed = if fit.is_renamed() { format!("，名称由“{}”改为“{}”", known.name, row.name) } else { String::new() };
+        let message = format!("点位 {} 由“{from}”改到“{to}”{renamed}：其责任人随之改属新地点；请核对", row.code);
+        say(Column::Division, message, false);
+        if let Some((message, fatal)) = too_high(&row.code, row.division, places) {
+            say(Column::Division, message, fatal);
+        }
+    }
+    Some(row.division)
 }
 
 /// A place written as code, as 12 digits or by name.
@@ -183,43 +260,6 @@ fn place_id(text: &str, row: &PointRow, points: &BTreeMap<String, Point>, places
         ([], [one]) => Ok(one.to_string()),
         ([], []) => Err(format!("找不到下游“{text}”；请写村名、点位编号或 12 位区划代码")),
         _ => Err(format!("下游“{text}”不止一处；请写点位编号或 12 位区划代码")),
-    }
-}
-
-/// What the rows of persons say of points. A point's division is the deepest that its rows agree on: the village's patrol
-/// and the township's head answer for the same reservoir. What a point is, they tell of a new one only: whoever answers for
-/// floods at a landslide does not make it something else, and by its kind the policy finds the people round it.
-fn of_persons(rows: &SheetRows, given: &BTreeSet<&str>, points: &mut BTreeMap<String, Point>, faults: &mut Vec<SheetFault>) {
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut settled: BTreeSet<String> = points.values().filter(|p| !p.kind.is_empty()).map(|p| p.code.clone()).collect();
-    for row in &rows.rows {
-        let Some(object) = row.object.as_ref().filter(|o| !given.contains(o.code.as_str())) else { continue };
-        let general = |r: &&Role| matches!(r.0.as_str(), "contract" | "party_government" | "grid" | "department") || r.is_desk();
-        let special = row.roles.iter().find(|r| !general(r));
-        let kind = special.or(row.roles.first()).map(|r| r.0.clone()).unwrap_or_default();
-        let first = seen.insert(object.code.clone());
-        let point = points.entry(object.code.clone()).or_insert_with(|| Point::new(&object.code, &object.name, &kind, row.division));
-        if !object.name.is_empty() && object.name != point.name {
-            if !first {
-                let message = format!("责任对象 {} 在前面的行里叫“{}”；已按“{}”登记", object.code, point.name, object.name);
-                faults.push(rows.fault(row, Column::ObjectName, message, false));
-            }
-            point.name.clone_from(&object.name);
-        }
-        if point.name.is_empty() {
-            point.name.clone_from(&object.code);
-        }
-        if special.is_some() && settled.insert(object.code.clone()) {
-            point.kind = kind;
-        }
-        point.position = object.position.or(point.position);
-        if (first && !row.division.contains(point.division)) || point.division.contains(row.division) {
-            point.division = row.division;
-        } else if !row.division.contains(point.division) {
-            let message =
-                format!("责任对象 {} 在前面的行里属于 {}，与本行 {} 不同；已按前者登记", object.code, point.division, row.division);
-            faults.push(rows.fault(row, Column::Division, message, false));
-        }
     }
 }
 

@@ -5,7 +5,8 @@
 use super::{
     Column, address, cell,
     places::{Names, Places},
-    rows::{Reader, filled},
+    rows::Reader,
+    siting::filled,
     table::{Row, Sheet},
 };
 use crate::core::{
@@ -31,6 +32,15 @@ pub struct DutyRow {
     pub name: String,
     pub phones: Vec<Phone>,
     pub note: String,
+}
+
+/// 值班电话 of a row: the desk's number round the clock, which stands on its ladder where the desk has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeskPhone {
+    /// Index of the sheet, number of the row.
+    pub at: (usize, u32),
+    pub division: Division,
+    pub phone: Phone,
 }
 
 /// Where a shift begins when the sheet does not say: the hour that offices change at.
@@ -121,11 +131,12 @@ impl Carried {
     }
 }
 
-pub(super) fn read(r: &mut Reader<'_>, _sheet: usize, carried: &mut Carried, out: &mut Vec<DutyRow>) {
+pub(super) fn read(r: &mut Reader<'_>, sheet: usize, carried: &mut Carried, out: &mut Vec<DutyRow>, desks: &mut Vec<DeskPhone>) {
     if Column::from_title(super::Form::Rotas, r.sheet.text(r.row, Column::Date)) == Some(Column::Date) {
         return; // the header again, at the top of a printed page
     }
     let written: Vec<bool> = carried.seats.iter().map(|s| !cell::is_blank(r.row.cells.get(s.at).map_or("", String::as_str))).collect();
+    let of_desk = r.phones(&[Column::DutyPhone]);
     let date = r.text(Column::Date);
     if !date.is_empty() {
         match days(&date, carried.year, carried.month) {
@@ -138,6 +149,10 @@ pub(super) fn read(r: &mut Reader<'_>, _sheet: usize, carried: &mut Carried, out
         }
     }
     let division = division(r, carried);
+    if let Some(division) = division {
+        let at = (sheet, r.row.number);
+        desks.extend(of_desk.into_iter().map(|phone| DeskPhone { at, division, phone }));
+    }
     if !date.is_empty() && goes_back(r, carried, division) {
         let message = format!(
             "“{date}”不晚于上面同一班次的日期：数字会丢掉末尾的 0（7.10 变成 7.1）；请把日期写成文本（如 7月10日）或真正的日期（如 2026-07-10）"
@@ -330,8 +345,7 @@ fn persons(r: &mut Reader<'_>, seat: &Seats) -> Vec<(String, Vec<Phone>)> {
     for part in text.split(BETWEEN).filter(|p| !cell::is_blank(p)) {
         let (name, phones, bad) = cell::name_and_phones(part);
         for b in bad {
-            let (cell::BadPhone::DigitsLost(b) | cell::BadPhone::NotANumber(b)) = b;
-            fault(r, seat.at, format!("“{b}”不是电话号码；请改正"));
+            fault(r, seat.at, b.told_zh());
         }
         if name.is_empty() {
             // A number behind a separator is the last person's.
@@ -345,8 +359,7 @@ fn persons(r: &mut Reader<'_>, seat: &Seats) -> Vec<(String, Vec<Phone>)> {
     let Some(at) = seat.phone else { return all };
     let (numbers, bad) = cell::phones(r.row.cells.get(at).map_or("", String::as_str));
     for b in bad {
-        let (cell::BadPhone::DigitsLost(b) | cell::BadPhone::NotANumber(b)) = b;
-        fault(r, at, format!("“{b}”不是电话号码；手机应为 11 位，座机须带区号"));
+        fault(r, at, b.told_zh());
     }
     match all.as_mut_slice() {
         [(_, own)] => own.extend(numbers),

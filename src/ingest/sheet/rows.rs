@@ -2,15 +2,16 @@
 
 use super::{
     Column, Form, SheetFault, address,
-    cell::{self, BadPhone},
+    cell::{self, BadPhone, formula_fault},
     places::{Names, Places},
     points::{self, PointRow},
-    rota::{self, DutyRow},
+    rota::{self, DeskPhone, DutyRow},
+    siting::Village,
     table::{Row, Sheet, Table},
 };
 use crate::core::{
     directory::{DivisionName, Role, Tier},
-    division::{Division, DivisionLevel},
+    division::Division,
     phone::Phone,
     role::RoleWords,
     time::Time,
@@ -53,6 +54,7 @@ pub struct SheetRow {
     pub number: u32,
     pub serial: String,
     pub division: Division,
+    pub village: Village,
     pub name: String,
     pub title: String,
     /// Never empty.
@@ -84,6 +86,8 @@ pub struct SheetRows {
     pub rows: Vec<SheetRow>,
     pub points: Vec<PointRow>,
     pub duty: Vec<DutyRow>,
+    /// 值班电话 of the rotas.
+    pub desk_phones: Vec<DeskPhone>,
     /// Who stands in rows that could not be read: that they are missing is not to be told of other rows.
     pub unread: BTreeSet<String>,
     pub faults: Vec<SheetFault>,
@@ -128,7 +132,7 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
             match sheet.form {
                 Form::People => out.rows.extend(reader.read(index, &mut carried)),
                 Form::Points => out.points.extend(points::read(&mut reader, index, &mut carried)),
-                Form::Rotas => rota::read(&mut reader, index, &mut duty, &mut out.duty),
+                Form::Rotas => rota::read(&mut reader, index, &mut duty, &mut out.duty, &mut out.desk_phones),
             }
             if out.faults.iter().skip(before).any(|f| f.fatal) {
                 match sheet.form {
@@ -149,8 +153,11 @@ pub fn read_rows(file: &str, table: &Table, divisions: &BTreeMap<Division, Divis
 
 /// Everybody whom a row of persons brings in.
 fn names_in(sheet: &Sheet, row: &Row) -> Vec<String> {
-    let texts = [Column::Name, Column::Deputy, Column::Superior].into_iter().map(|c| sheet.text(row, c));
-    texts.map(|t| cell::name_and_phones(t).0).filter(|n| !n.is_empty()).collect()
+    let texts = [Column::Deputy, Column::Superior].into_iter().map(|c| sheet.text(row, c));
+    let mentioned = texts.map(|t| cell::name_and_phones(t).0);
+    let own = sheet.text(row, Column::Name);
+    let holders = cell::persons(own).into_iter().chain(cell::spaced_names(own)).map(|t| cell::name_and_phones(&t).0);
+    mentioned.chain(holders).filter(|n| !n.is_empty()).collect()
 }
 
 /// What ends a clerk's table: sums, signatures, remarks.
@@ -255,8 +262,11 @@ impl Reader<'_> {
         }
         let (roles, title_word) = self.roles(&role_text);
         let object = self.object();
-        let (division, tier) = self.place(carried, &roles, object.is_some());
+        let (division, tier, village) = self.place(carried, &roles, object.is_some());
         let is_desk = roles.iter().any(|r| r.0 == Role::DUTY);
+        if !name.is_empty() && !is_desk {
+            name = self.one_person(name, phones.len());
+        }
         if name.is_empty() {
             match (is_desk, division) {
                 (true, Some(division)) => {
@@ -301,6 +311,7 @@ impl Reader<'_> {
             number: self.row.number,
             serial: cell::word(&self.text(Column::Serial)),
             division,
+            village,
             name,
             // 水库巡查责任人 under 责任类别 says what the post is, where 职务 does not.
             title: Some(self.text(Column::Title)).filter(|t| !t.is_empty()).unwrap_or(title_word),
@@ -323,6 +334,25 @@ impl Reader<'_> {
         };
         let clean = !self.faults.iter().skip(faults_before).any(|f| f.fatal);
         clean.then_some(row)
+    }
+
+    /// The one person of a name cell. Two would be one recipient with two numbers: the second never called by his own name,
+    /// and one answer good for both.
+    fn one_person(&mut self, name: String, phones: usize) -> String {
+        let raw = self.sheet.text(self.row, Column::Name);
+        let (several, spaced) = (cell::persons(raw), cell::spaced_names(raw));
+        if several.len() > 1 {
+            let message =
+                format!("一格写了 {} 人（{}）；一行登记一人，请各另起一行，号码写在各自的行里", several.len(), several.join("、"));
+            self.say(Column::Name, message, true);
+        } else if !spaced.is_empty() && phones >= spaced.len() {
+            let message =
+                format!("“{}”看来是 {} 人；一行登记一人，请各另起一行；若是一人，请去掉中间的空格", spaced.join(" "), spaced.len());
+            self.say(Column::Name, message, true);
+        } else if !spaced.is_empty() {
+            self.say(Column::Name, format!("“{}”已按一人“{name}”登记；若不是一人，请各另起一行", spaced.join(" ")), false);
+        }
+        several.into_iter().next().unwrap_or(name)
     }
 
     /// The roles of a cell, and the word that says more than its role's name.
@@ -348,89 +378,6 @@ impl Reader<'_> {
         (roles, title)
     }
 
-    /// The names of a row; a written county or township reaches down over blanks, as a merged cell that lost its merge.
-    pub(super) fn names(&mut self, carried: &mut Names) -> Names {
-        let written = Names {
-            county: cell::word(&self.text(Column::County)),
-            township: cell::word(&self.text(Column::Township)),
-            village: cell::word(&self.text(Column::Village)),
-        };
-        if !written.county.is_empty() && written.county != carried.county {
-            *carried = Names { county: written.county.clone(), ..Names::default() };
-        }
-        if !written.township.is_empty() {
-            carried.township.clone_from(&written.township);
-        }
-        written
-    }
-
-    /// The division and tier of a row, as far as they can be told.
-    fn place(&mut self, carried: &mut Names, roles: &[Role], has_object: bool) -> (Option<Division>, Option<Tier>) {
-        let written = self.names(carried);
-        let tier_text = cell::word(&self.text(Column::Tier));
-        let only_desk = !roles.is_empty() && roles.iter().all(Role::is_desk);
-        let tier = match Tier::from_word(&tier_text) {
-            _ if only_desk => Some(Tier::DutyDesk),
-            Some(tier) => Some(tier),
-            None if tier_text.is_empty() => None,
-            None => {
-                self.say(Column::Tier, format!("不认识的责任层级“{tier_text}”；请改为：市、县、乡、村、点，值班岗位写：值班"), true);
-                return (None, None);
-            }
-        };
-        let code_text = cell::word(&self.text(Column::Division));
-        let division = if code_text.is_empty() {
-            let depth = if only_desk { Tier::from_word(&tier_text).filter(|t| *t != Tier::DutyDesk) } else { tier };
-            self.places.resolve(&filled(&written, carried, depth), depth)
-        } else {
-            self.code(&code_text).and_then(|code| self.places.check(code, &written).map(|()| code)).map_err(|m| (Column::Division, m))
-        };
-        let division = match division {
-            Ok(division) => division,
-            Err((column, message)) => {
-                self.say(column, message, true);
-                return (None, tier);
-            }
-        };
-        let tier = tier.unwrap_or_else(|| {
-            let tier = match division.level() {
-                _ if has_object => Tier::Point,
-                DivisionLevel::Province | DivisionLevel::City => Tier::City,
-                DivisionLevel::County => Tier::County,
-                DivisionLevel::Township => Tier::Township,
-                DivisionLevel::Village => Tier::Village,
-            };
-            self.say(Column::Tier, format!("没有责任层级，已按区划记为“{}”", tier.word()), false);
-            tier
-        });
-        let too_high = match tier {
-            Tier::Village => division.level() < DivisionLevel::Village,
-            Tier::Township | Tier::Point => division.level() < DivisionLevel::Township,
-            Tier::County => division.level() < DivisionLevel::County,
-            Tier::City | Tier::DutyDesk => false,
-        };
-        if too_high && !has_object {
-            let place = self.places.full_name(division);
-            self.say(
-                Column::Tier,
-                format!("责任层级是“{}”，区划代码 {division} 却只到“{place}”；已按该区划登记，请核对", tier.word()),
-                false,
-            );
-        }
-        (Some(division), Some(tier))
-    }
-
-    pub(super) fn code(&self, text: &str) -> Result<Division, String> {
-        let lost = || format!("区划代码“{text}”是科学计数法，后几位已丢失；请把该列设为文本格式，重新填写 12 位代码");
-        let digits = match cell::expand_scientific(text) {
-            Ok(Some(digits)) => digits,
-            Ok(None) => text.strip_suffix(".0").unwrap_or(text).to_string(),
-            Err(()) => return Err(lost()),
-        };
-        let code: Division = digits.parse().map_err(|_| format!("“{text}”不是行政区划代码；应为 12 位数字，如 140521101201"))?;
-        if self.places.knows(code) { Ok(code) } else { Err(self.places.unknown(code)) }
-    }
-
     /// Longitude and latitude, where both are given.
     pub(super) fn position(&mut self) -> Option<[f64; 2]> {
         let mut degrees = |column: Column, limit: f64| {
@@ -444,22 +391,44 @@ impl Reader<'_> {
     }
 
     fn object(&mut self) -> Option<Object> {
-        let (code, name) = (cell::word(&self.text(Column::ObjectCode)), self.text(Column::ObjectName));
+        let code = self.object_code();
+        let name = self.text(Column::ObjectName);
         let position = self.position();
         (!code.is_empty() || !name.is_empty()).then_some(Object { code, name, position })
+    }
+
+    /// The one code of its cell: a warning for the second of two would find neither.
+    pub(super) fn object_code(&mut self) -> String {
+        let code = cell::word(&self.text(Column::ObjectCode));
+        if code.is_empty() {
+            return code;
+        }
+        let codes = cell::list(self.sheet.text(self.row, Column::ObjectCode));
+        // What was made of a name may hold what its name holds: 140521100200-王庄、李庄段.
+        let made = |c: &String| c.split_once('-').is_some_and(|(d, _)| d.len() == 12 && d.bytes().all(|b| b.is_ascii_digit()));
+        match codes.as_slice() {
+            [one] if !one.contains('~') => one.clone(),
+            [first, more @ ..] if made(first) && !more.iter().any(made) => code,
+            _ => {
+                let message = format!("“{code}”不是一个编号；一行只写一个，几处请各另起一行，编号里不用 / 、 ， ； ~ 和换行");
+                self.say(Column::ObjectCode, message, true);
+                code
+            }
+        }
     }
 
     /// Gives an object without a code one that stays the same at the next import.
     fn code_of(&mut self, mut object: Object, division: Division) -> Object {
         if object.code.is_empty() {
             object.code = format!("{division}-{}", cell::word(&object.name).replace(['/', '?', '#', '%', '&'], ""));
-            let message = format!("责任对象“{}”没有编号，已按区划和名称记为 {}；请补正式编号", object.name, object.code);
+            let several = if cell::list(&object.name).len() > 1 { "；若是几处，请各另起一行" } else { "" };
+            let message = format!("责任对象“{}”没有编号，已按区划和名称记为 {}；请补正式编号{several}", object.name, object.code);
             self.say(Column::ObjectCode, message, false);
         }
         object
     }
 
-    fn phones(&mut self, columns: &[Column]) -> Vec<Phone> {
+    pub(super) fn phones(&mut self, columns: &[Column]) -> Vec<Phone> {
         let mut all = Vec::new();
         for column in columns {
             for at in self.sheet.columns.get(column).into_iter().flatten() {
@@ -477,17 +446,7 @@ impl Reader<'_> {
 
     fn bad_phones(&mut self, at: usize, column: Column, bad: Vec<BadPhone>) {
         for fault in bad {
-            let message = match fault {
-                BadPhone::NotANumber(text) if cell::is_formula_error(&text) => formula_fault(&text),
-                BadPhone::DigitsLost(text) => {
-                    format!("号码“{text}”是科学计数法，后几位已丢失；请把该列设为文本格式，重新填写 11 位号码")
-                }
-                BadPhone::NotANumber(text) => {
-                    let text: String = text.chars().take(40).collect();
-                    format!("“{text}”不是电话号码；手机应为 11 位，座机须带区号（如 0356-…），没有号码请留空")
-                }
-            };
-            self.say_at(at, column, message, true);
+            self.say_at(at, column, fault.told_zh(), true);
         }
     }
 
@@ -542,34 +501,6 @@ impl Reader<'_> {
                 self.say(column, format!("“{text}”不是日期；请写成 2026-04-20"), true);
                 None
             }
-        }
-    }
-}
-
-fn formula_fault(text: &str) -> String {
-    if text == cell::NOT_COMPUTED {
-        "单元格是公式而文件中没有计算结果；请在表格软件中打开并保存，或改为实际内容".into()
-    } else {
-        format!("单元格是公式错误 {text}；请改为实际内容")
-    }
-}
-
-/// The names a row means once the cells above it are heeded, as deep as its tier goes.
-pub(super) fn filled(written: &Names, carried: &Names, tier: Option<Tier>) -> Names {
-    let or = |own: &str, above: &str| if own.is_empty() { above.to_string() } else { own.to_string() };
-    let county = or(&written.county, &carried.county);
-    match tier {
-        Some(Tier::City) => Names::default(),
-        Some(Tier::County) => Names { county, ..Names::default() },
-        Some(Tier::Township) => Names { county, township: or(&written.township, &carried.township), village: String::new() },
-        Some(Tier::Village | Tier::Point) => {
-            Names { county, township: or(&written.township, &carried.township), village: written.village.clone() }
-        }
-        // No tier to tell the depth by: what the row itself writes, or all that stands above.
-        Some(Tier::DutyDesk) | None if written.is_empty() => Names { county, township: carried.township.clone(), village: String::new() },
-        Some(Tier::DutyDesk) | None => {
-            let township = if written.village.is_empty() { written.township.clone() } else { or(&written.township, &carried.township) };
-            Names { county, township, village: written.village.clone() }
         }
     }
 }
