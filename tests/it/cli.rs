@@ -77,7 +77,7 @@ fn a_past_season_adds_up_only_what_the_run_would_have_called() {
     assert!(of("lower")["renewed"].as_u64().unwrap() > 0, "a lower level calls nobody anew whom the higher one called");
     assert_eq!((people(of("raised")), of("raised")["renewed"].as_u64()), (people(&two_towns), Some(0)), "a raised level calls everybody");
     assert_eq!((people(of("again")), &of("again")["renewed"]), (people(&one_town), &serde_json::Value::Null), "what was cancelled is over");
-    assert_eq!(of("again")["findings"][0]["code"], "update_alone");
+    assert!(of("again")["findings"].as_array().unwrap().iter().any(|f| f["code"] == "update_alone"));
     // As text: the sum is of what is counted, and what is not is said.
     let text = rehearse("season.jsonl", &season, &[]);
     let sum: u64 = items.iter().map(|i| i["expected"].as_u64().unwrap()).sum();

@@ -50,9 +50,11 @@ pub(super) fn follow(input: &PlanInput<'_>, rows: &BTreeMap<u8, (Level, Row<'_>)
     let mut told = Told::default();
     walk(input, open, resolved, &mut told);
     for point in broad {
-        for below in point.downstream.iter().filter_map(|id| Below::of(input, id)) {
-            if !covered(&resolved.targets, &below, None) {
-                told.beyond.push(below.name);
+        for id in &point.downstream {
+            match Below::of(input, id) {
+                Some(below) if covered(&resolved.targets, &below, None) => {}
+                Some(below) => told.beyond.push(below.name),
+                None => told.unknown(point, id),
             }
         }
     }
@@ -70,7 +72,7 @@ fn walk<'a>(input: &PlanInput<'a>, mut open: Vec<(&'a Point, Level)>, resolved: 
         *before = strength(level);
         for id in &point.downstream {
             let Some(below) = Below::of(input, id) else {
-                told.unknown.push(format!("{}下游的“{id}”", point.name));
+                told.unknown(point, id);
                 continue;
             };
             let inside = covered(&resolved.targets, &below, Some(level));
@@ -137,6 +139,10 @@ struct Told {
     beyond: Vec<String>,
 }
 impl Told {
+    fn unknown(&mut self, point: &Point, id: &str) {
+        self.unknown.push(format!("{}下游的“{id}”", point.name));
+    }
+
     fn write(self, findings: &mut Vec<Finding>) {
         let mut say = |mut names: Vec<String>, code: &str, text: &dyn Fn(String) -> String| {
             names.sort_unstable();
