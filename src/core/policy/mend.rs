@@ -45,7 +45,7 @@ fn at<'v, 'i>(value: &'v mut Spanned<DeValue<'i>>, way: &[Step]) -> Option<&'v m
     let Some((step, rest)) = way.split_first() else { return Some(value) };
     let next = match (value.get_mut(), step) {
         (DeValue::Table(t), Step::Key(name)) => t.iter_mut().find(|(k, _)| k.get_ref() == name)?.1,
-        (DeValue::Array(items), Step::Index(n)) => items.iter_mut().nth(*n)?,
+        (DeValue::Array(items), Step::Index(n)) => items.get_mut(*n)?,
         _ => return None,
     };
     at(next, rest)
