@@ -9,6 +9,7 @@ mod drill;
 mod explain;
 mod export;
 mod import;
+mod left_out;
 mod migrate;
 mod ready;
 mod rehearse;

@@ -1,15 +1,18 @@
 //! `jiaoying rehearse WARNING…`: what a warning would do if it came now; over past warnings a line each and the sum,
-//! to compare policies. Sends nothing, keeps nothing.
+//! to compare policies. What calls nobody in the run is left out, and of an update only counts whom it calls anew. Sends
+//! nothing, keeps nothing.
 
 use super::{
     Failure,
+    left_out::{LeftOut, Part},
     ready::{From, readiness},
     remote::Remote,
 };
 use crate::{
     core::{
+        rehearsal::season::{Season, notes_alone},
         time::Time,
-        warning::{Content, MessageType, Parsed},
+        warning::{Content, Finding, MessageType, Parsed, Status},
     },
     engine::readiness::Readiness,
     ingest::{
@@ -71,20 +74,31 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
             }
         }
     }
-    let cancels = all.iter().filter(|p| p.content.message_type == MessageType::Cancel).count();
-    all.retain(|p| p.content.message_type != MessageType::Cancel);
-    if all.is_empty() {
+    // As they came in; of one moment, as they were given.
+    all.sort_by_key(|p| p.content.sent);
+    let mut left = LeftOut::count(all.iter().map(|p| &p.content));
+    if left.rehearsed == 0 {
         return Err(Failure::Failed("没有可以预演的预警".into()));
     }
     let (_, r) = readiness(&o.from).await?;
-    let many = all.len() > 1;
-    let mut summaries = Vec::with_capacity(all.len());
+    let many = left.rehearsed > 1;
+    let mut season = Season::default();
+    let mut summaries = Vec::with_capacity(left.rehearsed);
     let mut last = None;
     for p in &all {
+        match Part::of(&p.content, all.len() == 1) {
+            Part::Rehearsed => {}
+            Part::Cancel if p.content.status == Status::Actual => {
+                season.end(&p.content);
+                continue;
+            }
+            Part::Cancel | Part::NotActual => continue,
+        }
         let at = at(&r, o.at.as_deref(), &p.content, many)?;
-        let (plan, rehearsal) = r.rehearse(&p.content, at, &[]);
+        let (plan, rehearsal, renewed) = r.rehearse_next(&mut season, &p.content, at);
         let mut s = report::summary(&p.content, &r.policy.source(), &plan, &rehearsal);
-        s.findings.splice(0..0, p.findings.iter().cloned());
+        s.renewed = renewed.map(|r| r.persons);
+        s.findings.splice(0..0, p.findings.iter().cloned().chain(notes(&p.content, &s, many, &mut left)));
         summaries.push(s);
         last = Some(rehearsal);
     }
@@ -94,7 +108,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         write(path, &sheets)?;
     }
     match (o.json, many) {
-        (true, true) => println!("{}", json!({"policy": r.policy.source(), "items": summaries, "cancels": cancels})),
+        (true, true) => println!("{}", many_json(&r.policy.source(), &summaries, left)),
         (true, false) => {
             let mut out = serde_json::to_value(&summaries[0]).unwrap_or_default();
             if let Some(rehearsal) = &last {
@@ -103,9 +117,28 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
             }
             println!("{out}");
         }
-        (false, _) => tell(&summaries),
+        (false, _) => tell(&summaries, left),
     }
     if refused > 0 { Err(Failure::Failed(format!("{refused} 个文件不能识别"))) } else { Ok(()) }
+}
+
+/// What must be known of how this message is counted; counts it.
+fn notes(content: &Content, s: &Summary, many: bool, left: &mut LeftOut) -> Vec<Finding> {
+    match (s.renewed, &s.renewal_of) {
+        (_, Some(_)) => left.not_summed += 1,
+        (Some(_), None) => left.renewals += 1,
+        (None, None) if !many => return notes_alone(content),
+        (None, None) if content.message_type == MessageType::Update => {
+            left.updates_alone += 1;
+            return vec![Finding::new("update_alone", "所更新的预警不在所给报文中，或已解除、已到期：按新预警计")];
+        }
+        (None, None) => {}
+    }
+    Vec::new()
+}
+
+fn many_json(policy: &str, items: &[Summary], left: LeftOut) -> serde_json::Value {
+    json!({"policy": policy, "items": items, "cancels": left.cancels, "not_actual": left.not_actual})
 }
 
 fn at(r: &Readiness, asked: Option<&str>, content: &Content, many: bool) -> Result<Time, Failure> {
@@ -185,32 +218,42 @@ fn pieces(body: &[u8]) -> Result<Vec<Piece<'_>>, String> {
     }
 }
 
-/// What a gateway is asked: each warning that is not a cancel, by itself.
+/// One message to ask a gateway for, by itself.
 struct Asked<'a> {
     /// The file it stands in.
     from: &'a str,
     piece: Piece<'a>,
+    /// The message before it that it renews.
+    renewal_of: Option<String>,
 }
 
-/// Everything to ask for, how many cancels were left out and how many files cannot be read.
-fn to_ask(bodies: &[(String, Vec<u8>)]) -> (Vec<Asked<'_>>, usize, usize) {
-    let (mut asked, mut cancels, mut refused) = (Vec::new(), 0, 0);
+/// Everything to ask for in the order it was sent, what is left out, and how many files cannot be read.
+fn to_ask(bodies: &[(String, Vec<u8>)]) -> (Vec<Asked<'_>>, LeftOut, usize) {
+    let (mut all, mut refused) = (Vec::new(), 0);
     for (from, body) in bodies {
         match pieces(body) {
-            Ok(some) => {
-                let all = some.len();
-                let calls = some.into_iter().filter(|p| p.parsed.content.message_type != MessageType::Cancel);
-                let before = asked.len();
-                asked.extend(calls.map(|piece| Asked { from, piece }));
-                cancels += all - (asked.len() - before);
-            }
+            Ok(some) => all.extend(some.into_iter().map(|piece| Asked { from, piece, renewal_of: None })),
             Err(why) => {
                 refused += 1;
                 eprintln!("{from}: {why}");
             }
         }
     }
-    (asked, cancels, refused)
+    all.sort_by_key(|a| a.piece.parsed.content.sent);
+    let left = LeftOut::count(all.iter().map(|a| &a.piece.parsed.content));
+    let alone = all.len() == 1;
+    let mut season = Season::default();
+    all.retain_mut(|a| {
+        let content = &a.piece.parsed.content;
+        let part = Part::of(content, alone);
+        match part {
+            Part::Rehearsed => a.renewal_of = season.renews(content),
+            Part::Cancel if content.status == Status::Actual => season.end(content),
+            Part::Cancel | Part::NotActual => {}
+        }
+        part == Part::Rehearsed
+    });
+    (all, left, refused)
 }
 
 /// The hour that a gateway is asked to rehearse at; none is now.
@@ -223,20 +266,24 @@ async fn remote(o: &Options, bodies: Vec<(String, Vec<u8>)>) -> Result<(), Failu
     if o.mapping.is_some() || o.from.policy.is_some() {
         return Err(Failure::Usage("--mapping and --policy are for a rehearsal here, without --url".into()));
     }
-    let (asked, cancels, refused) = to_ask(&bodies);
+    let (asked, mut left, refused) = to_ask(&bodies);
     if asked.is_empty() {
         return Err(Failure::Failed("没有可以预演的预警".into()));
     }
     let many = asked.len() > 1;
     let mut summaries: Vec<Summary> = Vec::with_capacity(asked.len());
     let mut answers = Vec::new();
-    for Asked { from, piece } in asked {
+    for Asked { from, piece, renewal_of } in asked {
         let mut query = vec![("persons", if many { 0 } else { o.persons }.to_string())];
         query.extend(at_there(o.at.as_deref(), many).map(|at| ("at", at)));
         let body = Some((piece.media, piece.bytes.to_vec()));
         let answer = o.remote.ask(None, "POST", "/api/v1/rehearsals", &query, body).await?.json()?;
-        let summary = serde_json::from_value(answer.clone());
-        summaries.push(summary.map_err(|e| Failure::Failed(format!("{from}: the gateway's answer: {e}")))?);
+        let summary: Result<Summary, _> = serde_json::from_value(answer.clone());
+        let mut summary = summary.map_err(|e| Failure::Failed(format!("{from}: the gateway's answer: {e}")))?;
+        summary.renewal_of = renewal_of;
+        // The gateway has its own notes on each by itself.
+        notes(&piece.parsed.content, &summary, many, &mut left);
+        summaries.push(summary);
         answers.push(answer);
     }
     if let Some(path) = &o.xlsx {
@@ -244,8 +291,8 @@ async fn remote(o: &Options, bodies: Vec<(String, Vec<u8>)>) -> Result<(), Failu
     }
     match (o.json, answers.as_slice()) {
         (true, [one]) => println!("{one}"),
-        (true, _) => println!("{}", json!({"policy": summaries[0].policy, "items": summaries, "cancels": cancels})),
-        (false, _) => tell(&summaries),
+        (true, _) => println!("{}", many_json(&summaries[0].policy, &summaries, left)),
+        (false, _) => tell(&summaries, left),
     }
     if refused > 0 { Err(Failure::Failed(format!("{refused} 个文件不能识别"))) } else { Ok(()) }
 }
@@ -256,7 +303,7 @@ fn write(path: &Path, sheets: &[Table]) -> Result<(), Failure> {
 }
 
 /// For people: one warning at length, several a line each.
-fn tell(all: &[Summary]) {
+fn tell(all: &[Summary], left: LeftOut) {
     match all {
         [] => {}
         [one] => print!("{}", report::text(one)),
@@ -265,33 +312,49 @@ fn tell(all: &[Summary]) {
             print!("{}", table::text(&report::lines(all)));
         }
     }
+    left.told().iter().for_each(|line| println!("{line}"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn warning(identifier: &str, kind: &str) -> String {
+    fn warning(identifier: &str, kind: &str, level: &str, refers: &[&str]) -> String {
         json!({"identifier": identifier, "sent": "2024-07-08T16:15:00+08:00", "status": "actual", "message_type": kind,
-            "references": if kind == "cancel" { vec!["a"] } else { vec![] },
-            "hazard": "11B03", "level": "red", "headline": "暴雨红色预警", "areas": [{"division": "140521"}]})
+            "references": refers,
+            "hazard": "11B03", "level": level, "headline": "暴雨预警", "areas": [{"division": "140521"}]})
         .to_string()
     }
 
     #[test]
-    fn a_gateway_is_asked_for_each_warning_by_itself_at_the_hour_it_was_sent_and_for_no_cancel() {
-        let lines = format!("{}\n{}\n\n{}\n", warning("a", "alert"), warning("b", "cancel"), warning("c", "update"));
-        let bodies =
-            [("lines".to_string(), lines.into_bytes()), ("one".into(), warning("d", "alert").into_bytes()), ("odd".into(), b"{".to_vec())];
-        let (asked, cancels, refused) = to_ask(&bodies);
-        let told: Vec<(&str, String)> = asked.iter().map(|a| (a.from, a.piece.parsed.content.identifier.clone())).collect();
-        assert_eq!(told, [("lines", "a".into()), ("lines", "c".into()), ("one", "d".into())]);
-        assert_eq!((cancels, refused), (1, 1));
+    fn a_gateway_is_asked_for_each_warning_by_itself_at_the_hour_it_was_sent_and_for_none_that_calls_nobody() {
+        let exercise = warning("e", "alert", "red", &[]).replace("actual", "exercise");
+        let lines = [
+            warning("a", "alert", "orange", &[]),
+            warning("c", "update", "orange", &["a"]),
+            warning("r", "update", "red", &["c"]),
+            warning("b", "cancel", "red", &["r"]),
+            warning("n", "update", "red", &["r"]),
+            exercise.clone(),
+        ];
+        let bodies = [
+            ("lines".to_string(), lines.join("\n").into_bytes()),
+            ("early".into(), warning("d", "alert", "red", &[]).replace("16:15", "16:14").into_bytes()),
+            ("odd".into(), b"{".to_vec()),
+        ];
+        let (asked, left, refused) = to_ask(&bodies);
+        let told: Vec<(&str, &str, Option<&str>)> =
+            asked.iter().map(|a| (a.from, a.piece.parsed.content.identifier.as_str(), a.renewal_of.as_deref())).collect();
+        let want = [("early", "d", None), ("lines", "a", None), ("lines", "c", Some("a")), ("lines", "r", None), ("lines", "n", None)];
+        assert_eq!(told, want, "in order of time; a renewal is known, what is raised or comes after a cancel calls anew");
+        assert_eq!((left.cancels, left.not_actual, refused), (1, 1, 1));
         for a in &asked {
             let read = ingest::read(SourceFormat::Json, None, a.piece.bytes, "rehearsal").unwrap();
             assert_eq!((read.content.identifier, a.piece.media), (a.piece.parsed.content.identifier.clone(), "application/json"));
         }
         assert_eq!((at_there(None, true).as_deref(), at_there(None, false)), (Some("sent"), None), "as it is without --url");
         assert_eq!((at_there(Some("now"), true), at_there(Some("sent"), false).as_deref()), (None, Some("sent")));
+        let one = [("one".to_string(), exercise.into_bytes())];
+        assert_eq!(to_ask(&one).0.len(), 1, "given alone it is meant, and the gateway says what it is");
     }
 }

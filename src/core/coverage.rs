@@ -3,10 +3,13 @@
 //! ([`super::planner::survey`]); nothing here decides who is called.
 //!
 //! Rooms: [`filing`] says which parts of the directory were not confirmed since the yearly date · `places` holds the
-//! places and who answers for them · `gaps` looks for what is missing.
+//! places and who answers for them · `gaps` looks for what is missing there · `dead` looks at the numbers of those whom
+//! only rungs ring · `never` at people whom nothing calls.
 
+mod dead;
 pub mod filing;
 mod gaps;
+mod never;
 mod places;
 
 pub use filing::{Filing, FilingDate, Filings};
@@ -58,7 +61,8 @@ pub enum GapKind {
     OneNumber,
     /// A person who is called has no door that opens.
     NoNumber,
-    /// A number of a person who is called was proved dead by a receipt.
+    /// A number was proved dead by a receipt: of a person who is called, or of one whom rungs ring (deputies, superiors,
+    /// desks, shift leaders, everybody still to come on a rota).
     DeadNumber,
     /// Nobody may answer in the holder's place, or his deputy has no door that opens.
     NoDeputy,
@@ -74,11 +78,13 @@ pub enum GapKind {
     /// A city or county whose unclaimed tasks ring nobody of its own: no shift leader is registered, none is on duty now,
     /// or none has a usable number; of a township just the last, for who stands there is rung before the county's.
     NoShiftLeader,
+    /// A person holds a post, and no row of the policy calls him by any post of his, for no hazard and level.
+    NeverCalled,
     /// Not confirmed since the yearly date.
     StaleFiling,
 }
 impl GapKind {
-    pub const ALL: [GapKind; 12] = [
+    pub const ALL: [GapKind; 13] = [
         GapKind::Nobody,
         GapKind::NoDoor,
         GapKind::OneNumber,
@@ -90,6 +96,7 @@ impl GapKind {
         GapKind::DeskWithoutNumber,
         GapKind::DeskUnstaffed,
         GapKind::NoShiftLeader,
+        GapKind::NeverCalled,
         GapKind::StaleFiling,
     ];
     pub fn as_str(self) -> &'static str {
@@ -105,6 +112,7 @@ impl GapKind {
             GapKind::DeskWithoutNumber => "desk_without_number",
             GapKind::DeskUnstaffed => "desk_unstaffed",
             GapKind::NoShiftLeader => "no_shift_leader",
+            GapKind::NeverCalled => "never_called",
             GapKind::StaleFiling => "stale_filing",
         }
     }
@@ -121,6 +129,7 @@ impl GapKind {
             GapKind::DeskWithoutNumber => "值班室无有效号码",
             GapKind::DeskUnstaffed => "值班无人在岗",
             GapKind::NoShiftLeader => "带班领导缺失",
+            GapKind::NeverCalled => "在册但规则从不叫应",
             GapKind::StaleFiling => "名册逾期未核对",
         }
     }

@@ -2,13 +2,15 @@
 //! happens when nobody answers. Read from TOML, checked as a whole, copied into each warning.
 //!
 //! This file holds the words that a running warning keeps. [`rule`] holds the policy itself (roles,
-//! groups, rules and how one is chosen), [`file`] reads it from TOML, [`check`] finds what cannot work.
+//! groups, rules and how one is chosen), [`file`] reads it from TOML (`mend` gets it past a
+//! fault), [`check`] finds what cannot work.
 
 pub mod check;
 pub mod diff;
 pub mod explain;
 pub mod feedback;
 pub mod file;
+mod mend;
 mod notes;
 pub mod rule;
 

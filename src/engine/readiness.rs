@@ -12,7 +12,10 @@ use crate::{
         hazard::{HazardCode, Level},
         planner::{self, Lookup, PlanInput, PlanOutput},
         policy::Policy,
-        rehearsal::{Prices, Rehearsal, RehearsalInput, rehearse},
+        rehearsal::{
+            Prices, Rehearsal, RehearsalInput, rehearse,
+            season::{Renewed, Season},
+        },
         time::{Span, Time},
         warning::Content,
     },
@@ -59,7 +62,27 @@ impl Readiness {
     /// Whom this warning would call if it were accepted at `at`, and what would then follow. `rights`: only inside
     /// these; empty: all.
     pub fn rehearse(&self, content: &Content, at: Time, rights: &[Division]) -> (PlanOutput, Rehearsal) {
-        let plan = planner::make_plan(PlanInput {
+        let plan = self.plan(content, at, rights);
+        let rehearsal = self.play(&plan, at);
+        (plan, rehearsal)
+    }
+
+    /// The same after the messages of `season`: of an update only whom it calls anew, and how many it sends its new text,
+    /// which is in the costs. `None`: it updates none of them.
+    pub fn rehearse_next(&self, season: &mut Season, content: &Content, at: Time) -> (PlanOutput, Rehearsal, Option<Renewed>) {
+        let mut plan = self.plan(content, at, &[]);
+        let renewed = season.renew(content, &mut plan, self.channels);
+        let mut rehearsal = self.play(&plan, at);
+        let parts = renewed.map_or(0.0, |r| r.sms as f64 * self.assumptions.sms_parts);
+        for cost in [&mut rehearsal.expected, &mut rehearsal.at_most] {
+            cost.sms_parts += parts;
+            cost.yuan += parts * self.prices.sms;
+        }
+        (plan, rehearsal, renewed)
+    }
+
+    fn plan(&self, content: &Content, at: Time, rights: &[Division]) -> PlanOutput {
+        planner::make_plan(PlanInput {
             content,
             policy: &self.policy,
             directory: &self.directory,
@@ -68,17 +91,19 @@ impl Readiness {
             issuer_divisions: rights,
             drill: false,
             only: None,
-        });
-        let rehearsal = rehearse(&RehearsalInput {
-            plan: &plan,
+        })
+    }
+
+    fn play(&self, plan: &PlanOutput, at: Time) -> Rehearsal {
+        rehearse(&RehearsalInput {
+            plan,
             start: at,
             channels: self.channels,
             capacity: self.capacity,
             assumptions: self.assumptions,
             prices: self.prices,
             sending_timeout: self.sending_timeout,
-        });
-        (plan, rehearsal)
+        })
     }
 
     /// Whom a row of the policy calls now, all of the territory or a division warned: the plan itself.
@@ -88,16 +113,7 @@ impl Readiness {
             crate::core::drill::roll_call_content(String::new(), divisions.into_iter().map(crate::core::drill::whole).collect(), self.now);
         content.parameters.clear();
         (content.hazard, content.level, content.stage) = (hazard.clone(), level, stage);
-        planner::make_plan(PlanInput {
-            content: &content,
-            policy: &self.policy,
-            directory: &self.directory,
-            lookup: &self.lookup,
-            now: self.now,
-            issuer_divisions: &[],
-            drill: false,
-            only: None,
-        })
+        self.plan(&content, self.now, &[])
     }
 
     /// Today at the hour of another day: past warnings are rehearsed at their own hour against the present directory.

@@ -690,7 +690,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::Coverage,
         path: "/api/v1/directory/coverage",
-        summary: "What is missing: places with nobody to call, dead numbers, no deputy, stale filing, empty roles, desks",
+        summary: "What is missing: places with nobody to call, dead numbers, no deputy, stale filing, empty roles, desks, people whom nothing calls",
         query: COVERAGE,
         success: &[(200, "CoveragePage")],
         refusals: &[400],

@@ -48,6 +48,12 @@ pub struct Summary {
     pub misses: Vec<PlaceMiss>,
     pub findings: Vec<Finding>,
     pub needs_officer: Option<String>,
+    /// Of an update of a message rehearsed before it: persons who are only sent the new text, and counted nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<usize>,
+    /// It updates this message at the same or a lower level, and whom it calls anew is not known here: it is in no sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal_of: Option<String>,
 }
 
 /// How many places are named in a summary.
@@ -81,6 +87,8 @@ pub fn summary(content: &Content, policy: &str, plan: &PlanOutput, r: &Rehearsal
         misses: r.misses.iter().take(NAMED).cloned().collect(),
         findings: plan.findings.clone(),
         needs_officer: plan.needs_officer.clone(),
+        renewed: None,
+        renewal_of: None,
     }
 }
 
@@ -170,7 +178,8 @@ pub fn text(s: &Summary) -> String {
     out
 }
 
-/// Several warnings, a line each, and the sum: to compare policies.
+/// Several warnings, a line each, and the sum: to compare policies. A renewal whose persons are not told apart is shown and
+/// not added.
 pub fn lines(all: &[Summary]) -> Table {
     let columns = vec![
         ("编号", 30),
@@ -179,6 +188,7 @@ pub fn lines(all: &[Summary]) -> Table {
         ("规则", 20),
         ("应叫应", 8),
         ("告知", 8),
+        ("只发新文本", 10),
         ("地点", 8),
         ("首轮短信", 10),
         ("预计费用", 10),
@@ -193,12 +203,13 @@ pub fn lines(all: &[Summary]) -> Table {
         .iter()
         .map(|s| {
             vec![
-                s.identifier.clone(),
+                if s.renewal_of.is_some() { format!("{}（更新，不计入合计）", s.identifier) } else { s.identifier.clone() },
                 format!("{}{}", s.hazard, s.level.name_zh()),
                 s.at.clone(),
                 s.rules.join("、"),
                 s.expected.to_string(),
                 s.told.to_string(),
+                s.renewed.map_or_else(String::new, |n| n.to_string()),
                 s.places.to_string(),
                 first(s).to_string(),
                 format!("{:.2}", s.cost_expected.yuan),
@@ -210,17 +221,19 @@ pub fn lines(all: &[Summary]) -> Table {
             ]
         })
         .collect();
-    let sum = |of: fn(&Summary) -> usize| all.iter().map(of).sum::<usize>().to_string();
-    let yuan = |of: fn(&Summary) -> f64| format!("{:.2}", all.iter().map(of).sum::<f64>());
+    let added = || all.iter().filter(|s| s.renewal_of.is_none());
+    let sum = |of: fn(&Summary) -> usize| added().map(of).sum::<usize>().to_string();
+    let yuan = |of: fn(&Summary) -> f64| format!("{:.2}", added().map(of).sum::<f64>());
     rows.push(vec![
         "合计".into(),
-        format!("{} 条", all.len()),
+        format!("{} 条", added().count()),
         String::new(),
         String::new(),
         sum(|s| s.expected),
         sum(|s| s.told),
+        sum(|s| s.renewed.unwrap_or(0)),
         sum(|s| s.places),
-        all.iter().map(first).sum::<usize>().to_string(),
+        added().map(first).sum::<usize>().to_string(),
         yuan(|s| s.cost_expected.yuan),
         yuan(|s| s.cost_at_most.yuan),
         String::new(),

@@ -2,10 +2,12 @@
 
 use super::{
     Coverage, CoverageInput, Gap, GapKind,
+    dead::Beside,
+    never,
     places::{Site, sites},
 };
 use crate::core::{
-    directory::{Place, Post, Recipient, Role},
+    directory::{Directory, Place, Post, Recipient, Role},
     division::DivisionLevel,
     ids::RecipientId,
     numbers::DeadNumber,
@@ -30,10 +32,20 @@ pub fn coverage(input: &CoverageInput<'_>) -> Coverage {
     let everybody = Selector::default();
     let held =
         input.directory.posts.iter().filter(|p| input.within.is_none_or(|w| w.contains(p.place.division))).map(|p| &p.role).collect();
-    let mut look = Look { input, held, found: BTreeMap::new(), called: BTreeSet::new(), wanted: BTreeMap::new(), unheld: BTreeMap::new() };
+    let mut look = Look {
+        input,
+        held,
+        found: BTreeMap::new(),
+        called: BTreeSet::new(),
+        wanted: BTreeMap::new(),
+        unheld: BTreeMap::new(),
+        beside: Beside::new(input),
+    };
+    let mut ever = vec![false; input.directory.posts.len()];
     for (n, row) in (0u16..).zip(&rows) {
         let Some(mut surveyor) = Surveyor::new(input.policy, input.directory, input.lookup, row, &everybody, input.now) else { continue };
         let asked: Vec<Asked> = input.directory.posts.iter().map(|p| surveyor.ask(p)).collect();
+        ever.iter_mut().zip(&asked).for_each(|(e, a)| *e |= *a != Asked::No);
         for (at, site) in places.iter().enumerate() {
             if !look.people(at, site, n, &asked) {
                 let expected = imagined.get(site.imagined.clone()).unwrap_or_default();
@@ -54,14 +66,44 @@ pub fn coverage(input: &CoverageInput<'_>) -> Coverage {
             look.gap(*kind, places.get(*at)?, *who, phone.as_ref(), rows, wanted)
         })
         .collect();
+    look.beside.of_seats(input, &places);
+    gaps.extend(look.beside.gaps(input, &look.called));
     gaps.extend(look.desks(&places));
     gaps.extend(look.empty_roles(&places));
     gaps.extend(look.roles_of_nobody());
     gaps.extend(look.stale());
+    if input.hazard.is_none() && input.level.is_none() {
+        gaps.extend(never::called(input, &rows, &ever));
+    }
     gaps.sort_by(|a, b| {
         (a.kind, a.division, &a.place, a.recipient, &a.detail).cmp(&(b.kind, b.division, &b.place, b.recipient, &b.detail))
     });
     Coverage { rows, gaps, places: places.len(), people }
+}
+
+/// A gap of a place, about nobody yet.
+pub(super) fn bare(directory: &Directory, kind: GapKind, place: &Place, detail: String) -> Gap {
+    let levels = [DivisionLevel::County, DivisionLevel::Township, DivisionLevel::Village];
+    let path: Vec<&str> = levels.into_iter().filter_map(|l| directory.division_name(place.division.at(l)?)).collect();
+    Gap {
+        kind,
+        place: place.clone(),
+        place_name: directory.place_name(place),
+        division: place.division,
+        path: path.join(" "),
+        recipient: None,
+        name: None,
+        phone: None,
+        rows: Vec::new(),
+        detail,
+        evidence: None,
+    }
+}
+
+/// Whose number is dead, and by which receipt.
+pub(super) fn dead_told(whose: &str, phone: Option<&Phone>, evidence: Option<&DeadNumber>) -> String {
+    let told = evidence.map(DeadNumber::told_zh).unwrap_or_default();
+    format!("{whose}的号码{}：{told}", phone.map(Phone::masked).unwrap_or_default())
 }
 
 /// How a desk or a shift leader's seat is held.
@@ -83,6 +125,8 @@ struct Look<'a> {
     wanted: BTreeMap<usize, BTreeSet<Role>>,
     /// Roles that rows ask for and nobody holds anywhere.
     unheld: BTreeMap<Role, BTreeSet<u16>>,
+    /// Dead numbers of those whom only rungs ring.
+    beside: Beside,
 }
 
 impl<'a> Look<'a> {
@@ -155,8 +199,11 @@ impl<'a> Look<'a> {
         for phone in person.phones.iter().filter(|p| self.input.lookup.dead().is_dead(p)).cloned().collect::<Vec<_>>() {
             self.note((GapKind::DeadNumber, at, Some(person.id), Some(phone)), row);
         }
-        if how == Asked::Answer && !self.deputised(post) {
-            self.note((GapKind::NoDeputy, at, Some(person.id), None), row);
+        if how == Asked::Answer {
+            self.beside.of_post(self.input, post, row);
+            if !self.deputised(post) {
+                self.note((GapKind::NoDeputy, at, Some(person.id), None), row);
+            }
         }
     }
 
@@ -185,17 +232,14 @@ impl<'a> Look<'a> {
     ) -> Option<Gap> {
         let person = who.and_then(|id| self.input.directory.recipients.get(&id));
         let name = person.map_or("", |p| p.name.as_str());
-        let evidence: Option<DeadNumber> = phone.and_then(|p| self.input.lookup.dead().get(p)).cloned();
+        let evidence = phone.and_then(|p| self.input.lookup.dead().get(p)).cloned();
         // Where nobody has a door, the place says so; its people are not told one by one as well.
         let detail = match kind {
             GapKind::Nobody => "按规则应叫应此处的责任人，但名册中没有".to_string(),
             GapKind::NoDoor => "被叫应的责任人都没有可用的号码".to_string(),
             GapKind::OneNumber => "全部责任人合计只有一个可用号码".to_string(),
             GapKind::NoNumber => format!("{name}没有可用的号码"),
-            GapKind::DeadNumber => {
-                let told = evidence.as_ref().map(DeadNumber::told_zh).unwrap_or_default();
-                format!("{name}的号码{}：{told}", phone.map(Phone::masked).unwrap_or_default())
-            }
+            GapKind::DeadNumber => dead_told(name, phone, evidence.as_ref()),
             GapKind::RoleEmpty => format!("按规则应叫应的责任类别在此处无人：{}", self.names(wanted.into_iter().flatten())),
             GapKind::NoDeputy => format!("{name}的岗位没有能联系上的代理人"),
             _ => String::new(),
@@ -212,22 +256,7 @@ impl<'a> Look<'a> {
     }
 
     fn make(&self, kind: GapKind, place: &Place, detail: String) -> Gap {
-        let directory = self.input.directory;
-        let levels = [DivisionLevel::County, DivisionLevel::Township, DivisionLevel::Village];
-        let path: Vec<&str> = levels.into_iter().filter_map(|l| directory.division_name(place.division.at(l)?)).collect();
-        Gap {
-            kind,
-            place: place.clone(),
-            place_name: directory.place_name(place),
-            division: place.division,
-            path: path.join(" "),
-            recipient: None,
-            name: None,
-            phone: None,
-            rows: Vec::new(),
-            detail,
-            evidence: None,
-        }
+        bare(self.input.directory, kind, place, detail)
     }
 
     fn names<'r>(&self, roles: impl Iterator<Item = &'r Role>) -> String {

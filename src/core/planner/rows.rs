@@ -33,7 +33,7 @@ pub struct Row<'a> {
     pub relay: bool,
     pub supervise: Option<&'a Supervise>,
     pub feedback: Option<&'a Schedule>,
-    /// Points take what lies downstream of them along.
+    /// Points, named or in a named township or village, take what lies downstream of them along.
     pub downstream: bool,
 }
 
@@ -114,6 +114,22 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The condition that keeps a post from being called, in the order they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Its role does not answer for the hazard.
+    Hazard,
+    Tier,
+    Role,
+    /// Its division is of another level.
+    Depth,
+    Title,
+    /// No point of the asked kinds is there.
+    Point,
+    /// Somebody else there bears the title that is preferred.
+    Preferred,
+}
+
 /// Asks of posts: does this row call you, and by which line?
 pub struct Chooser<'a> {
     pub policy: &'a Policy,
@@ -153,7 +169,7 @@ impl<'a> Chooser<'a> {
 
     /// Desks answer for everything; so does a role that the policy does not know, because leaving
     /// its people out would be silence by a spelling mistake.
-    fn role_answers(&mut self, role: &Role) -> bool {
+    pub(super) fn role_answers(&mut self, role: &Role) -> bool {
         if self.foreign_code || matches!(role.0.as_str(), Role::DUTY | Role::SHIFT_LEADER) {
             return true;
         }
@@ -169,12 +185,33 @@ impl<'a> Chooser<'a> {
     }
 
     fn fits(&self, s: &Selector, post: &Post) -> bool {
-        let tier = tier_of(post);
-        (s.tiers.is_empty() || s.tiers.contains(&tier))
-            && (s.roles.is_empty() || s.roles.contains(&post.role.0))
-            && (s.at.is_empty() || s.at.contains(&post.place.division.level()))
-            && (s.titles.is_empty() || bears(post, &s.titles))
-            && (s.point_kinds.is_empty() || self.starred(&s.point_kinds, post))
+        self.stop(s, post).is_none()
+    }
+
+    /// The first condition of a selector that a post does not meet, but for the titles it prefers.
+    fn stop(&self, s: &Selector, post: &Post) -> Option<Stop> {
+        if !(s.tiers.is_empty() || s.tiers.contains(&tier_of(post))) {
+            Some(Stop::Tier)
+        } else if !(s.roles.is_empty() || s.roles.contains(&post.role.0)) {
+            Some(Stop::Role)
+        } else if !(s.at.is_empty() || s.at.contains(&post.place.division.level())) {
+            Some(Stop::Depth)
+        } else if !(s.titles.is_empty() || bears(post, &s.titles)) {
+            Some(Stop::Title)
+        } else if !(s.point_kinds.is_empty() || self.starred(&s.point_kinds, post)) {
+            Some(Stop::Point)
+        } else {
+            None
+        }
+    }
+
+    /// Why a row does not call a post: at which condition it stops, by the selector that takes it farthest.
+    pub fn stops_at(&mut self, row: &Row<'a>, post: &Post) -> Stop {
+        if !self.role_answers(&post.role) {
+            return Stop::Hazard;
+        }
+        let selectors = row.lines.iter().flat_map(|l| l.selectors.iter());
+        selectors.map(|s| self.stop(s, post).unwrap_or(Stop::Preferred)).max().unwrap_or(Stop::Tier)
     }
 
     fn starred(&self, kinds: &[String], post: &Post) -> bool {

@@ -1,6 +1,7 @@
 //! Whom a row of the policy would call if all of the territory were warned at once, post by post: what
 //! coverage is computed from. The same rows and the same questions to every post as in a plan.
 
+pub use super::rows::Stop;
 use super::rows::{Chooser, LAST_RESORT, Row};
 use crate::core::{
     directory::{Directory, Post},
@@ -112,6 +113,11 @@ impl<'a> Surveyor<'a> {
             None => Row::last_resort(everybody),
         };
         Some(Surveyor { chooser, row, policy })
+    }
+
+    /// Why the row does not call this post.
+    pub fn stops_at(&mut self, post: &Post) -> Stop {
+        self.chooser.stops_at(&self.row, post)
     }
 
     /// Whether the row calls this post, whoever holds it and since when.

@@ -15,18 +15,40 @@ const LONGEST: Span = Span::hours(31 * 24);
 /// More calls of one person in one rung than anybody can want.
 const MOST_CALLS: u8 = 20;
 
-type Faults = Vec<(KeyPath, String)>;
+/// What was found in a policy.
+#[derive(Default)]
+pub(super) struct Faults(pub Vec<Found>);
+
+/// One thing that cannot work.
+pub(super) struct Found {
+    pub path: KeyPath,
+    pub message: String,
+    /// The entries that the conclusion rests on, besides the one it is about: where one of them could not be read, it is no
+    /// conclusion.
+    pub rests: Vec<KeyPath>,
+}
+
+impl Faults {
+    /// Of what an entry says.
+    fn push(&mut self, (path, message): (KeyPath, String)) {
+        self.resting(Vec::new(), path, message);
+    }
+    /// Of what is not there, or only seen from several entries.
+    fn resting(&mut self, rests: Vec<KeyPath>, path: KeyPath, message: impl Into<String>) {
+        self.0.push(Found { path, message: message.into(), rests });
+    }
+}
 
 impl Policy {
     /// Every fault of the policy, without lines: for one that was not read from a file.
     pub fn check(&self) -> Vec<PolicyFault> {
-        let told = |(path, message): (KeyPath, String)| PolicyFault { line: 0, column: 0, key: path.to_string(), message };
-        self.faults().into_iter().map(told).collect()
+        let told = |f: Found| PolicyFault { line: 0, column: 0, key: f.path.to_string(), message: f.message };
+        self.faults().0.into_iter().map(told).collect()
     }
 
     /// The same by path, so that the reader of a file can add line and column.
     pub(super) fn faults(&self) -> Faults {
-        let mut out = Faults::new();
+        let mut out = Faults::default();
         self.check_clocks(&mut out);
         self.check_roles(&mut out);
         self.check_groups(&mut out);
@@ -68,10 +90,11 @@ impl Policy {
         for (key, role) in &self.roles {
             let path = root("role").key(key);
             if role.names.is_empty() {
-                out.push((path.clone().key("names"), "a role needs the words by which sheets call it, such as names = [\"防汛\"]".into()));
+                let message = "a role needs the words by which sheets call it, such as names = [\"防汛\"]";
+                out.resting(vec![path.clone()], path.clone().key("names"), message);
             }
             if !role.all && role.classes.is_empty() && role.hazards.is_empty() {
-                out.push((path.clone(), "this role answers for no hazard; give classes, hazards or all = true".into()));
+                out.resting(vec![path.clone()], path.clone(), "this role answers for no hazard; give classes, hazards or all = true");
             }
             for (i, word) in role.names.iter().enumerate() {
                 if let Some(other) = words.insert(word.as_str(), key.as_str()) {
@@ -84,7 +107,8 @@ impl Policy {
     fn known_role(&self, path: KeyPath, key: &str, out: &mut Faults) {
         let special = [Role::DUTY, Role::SHIFT_LEADER];
         if !self.roles.contains_key(key) && !special.contains(&key) {
-            out.push((path, format!("there is no role `{key}`; the file has {}", list(self.roles.keys()))));
+            let message = format!("there is no role `{key}`; the file has {}", list(self.roles.keys()));
+            out.resting(vec![root("role").key(key)], path, message);
         }
     }
 
@@ -92,7 +116,7 @@ impl Policy {
         for (name, group) in &self.groups {
             let path = root("group").key(name);
             if group.select.is_empty() {
-                out.push((path.clone().key("select"), "a group without a selector holds nobody".into()));
+                out.resting(vec![path.clone()], path.clone().key("select"), "a group without a selector holds nobody");
             }
             for (i, s) in group.select.iter().enumerate() {
                 let path = path.clone().key("select").index(i);
@@ -121,7 +145,8 @@ impl Policy {
         }
         match (&rule.nobody, rule.calls.is_empty()) {
             (None, true) => {
-                out.push((path.clone().key("calls"), "this rule calls nobody; if that is meant, say why with nobody = \"…\"".into()))
+                let message = "this rule calls nobody; if that is meant, say why with nobody = \"…\"";
+                out.resting(vec![path.clone()], path.clone().key("calls"), message);
             }
             (Some(_), false) => out.push((path.clone().key("nobody"), "this rule has calls, so it does call somebody".into())),
             (Some(reason), true) if reason.trim().is_empty() => {
@@ -153,7 +178,8 @@ impl Policy {
         let known_ladder = |key: &str, name: &str, out: &mut Faults| {
             let found = self.ladders.get(name);
             if found.is_none() {
-                out.push((path.clone().key(key), format!("there is no ladder `{name}`; the file has {}", list(self.ladders.keys()))));
+                let message = format!("there is no ladder `{name}`; the file has {}", list(self.ladders.keys()));
+                out.resting(vec![root("ladder").key(name)], path.clone().key(key), message);
             }
             found
         };
@@ -174,7 +200,8 @@ impl Policy {
             out.push((path.clone().key("who"), "name at least one group".into()));
         }
         for (i, who) in call.who.iter().enumerate().filter(|(_, who)| !self.groups.contains_key(*who)) {
-            out.push((path.clone().key("who").index(i), format!("there is no group `{who}`; the file has {}", list(self.groups.keys()))));
+            let message = format!("there is no group `{who}`; the file has {}", list(self.groups.keys()));
+            out.resting(vec![root("group").key(who)], path.clone().key("who").index(i), message);
         }
         let tiers = self.tiers_of(call);
         for (name, ladder) in ladders.into_iter().filter(|(_, l)| l.answer && call.deadline.is_none()) {
@@ -182,7 +209,9 @@ impl Policy {
             if !missing.is_empty() {
                 let message =
                     format!("ladder `{name}` has no deadline for {}; add it there or give this line a deadline", missing.join(", "));
-                out.push((path.clone().key("ladder"), message));
+                let mut rests = vec![path.clone(), root("ladder").key(name)];
+                rests.extend(call.who.iter().map(|g| root("group").key(g)));
+                out.resting(rests, path.clone().key("ladder"), message);
             }
         }
     }
@@ -222,7 +251,9 @@ impl Policy {
             }
             if let (false, Some(by)) = (fresh, first_taker) {
                 let name = self.rules.get(by).map_or("", |r| r.name.as_str());
-                out.push((root("rule").index(i), format!("this rule is never reached: `{name}` before it takes all its cases")));
+                let cases = |k: usize| ["hazards", "classes", "levels", "stages"].map(|key| root("rule").index(k).key(key));
+                let message = format!("this rule is never reached: `{name}` before it takes all its cases");
+                out.resting((0..=i).flat_map(cases).collect(), root("rule").index(i), message);
             }
         }
     }
@@ -234,21 +265,24 @@ fn check_ladder(path: &KeyPath, ladder: &Ladder, out: &mut Faults) {
         positive(&path.clone().key("deadline").key(tier.as_str()), *d, out);
     }
     if ladder.answer && ladder.deadline.is_empty() {
-        out.push((path.clone().key("deadline"), "a ladder that asks an answer needs a deadline for each tier it serves".into()));
+        let message = "a ladder that asks an answer needs a deadline for each tier it serves";
+        out.resting(vec![path.clone()], path.clone().key("deadline"), message);
     }
     let Some(first) = ladder.rungs.first() else {
         out.push((path.clone().key("rung"), "a ladder without rungs calls nobody".into()));
         return;
     };
     if first.at != At::Start(Span::ZERO) || !first.call.contains(&Who::Holder) {
-        out.push((path.clone().key("rung").index(0), "rung 0 must be at = \"start\" and call the holder".into()));
+        let rungs = path.clone().key("rung");
+        out.resting(vec![rungs.clone()], rungs.index(0), "rung 0 must be at = \"start\" and call the holder");
     }
     for (i, rung) in ladder.rungs.iter().enumerate() {
         let at = path.clone().key("rung").index(i);
         check_rung(&at, ladder, rung, out);
         let before = i.checked_sub(1).and_then(|j| ladder.rungs.get(j));
         if before.is_some_and(|b| out_of_order(ladder, b.at, rung.at)) {
-            out.push((at.key("at"), format!("`{}` comes before the rung above it; write rungs in the order of time", rung.at)));
+            let message = format!("`{}` comes before the rung above it; write rungs in the order of time", rung.at);
+            out.resting(vec![path.clone()], at.key("at"), message);
         }
     }
 }
@@ -270,10 +304,11 @@ fn check_rung(path: &KeyPath, ladder: &Ladder, rung: &Rung, out: &mut Faults) {
         out.push((path.clone().key("at"), format!("{s} is longer than any warning runs")));
     }
     if rung.call.is_empty() && rung.task.is_none() {
-        out.push((path.clone().key("call"), "this rung neither calls anybody nor opens a task".into()));
+        out.resting(vec![path.clone()], path.clone().key("call"), "this rung neither calls anybody nor opens a task");
     }
     if !rung.call.is_empty() && rung.send.is_empty() && rung.voice.is_none() {
-        out.push((path.clone().key("send"), "this rung names people but neither sends nor calls; add send or voice".into()));
+        let message = "this rung names people but neither sends nor calls; add send or voice";
+        out.resting(vec![path.clone()], path.clone().key("send"), message);
     }
     if rung.send.contains(&Channel::Voice) {
         out.push((path.clone().key("send"), "voice is not sent; write voice = { after, every, times }".into()));
@@ -318,7 +353,7 @@ fn check_voice(path: &KeyPath, voice: Voice, out: &mut Faults) {
 
 fn check_supervise(path: &KeyPath, s: &Supervise, out: &mut Faults) {
     if s.unanswered.is_none() && s.response.is_none() {
-        out.push((path.clone(), "watches nothing; give unanswered or response, or leave supervise out".into()));
+        out.resting(vec![path.clone()], path.clone(), "watches nothing; give unanswered or response, or leave supervise out");
     }
     if let Some(span) = s.unanswered {
         positive(&path.clone().key("unanswered"), span, out);

@@ -100,6 +100,9 @@ impl Policy {
         if rule.relay {
             e.calling = "逐级转发：上一级有人应答，或其时限已过，才叫下一级；值班室即叫".into();
         }
+        if rule.downstream {
+            e.notes.push("连同点位的下游一并叫应：预警点名的点位，和预警到乡镇、村时其中的点位".into());
+        }
         self.explain_calls(rule, q, &mut e);
         e.supervise = rule.supervise.as_ref().map(supervise_told).unwrap_or_default();
         e

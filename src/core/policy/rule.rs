@@ -154,7 +154,8 @@ pub struct Rule {
     pub relay: bool,
     #[serde(default)]
     pub supervise: Option<Supervise>,
-    /// A point's warning also calls what the directory says lies downstream of it.
+    /// Also called is what the directory says lies downstream of a point that the warning names, or of one in a township or
+    /// village that it names.
     #[serde(default)]
     pub downstream: bool,
     /// The first line that fits a post is the one it is called by.

@@ -2,10 +2,11 @@
 //! when, through which channel; what it costs, when SMS and voice would be done, which places would miss the deadline.
 //!
 //! The rungs are taken by the callout's own step function and what rises to one number is gathered by the line's
-//! (`night`). Nothing is sent, kept or looked up. When calls would really find a
+//! (`night`); past messages that update each other go through [`season`]. Nothing is sent, kept or looked up. When calls would really find a
 //! line is the forecast's ([`super::forecast`]); here every request leaves when it is due and every call rings out.
 
 mod night;
+pub mod season;
 
 use super::{
     callout::{Channels, Ctx, state::Relation},

@@ -17,6 +17,7 @@ use crate::{
         hazard::{HazardCode, Level},
         phone::Phone,
         plan::PlanChunk,
+        rehearsal::season::notes_alone,
         time::Time,
         warning::MessageType,
     },
@@ -288,6 +289,7 @@ pub async fn rehearse(
     let out = aside(move || {
         let (plan, rehearsal) = readiness.rehearse(&read.content, at, &rights);
         let mut findings = read.findings;
+        findings.extend(notes_alone(&read.content));
         findings.extend(plan.findings.iter().cloned());
         let mut summary = report::rehearsal::summary(&read.content, &readiness.policy.source(), &plan, &rehearsal);
         summary.findings = findings;

@@ -88,6 +88,12 @@ pub async fn a_rehearsal_tells_everything_and_does_nothing(room: Room) {
     let own = app.post("/api/v1/rehearsals", COUNTY_TOKEN, &warning("R2")).await.expect(200);
     assert!(own["expected"].as_u64().unwrap() <= expected);
     app.post("/api/v1/rehearsals", ELSEWHERE, &warning("R3")).await.expect(403);
+    // A message by itself that the run would treat otherwise is rehearsed, and says so.
+    let mut odd = warning("R6");
+    (odd["status"], odd["message_type"]) = (json!("exercise"), json!("update"));
+    let told = app.post("/api/v1/rehearsals", VIEWER, &odd).await.expect(200);
+    let codes: Vec<&str> = told["findings"].as_array().unwrap().iter().filter_map(|f| f["code"].as_str()).collect();
+    assert!(codes.contains(&"not_actual") && codes.contains(&"update_alone"), "{codes:?}");
     body["levl"] = json!("red");
     app.post("/api/v1/rehearsals", VIEWER, &body).await.expect(422);
     app.post("/api/v1/rehearsals?at=yesterday", VIEWER, &warning("R4")).await.expect(400);

@@ -2,19 +2,22 @@
 
 use super::{
     table::shipped,
-    town::{Builder, COUNTY, DONGGOU, LIANGZHUANG, LONGGANG, NANPO, VALLEY, XIHE, area, content, d, division},
+    town::{Builder, COUNTY, DONGGOU, LIANGZHUANG, LONGGANG, NANPO, OTHER_COUNTY, VALLEY, XIHE, ZHONGCUN, area, content, d, division},
 };
-use jiaoying::core::{
-    directory::{Directory, Point, Tier},
-    division::Division,
-    hazard::{HazardCode, Level},
-    ids::RecipientId,
-    plan::{PlanChunk, PlanEntry},
-    planner::{Lookup, PlanInput, PlanOutput, make_plan},
-    policy::Who,
-    rota::{Seat, Shift},
-    time::Time,
-    warning::{Content, Shape},
+use jiaoying::{
+    core::{
+        directory::{Directory, Point, Tier},
+        division::Division,
+        hazard::{HazardCode, Level},
+        ids::RecipientId,
+        plan::{PlanChunk, PlanEntry},
+        planner::{Lookup, PlanInput, PlanOutput, make_plan},
+        policy::Who,
+        rota::{Seat, Shift},
+        time::Time,
+        warning::{Content, Shape},
+    },
+    ingest::adapt,
 };
 use std::collections::BTreeSet;
 
@@ -148,6 +151,66 @@ fn a_valley_that_must_be_left_calls_what_lies_downstream_and_below_that() {
     // A row that does not say so calls the point alone.
     let p = plan(&dir, &warning("11A51", None, "SK-1"), at("08T10:00:00"), &[]);
     assert!(!called(&p).contains("西河支书") && p.findings.iter().all(|f| f.code != "downstream"), "{:?}", p.findings);
+}
+
+#[test]
+fn a_town_or_village_that_must_be_left_takes_along_what_lies_below_its_valleys_and_dams() {
+    let dir = valleys().done();
+    // 南坡's dam over 东沟's valley over 西河, which is another town's.
+    let platform = |villages: &[&str]| {
+        let villages: Vec<_> = villages.iter().map(|v| serde_json::json!({"code": d(v).to_string(), "name": "南坡村"})).collect();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/ingest/adapters/flash-flood.json");
+        let mut body: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        body["warnGrade"] = "立即转移".into();
+        body["adcd"] = ZHONGCUN.into();
+        body["areaName"] = "中村镇".into();
+        body["villages"] = villages.into();
+        let mut adapted = adapt::read(&adapt::shipped("flash-flood").unwrap(), None, body.to_string().as_bytes(), "shuiwu").unwrap();
+        match adapted.items.remove(0).came {
+            adapt::Came::Taken(parsed) => parsed.content,
+            other => panic!("{other:?}"),
+        }
+    };
+    for named in [&[NANPO][..], &[]] {
+        let p = plan(&dir, &platform(named), at("08T10:00:00"), &[]);
+        let names = called(&p);
+        for name in ["水库巡查", "南坡支书", "河谷预警员", "东沟支书", "西河支书"] {
+            assert!(names.contains(name), "{named:?} {name}: {names:?} {:?}", p.findings);
+        }
+        assert!(!names.contains("梁庄支书"), "beside the valley, not below it");
+        let told = &p.findings.iter().find(|f| f.code == "downstream").unwrap().detail;
+        assert!(told.contains("西河"), "{told}");
+        assert_eq!(told.contains("东沟"), !named.is_empty(), "what the area names itself is no news: {told}");
+    }
+    // A point whose people the hazard is not for is not followed; nor is a row that does not say so.
+    let slope_only = |kind: &str| {
+        let mut dir = valleys();
+        dir.0.points.values_mut().for_each(|p| p.kind = kind.into());
+        plan(&dir.done(), &platform(&[NANPO]), at("08T10:00:00"), &[])
+    };
+    assert!(!called(&slope_only("forest_fire")).contains("西河支书") && called(&slope_only("reservoir")).contains("西河支书"));
+    let mut ready = platform(&[NANPO]);
+    (ready.stage, ready.level) = (Some("准备转移".into()), Level::Orange);
+    assert!(!called(&plan(&dir, &ready, at("08T10:00:00"), &[])).contains("西河支书"));
+}
+
+#[test]
+fn a_county_takes_its_own_downstream_along_and_the_duty_room_is_told_of_the_neighbours() {
+    let mut b = valleys();
+    let beyond = format!("{OTHER_COUNTY}101201");
+    b.add("邻县支书", "party_government", Tier::Village, &beyond);
+    b.0.points.get_mut(VALLEY).unwrap().downstream.push(d(&beyond).to_string());
+    let dir = b.done();
+    let c =
+        |at: &str| Content { stage: Some("立即转移".into()), ..content(HazardCode("11A51".into()), Level::Red, vec![division(at)]) };
+    let p = plan(&dir, &c(COUNTY), at("08T10:00:00"), &[]);
+    assert!(called(&p).contains("西河支书") && !called(&p).contains("邻县支书"), "{:?}", p.findings);
+    let told = p.findings.iter().find(|f| f.code == "downstream_beyond_area").unwrap();
+    assert!(told.detail.contains(&d(&beyond).to_string()), "{}", told.detail);
+    assert!(p.findings.iter().all(|f| f.code != "downstream"), "{:?}", p.findings);
+    // The valley's own village calls the neighbour, too.
+    let p = plan(&dir, &c(DONGGOU), at("08T10:00:00"), &[]);
+    assert!(called(&p).contains("邻县支书") && p.findings.iter().all(|f| f.code != "downstream_beyond_area"), "{:?}", p.findings);
 }
 
 #[test]
