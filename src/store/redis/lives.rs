@@ -242,7 +242,12 @@ impl Core {
         if let Err(e) = self.look_at_clock(Some(self.now())).await {
             tracing::debug!(error = %e, "the server's clock could not be read before a repair");
         }
-        self.replay(&new).await?;
+        let before = self.lives_before(&new).await?;
+        self.replay(&new, &before).await?;
+        if let Some(journal) = &self.journal {
+            // Only now: a gateway that ends before this repairs again when it comes back.
+            journal.keep_lives(new.iter().map(|(group, (life, _))| (group.to_string(), life.clone())).collect()).await?;
+        }
         let mut again = false;
         for (group, (life, _)) in new {
             again |= self.lives.known().entry(group).or_default().name.replace(life).is_some();
@@ -251,6 +256,15 @@ impl Core {
             self.waker.kick();
         }
         Ok(())
+    }
+
+    /// In which life of each of these groups this gateway made what its journal holds, where that was another one.
+    async fn lives_before(&self, new: &BTreeMap<Part, (String, u64)>) -> Result<BTreeMap<Part, String>, StoreError> {
+        let Some(journal) = &self.journal else { return Ok(BTreeMap::new()) };
+        let kept: BTreeMap<String, String> = journal.lives().await?.into_iter().collect();
+        let before = |group: &Part| self.known_life(*group).or_else(|| kept.get(&group.to_string()).cloned());
+        let others = new.iter().filter_map(|(group, (life, _))| Some((*group, before(group).filter(|was| was != life)?)));
+        Ok(others.collect())
     }
 
     /// For the looker: finds a life that nobody has called yet.

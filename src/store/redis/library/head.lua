@@ -12,7 +12,8 @@
 --   s          the last letter's number                          nc         set: open callouts without a clock
 --   c<w>, cw   bitmap of a warning's callouts; set of warnings   n<w>       hash: a warning's kept counts
 --   o<p>, om, oa   what is on its way to partition p; its last written and last trimmed ids; since when
---   oi         hash: the last id that came from each partition
+--   oi, ol     hashes: the last id that came from each partition; the same when this life began, and under `lives` the one
+--              before and this one
 --   life       which life of the primary wrote last, and until when it is held (see `fenced`); where one server
 --              has all partitions only the control partition has it
 -- and, in the control partition c alone:
