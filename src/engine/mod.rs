@@ -10,6 +10,7 @@
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
+mod again;
 mod answers;
 mod apply;
 pub mod archiving;

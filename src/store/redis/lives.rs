@@ -267,6 +267,28 @@ impl Core {
         Ok(others.collect())
     }
 
+    /// Before a move: whoever told something that a new life of a primary has lost has it in a journal of its own, and is
+    /// to put it back first. Where no life was ever noted, no gateway has worked yet.
+    ///
+    /// # Errors
+    /// `Unavailable`, with what to do, where not all gateways may have looked at the life there is.
+    pub(super) async fn refuse_unrepaired(&self) -> Result<(), StoreError> {
+        for group in self.life_groups() {
+            let mut ask = self.link.function("lives", group);
+            ask.arg(group.to_string()).arg(u8::from(self.together));
+            let [kept, held, is] = reply::parts(self.link.call(group, Via::Work, &ask, Again::Safe).await?)?;
+            let (kept, held, is) = (reply::text(kept)?, reply::number::<u64>(held)?, reply::text(is)?);
+            if !kept.is_empty() && (kept != is || held > 0) {
+                return Err(StoreError::Unavailable(format!(
+                    "redis: the primary of partition {group} was restarted or failed over since the gateways last worked on it. What it may \
+                     have lost is in their local journals (store.redis.journal) and would not be moved: start every gateway with this \
+                     configuration, wait until each one's /readyz answers 200, stop them and move again"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// For the looker: finds a life that nobody has called yet.
     pub(super) async fn look_at_lives(&self) {
         if let Err(e) = self.repair(&self.life_groups()).await {

@@ -29,11 +29,11 @@ const ASKED_AT_ONCE: usize = 200;
 /// Commits done again in one call.
 const CALL: usize = 50;
 /// Between two passes.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// Passes without progress, where the new life is not held (any more).
-const VAIN: u64 = 3;
+pub(super) const VAIN: u64 = 3;
 /// The passes end so long before the hold does.
-const EARLY_MS: u64 = 300;
+pub(super) const EARLY_MS: u64 = 300;
 
 /// A commit that was told and is not there.
 pub(super) struct Missing {
@@ -118,7 +118,7 @@ impl Core {
                 "others had gone on before this gateway could repair a failover: letters that it had carried are handed over late, maybe twice"
             );
         }
-        let docs = self.repeat_docs(new, work.docs, held).await?;
+        let docs = self.repeat_docs(new, work.docs, held, before.contains_key(&self.group(Part::CONTROL))).await?;
         let forked = work.commits.len();
         if lost > 0 || carried > 0 || docs > 0 {
             tracing::warn!(
@@ -139,7 +139,7 @@ impl Core {
         Ok(())
     }
 
-    fn life_of<'a>(&self, new: &'a BTreeMap<Part, (String, u64)>, part: Part) -> Option<&'a str> {
+    pub(super) fn life_of<'a>(&self, new: &'a BTreeMap<Part, (String, u64)>, part: Part) -> Option<&'a str> {
         new.get(&self.group(part)).map(|(life, _)| life.as_str())
     }
 
@@ -373,52 +373,6 @@ impl Core {
             carrying.took(&run);
         }
         Ok(left)
-    }
-
-    /// Changes of documents build on one another, and several gateways made them: they go in passes as commits do, until
-    /// all stand or nothing moves any more.
-    async fn repeat_docs(&self, new: &BTreeMap<Part, (String, u64)>, mut all: Vec<Told>, held: u64) -> Result<usize, StoreError> {
-        let Some(life) = self.life_of(new, Part::CONTROL) else { return Ok(0) };
-        let mut restored = 0;
-        let mut patience = (held.saturating_sub(EARLY_MS) / 100).max(VAIN);
-        loop {
-            let before = all.len();
-            let mut left = Vec::new();
-            for told in all {
-                let Told::Docs { kind, expect, by, upsert, delete } = &told else { continue };
-                let version = self.docs_version_of(kind).await?;
-                if version > *expect {
-                    // Most often it stood, and others were made on it; nobody can tell that from another one in its place.
-                    if held > 0 {
-                        tracing::info!(kind, version, expect, "a change of documents told before a failover stands or is superseded");
-                    }
-                    continue;
-                }
-                let answer = self.repeat(Part::CONTROL, &self.docs_call(kind, *expect, by, upsert, delete), 1, life).await?;
-                if reply::text(answer)?.is_empty() {
-                    left.push(told);
-                } else {
-                    restored += 1;
-                }
-            }
-            all = left;
-            if all.is_empty() {
-                return Ok(restored);
-            }
-            if all.len() == before {
-                if patience == 0 {
-                    break;
-                }
-                patience -= 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-        for told in &all {
-            if let Told::Docs { kind, expect, .. } = told {
-                tracing::error!(kind, expect, "a change of documents was lost in a failover and what it built on is missing: do it again");
-            }
-        }
-        Ok(restored)
     }
 
     /// For `orphans`: some commits of our own making, while the life may be held.

@@ -18,7 +18,8 @@
 --              has all partitions only the control partition has it
 -- and, in the control partition c alone:
 --   w  zset of warnings    I<identifier>  hash of identities    t, to*, tc*  tasks, open and closed by due
---   f, fs  feed and its last number    D<kind>, V  documents, versions    S  sequences    meta, clock
+--   f, fs  feed and its last number    D<kind>, V, v<kind>  documents, versions, names of the last changes
+--   S  sequences    meta, clock
 --
 -- Header, big endian: head 16, due 8, lane 1, flags 1, state 1, tier 1, recipient 4, division 8, face's length 4.
 -- Flags: 1 has a due, 2 has a face, 4 only told, 8 owes a feedback, 16 in an open state.
