@@ -17,7 +17,7 @@ use crate::{
         line::{LineEntry, LineLetter},
         warning_orphan::{self, Lost, LostAct},
     },
-    store::{Commit, Committed, Envelope, Head, Key, Lane, StoreError, archive::RECOVERED},
+    store::{Commit, Committed, Envelope, FeedItem, Head, Key, Lane, StoreError, archive::RECOVERED},
 };
 use redis::cmd;
 use serde::{Serialize, de::DeserializeOwned};
@@ -71,6 +71,22 @@ fn ordered(c: &Commit) -> Option<String> {
     let all: Vec<String> =
         entries.iter().filter(by_hand).map(|e| format!("{} 对账号 {} 的设置", text(&e["by"]), text(&e["account"]))).collect();
     (!all.is_empty()).then(|| format!("主备切换后丢失：{}（{}），请核对并重做", all.join("、"), c.at.rfc3339()))
+}
+
+/// Events that a named record keeps in its journal (what officers looked at, refused posts …); its state are the last few.
+fn announced(c: &Commit) -> Option<Vec<FeedItem>> {
+    let Key::Named(_) = &c.key else { return None };
+    read::<Vec<FeedItem>>(&c.journal).filter(|items| !items.is_empty())
+}
+
+/// The last few with these among them, newest first.
+fn among(last: &[u8], items: &[FeedItem]) -> Option<Vec<u8>> {
+    let last: Vec<FeedItem> = read(last)?;
+    let most = last.len().max(items.len());
+    let mut all: Vec<&FeedItem> = last.iter().chain(items).collect();
+    all.sort_by_key(|i| std::cmp::Reverse(i.at));
+    all.truncate(most);
+    serde_json::to_vec(&all).ok()
 }
 
 fn text(value: &Value) -> &str {
@@ -132,7 +148,8 @@ impl Core {
                 continue;
             }
             let mut letters = facts(&c);
-            match warning.and_then(|w| moved.get(&w)) {
+            let elsewhere = warning.and_then(|w| moved.get(&w));
+            match elsewhere {
                 // What was done to it is done to it there.
                 Some(Some(to)) if matches!(c.key, Key::Warning(_)) => letters.iter_mut().for_each(|l| l.to = to.clone()),
                 Some(_) => letters.clear(),
@@ -140,8 +157,17 @@ impl Core {
             }
             if let Some(title) = ordered(&c) {
                 self.show(new, &c, &title).await?;
+            } else if let Some(items) = announced(&c) {
+                self.announce_again(new, &c, items).await?;
+                handed += 1;
             } else if letters.is_empty() {
-                tracing::warn!(record = %c.key, at = %c.at.rfc3339(), did = %did(&c), "what was decided here is lost, and decided anew");
+                match &c.key {
+                    // By the thousand, and each has its clock there.
+                    Key::Callout(_) | Key::Line(_) | Key::Place(..) if elsewhere.is_none() => {
+                        tracing::debug!(record = %c.key, did = %did(&c), "what was decided here is decided anew");
+                    }
+                    key => tracing::warn!(record = %key, at = %c.at.rfc3339(), did = %did(&c), "lost, and not done again as it was"),
+                }
                 dropped += 1;
             } else {
                 handed += letters.len();
@@ -176,6 +202,28 @@ impl Core {
         Commit::new(key, Head::NONE, b"{}".to_vec(), journal.to_string().into_bytes(), None, Lane::URGENT, self.now())
     }
 
+    /// Behind the events that stand, with its own time.
+    async fn announce_again(&self, new: &New, c: &Commit, items: Vec<FeedItem>) -> Result<(), StoreError> {
+        let note = self.note(c, 0);
+        for _ in 0..20 {
+            let [seen, stands] = &self.get_records(&[note.key.clone(), c.key.clone()]).await?[..] else { return Ok(()) };
+            if seen.is_some() {
+                return Ok(());
+            }
+            let (head, body) = stands.as_ref().map_or((Head::NONE, &b"[]"[..]), |r| (r.head, &r.body[..]));
+            let body = among(body, &items).unwrap_or_else(|| body.to_vec());
+            let mut again = Commit::new(c.key.clone(), head, body, c.journal.clone(), c.due, c.lane, c.at);
+            again.feed = c.feed.clone();
+            if let Some(Committed::Done) = self.commit_in_repair(new, vec![again]).await?.first() {
+                return self.commit_in_repair(new, vec![note]).await.map(drop);
+            }
+        }
+        Err(StoreError::Unavailable(format!(
+            "redis: {} is changed by others faster than what is missing there could be put in again",
+            c.key
+        )))
+    }
+
     /// Somebody reads that something is lost and not done again: as a task of the newest warning. Where there is none, it
     /// is said in what is in force.
     pub(super) async fn show(&self, new: &New, c: &Commit, title: &str) -> Result<(), StoreError> {
@@ -195,7 +243,8 @@ impl Core {
         self.hand_over(new, c, to_read.into_iter().collect()).await
     }
 
-    /// A warning or callback whose number somebody else has got meanwhile, and its new name; `None` where it is there already.
+    /// A warning or callback whose number somebody else has got meanwhile, and the name it has there; `None` where it was put
+    /// in before.
     async fn put_in_anew(&self, new: &New, c: &Commit) -> Result<Option<Key>, StoreError> {
         let note = self.note(c, 0);
         if self.get_records(std::slice::from_ref(&note.key)).await?.into_iter().next().flatten().is_some() {
@@ -220,6 +269,7 @@ impl Core {
                 Ok(Some(to))
             }
             // The issuer has sent it again meanwhile.
+            Some(Committed::IdentityTaken(i)) => Ok(Some(Key::Warning(i.warning))),
             _ => Ok(None),
         }
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use jiaoying::{
     core::warning_orphan::LostAct,
-    store::{Doc, transfer::Export},
+    store::{Doc, FeedItem, Reports, transfer::Export},
 };
 use std::time::Duration;
 
@@ -121,6 +121,30 @@ async fn what_officers_did_to_a_warning_is_handed_to_it_where_somebody_has_decid
     assert_eq!(chain(&b, &warning(1)).await.len(), 2, "what stands is left alone");
 }
 
+#[tokio::test]
+async fn what_was_announced_stands_behind_what_others_announced_meanwhile() {
+    let audit = Key::Named("audit".into());
+    let item = |what: &str, at| FeedItem { kind: "audit.look".into(), warning: None, callout: None, at, data: what.into() };
+    let announced = |what: &str, at| {
+        let body = serde_json::to_vec(&[item(what, at)]).unwrap();
+        Commit { feed: vec![item(what, at)], ..Commit::new(audit.clone(), Head::NONE, body.clone(), body, None, Lane(1), at) }
+    };
+    let (house, b) = gone_on(
+        async |a| drop(a.commit(WriteLane::Urgent, vec![announced("a's", START)]).await.unwrap()),
+        async |b| drop(b.commit(WriteLane::Urgent, vec![announced("b's", START + jiaoying::core::time::Span::secs(1))]).await.unwrap()),
+    )
+    .await;
+    for _ in 0..2 {
+        drop(house.gateway("a").await);
+    }
+    let read = |bytes: &[u8]| serde_json::from_slice::<Vec<FeedItem>>(bytes).unwrap().remove(0).data;
+    let journal: Vec<_> = b.journal(&audit).await.unwrap().iter().map(|row| read(&row.entries)).collect();
+    assert_eq!(journal, ["b's", "a's"]);
+    assert_eq!(read(&b.load(std::slice::from_ref(&audit)).await.unwrap()[0].as_ref().unwrap().body), "b's", "the newest");
+    let fed = b.feed_after(0, 99).await.unwrap();
+    assert!(["a's", "b's"].iter().all(|what| fed.iter().filter(|(_, i)| i.data == **what).count() == 1), "{fed:?}");
+}
+
 async fn put(store: &RedisStore, expect: u64, id: &str, body: &str) {
     let doc = Doc { id: id.into(), body: body.as_bytes().to_vec() };
     assert_eq!(store.docs_apply("directory", expect, vec![doc], Vec::new()).await.unwrap(), Some(expect + 1));
@@ -164,7 +188,7 @@ async fn changes_of_documents_that_others_were_made_on_are_nobodys_task() {
     put(&b, 2, "person/1", "third").await;
     let a = house.gateway("a").await;
     assert_eq!(letters_to(&b, &house.clock, &warning(1)).await, [] as [&str; 0]);
-    assert!(!jiaoying::store::Reports::durability(&a).said.contains("LOST"));
+    assert!(!Reports::durability(&a).said.contains("LOST"));
 }
 
 #[tokio::test]
@@ -179,7 +203,7 @@ async fn where_there_is_no_warning_to_show_it_at_it_is_said_in_what_is_in_force(
     let b = house.open(Settings { recovery_hold: Duration::ZERO, ..house.settings("b") }).await;
     put(&b, 0, "person/1", "b's").await;
     let a = house.gateway("a").await;
-    let is = jiaoying::store::Reports::durability(&a);
+    let is = Reports::durability(&a);
     assert!(is.said.contains("LOST in a failover") && is.said_zh.contains("名册第 1 版的修改") && !is.lacking, "{}", is.said);
 }
 
