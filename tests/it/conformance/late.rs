@@ -7,7 +7,7 @@ use super::{
 };
 use jiaoying::{
     core::warning_orphan::LostAct,
-    store::{Doc, FeedItem, Reports, transfer::Export},
+    store::{Doc, FeedItem, Reports, TaskRow, transfer::Export},
 };
 use std::time::Duration;
 
@@ -234,4 +234,48 @@ async fn a_store_is_moved_only_after_what_a_failover_lost_was_put_back() {
     let moved = RedisStore::open_to_move(house.settings("a"), timing()).await.unwrap();
     assert_eq!(chain(&moved, &callout(1, 0)).await, [kept, lost]);
     assert_eq!(moved.gateways().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn where_it_is_not_known_what_the_new_primary_had_letters_come_twice_rather_than_never() {
+    let (house, b, phone) = carried_and_gone_past(false).await;
+    // As a gateway of the version before notes a life.
+    for key in house.replica.ask(&["KEYS", "jiaoying:*}ol"]).lines() {
+        house.replica.ask(&["DEL", key]);
+    }
+    drop(house.gateway("a").await);
+    assert_eq!(letters_to(&b, &house.clock, &phone).await, ["\"ask\"", "\"go on\"", "\"ask\""]);
+}
+
+#[tokio::test]
+async fn a_task_that_others_have_closed_is_not_opened_by_what_comes_late() {
+    let mut house = House::build(true).await;
+    let a = house.gateway("a").await;
+    let man = callout(1, 0);
+    let row = |closed: Option<&str>| TaskRow {
+        id: "t-w1-0-1".into(),
+        kind: "call".into(),
+        title: "人工联系".into(),
+        warning: Some(WarningId(1)),
+        callout: Some(CalloutId::new(WarningId(1), 0)),
+        division: None,
+        opened_at: START,
+        due_at: START,
+        claimed_by: None,
+        claimed_at: None,
+        closed: closed.map(str::to_string),
+        note: None,
+    };
+    let head = done(&a, Commit { tasks: vec![row(None)], ..change(&man, Head::NONE, "calls") }).await;
+    a.next_due().await.unwrap();
+    drop(a);
+    // The control partition's new primary had received the task, but its old one had said so to nobody.
+    assert_eq!(house.primary.ask(&["DEL", "jiaoying:{p:c}oi"]).trim(), "1");
+    house.cut();
+    house.fail_over();
+    let b = house.open(Settings { recovery_hold: Duration::ZERO, ..house.settings("b") }).await;
+    done(&b, Commit { tasks: vec![row(Some("reached"))], ..change(&man, head, "reached") }).await;
+    drop(house.gateway("a").await);
+    assert_eq!(b.tasks(Some(WarningId(1)), true, 9).await.unwrap(), []);
+    assert_eq!(b.task("t-w1-0-1").await.unwrap().and_then(|t| t.closed).as_deref(), Some("reached"));
 }
