@@ -1,7 +1,10 @@
 //! Account limits in configuration: whatever is not written keeps the provider's documented default.
 
 use super::{AccountLimits, CalleeLimit};
-use crate::core::{line::Hours, time::Span};
+use crate::core::{
+    line::{DIGIT_REST, Hours},
+    time::Span,
+};
 use serde::{Deserialize, Deserializer};
 
 /// `[provider.NAME.limits]`: every key optional.
@@ -197,6 +200,9 @@ pub fn faults(limits: &AccountLimits) -> Vec<String> {
     for (i, c) in limits.per_callee.iter().enumerate() {
         if (c.count == 0 && c.hours.is_none()) || c.window <= Span::ZERO {
             faults.push(format!("limits.per_callee[{i}]: count and window must be above 0"));
+        }
+        if c.window > DIGIT_REST {
+            faults.push(format!("limits.per_callee[{i}]: what was sent to a number is remembered for 24h; a longer window cannot be kept"));
         }
     }
     faults

@@ -207,8 +207,16 @@ pub enum ReceiptResult {
     Delivered,
     /// SMS: still under way.
     Waiting,
-    /// `number_dead`: the number is empty, suspended or invalid: evidence for the directory.
-    Failed { code: String, detail: String, number_dead: bool, config: bool },
+    /// `number_dead`: the number is empty, suspended or invalid: evidence for the directory. `elsewhere`: this provider's own
+    /// limit, route, blocklist or filter kept it back, so another's may let it through.
+    Failed {
+        code: String,
+        detail: String,
+        number_dead: bool,
+        config: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        elsewhere: bool,
+    },
     /// A call ended. `heard`: somebody lifted the receiver (which is no answer either).
     CallEnded { code: String, detail: String, heard: bool, number_dead: bool, config: bool, rang: Rang },
 }

@@ -465,7 +465,7 @@ mod tests {
     #[test]
     fn a_key_that_comes_as_the_calls_time_is_over_is_not_taken_for_the_call_being_over() {
         let lead = AttemptId { callout: CalloutId::new(WarningId(1), 2), n: 3 };
-        let entries = vec![LineEntry::Over { lead, outcome: "no report of the call's end".into(), lost: false }];
+        let entries = vec![LineEntry::Over { lead, outcome: "no report of the call's end".into(), lost: false, silent: true }];
         let given_up = (lead, LineNews::GivenUp { why: "no report".into() });
         let key = (lead, LineNews::Keys { keys: "1".into(), at: Time(5) });
         let step = |news| LineStepped { state: Line::default(), entries: entries.clone(), news, digit: None };

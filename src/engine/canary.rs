@@ -4,7 +4,7 @@
 use super::{
     Engine,
     apply::to_json,
-    dispatcher::{Job, JobFor},
+    dispatcher::{Job, JobFor, held_up},
     limits::Account,
     newer::read_whole,
 };
@@ -226,7 +226,11 @@ impl Engine {
     /// What providers made of canaries.
     pub(super) async fn canary_outcomes(&self, outcomes: Vec<(AttemptId, Outcome, bool)>) -> Result<(), StoreError> {
         for (attempt, outcome, receipts) in outcomes {
-            self.change_book("outcome", |book, _| book.outcome(attempt, &outcome, receipts).map(|k| k.into_iter().collect())).await?;
+            let noted = |book: &mut CanaryBook| match held_up(&outcome) {
+                true => book.void(attempt, "held up").map(|()| None),
+                false => book.outcome(attempt, &outcome, receipts),
+            };
+            self.change_book("outcome", |book, _| noted(book).map(|k| k.into_iter().collect())).await?;
         }
         Ok(())
     }

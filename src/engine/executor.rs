@@ -25,7 +25,7 @@ use crate::{
         place::{PlaceLetter, PlaceRecord},
         plan::is_relay_record,
         route::{ByQuota, by_quota},
-        send::Channel,
+        send::{Channel, Outcome},
         time::{Span, Time},
     },
     store::{Claim, Commit, Committed, Envelope, Head, Key, Lane, Record, StoreError},
@@ -455,6 +455,14 @@ impl Engine {
                     if let Some(a) = a {
                         let m = member_of(&hand.stepped.state, ready.n, &a, hand.around.entry().level, hand.around.warning.drill);
                         let carried = hand.stepped.state.carried_from;
+                        // What changed it may have used up what the number may get.
+                        let (rules, says) = (&ready.account.callee_rules, Saying::of([&m]));
+                        if let Ok((line, _)) = self.load_line(phone).await
+                            && let Err(until) = line.quota(ready.account.name(), rules, says, m.level, m.drill, now)
+                        {
+                            self.keep_back(hand.id, ready.n, Some(until - now), "the number's limit").await;
+                            continue;
+                        }
                         let event = LineEvent::DirectSms { member: m, carried, provider: ready.account.name().to_string() };
                         // What was committed before leaves all the same; this one is found to be of unknown fate.
                         let s = match self.apply_line(phone, &event, crate::store::WriteLane::Urgent).await {
@@ -466,11 +474,7 @@ impl Engine {
                         };
                         if s.digit != a.digit && a.digit.is_some() {
                             // Another digit than the text says: it must not leave; asked again shortly.
-                            let outcome = crate::core::send::Outcome::Retryable { detail: "line changed".into() };
-                            let event = Event::Outcome { n: ready.n, outcome };
-                            if let Err(error) = self.apply_callout(hand.id, &event, crate::store::WriteLane::Urgent).await {
-                                tracing::error!(callout = %hand.id, n = ready.n, %error, "what did not leave cannot be put back");
-                            }
+                            self.keep_back(hand.id, ready.n, None, "line changed").await;
                             continue;
                         }
                     }
@@ -485,6 +489,14 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// What was intended does not leave after all, and is asked again.
+    async fn keep_back(&self, id: CalloutId, n: u16, after: Option<Span>, why: &str) {
+        let outcome = Outcome::Throttled { after, whole_account: false, detail: why.into() };
+        if let Err(error) = self.apply_callout(id, &Event::Outcome { n, outcome }, crate::store::WriteLane::Urgent).await {
+            tracing::error!(callout = %id, n, %error, "what did not leave cannot be put back");
+        }
     }
 
     async fn work_place(&self, claim: Claim) -> Result<(), StoreError> {

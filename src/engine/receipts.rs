@@ -66,6 +66,8 @@ fn is_zero(n: &u8) -> bool {
 const CLOCK_GRAIN: Span = Span::secs(2);
 /// `Which` is asked at most this often per number.
 const WHICH_AGAIN: Span = Span::mins(10);
+/// What cannot be read here is left to a gateway of a newer version for so long.
+const FOR_A_NEWER_ONE: Span = Span::mins(10);
 
 impl Engine {
     /// Keeps a provider's callback raw and durable, and answers as that provider wants. The caller
@@ -154,10 +156,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Receipts of direct messages in one batch; the others one by one, side by side.
+    /// Receipts of direct messages in one batch; the others one by one, side by side. One whose record cannot be had keeps none
+    /// of the others back.
     async fn work_items(&self, items: Vec<CallbackItem>, parked: &Parked) -> Result<(), StoreError> {
-        let mut plain = Vec::new();
-        let mut others = Vec::new();
+        let (mut plain, mut others, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         let mut replies = HashSet::new();
         for item in items {
             if let CallbackItem::Reply { dedupe, .. } = &item
@@ -165,14 +167,30 @@ impl Engine {
             {
                 continue;
             }
-            match self.plain_receipt(&item).await? {
-                Some(event) => plain.push(event),
-                None => others.push(item),
+            match self.plain_receipt(&item).await {
+                Ok(Some(event)) => plain.push(event),
+                Ok(None) => others.push(item),
+                Err(e) => failed.push(e),
             }
         }
-        self.learn_receipts(&parked.account, &plain).await?;
-        self.apply_many(plain).await?;
-        future::try_join_all(others.into_iter().map(|item| self.work_item(item, parked))).await?;
+        let learned = self.learn_receipts(&parked.account, &plain).await;
+        let applied = self.apply_many(plain).await;
+        let worked = future::join_all(others.into_iter().map(|item| self.work_item(item, parked))).await;
+        failed.extend([learned, applied].into_iter().chain(worked).filter_map(Result::err));
+        // What is away comes back, and then all is worked again: whatever was heard of already changes nothing.
+        let (broken, away): (Vec<_>, Vec<_>) = failed.into_iter().partition(|e| matches!(e, StoreError::Corrupt { .. }));
+        if let Some(e) = away.into_iter().next() {
+            return Err(e);
+        }
+        if let Some(e) = broken.into_iter().next() {
+            // The others' answers are in. A newer gateway may be able to read it; if not, it would never be worked.
+            tracing::error!(account = %parked.account, error = %e, "part of a callback concerns a record that cannot be read; it is kept raw");
+            let title = format!("服务商 {} 的推送涉及一条无法读取的记录，请核对（原文已留存）", parked.account);
+            self.task_to_read(&title).await?;
+            if self.store.now() < parked.at + FOR_A_NEWER_ONE {
+                return Err(e);
+            }
+        }
         Ok(())
     }
 
@@ -209,15 +227,17 @@ impl Engine {
     async fn plain_receipt(&self, item: &CallbackItem) -> Result<Option<(CalloutId, Event)>, StoreError> {
         let CallbackItem::Receipt { reference: Some(reference), result, .. } = item else { return Ok(None) };
         let Some(attempt) = self.references.read_attempt(reference).filter(|a| !CanaryBook::is_one(*a)) else { return Ok(None) };
+        let mut lost = false;
         let (delivered, outcome, number_dead) = match result {
             ReceiptResult::Delivered => (true, "delivered".to_string(), false),
-            ReceiptResult::Failed { code, detail, number_dead, config: false } => {
+            ReceiptResult::Failed { code, detail, number_dead, config: false, elsewhere } => {
+                lost = *elsewhere;
                 (false, format!("{code} {detail}").trim().to_string(), *number_dead)
             }
             _ => return Ok(None),
         };
         let direct = matches!(self.phone_of_attempt(attempt).await?, Some((_, false)));
-        Ok(direct.then_some((attempt.callout, Event::Receipt { n: attempt.n, delivered, outcome, number_dead, lost: false })))
+        Ok(direct.then_some((attempt.callout, Event::Receipt { n: attempt.n, delivered, outcome, number_dead, lost })))
     }
 
     async fn work_item(&self, item: CallbackItem, parked: &Parked) -> Result<(), StoreError> {
@@ -275,11 +295,15 @@ impl Engine {
         parked: &Parked,
     ) -> Result<(), StoreError> {
         let said = |code: String, detail: String| format!("{code} {detail}").trim().to_string();
-        // Whether it came to its person; what that says of the account; whether the account's settings lost it.
+        // Whether it came to its person; what that says of the account; whether the account's settings lost it, or its provider.
+        let mut kept_back = false;
         let (ok, arrived, config, number_dead, outcome) = match result {
             ReceiptResult::Waiting => return Ok(()),
             ReceiptResult::Delivered => (true, Rang::Yes, false, false, "delivered".to_string()),
-            ReceiptResult::Failed { code, detail, number_dead, config } => (false, Rang::No, config, number_dead, said(code, detail)),
+            ReceiptResult::Failed { code, detail, number_dead, config, elsewhere } => {
+                kept_back = elsewhere;
+                (false, Rang::No, config, number_dead, said(code, detail))
+            }
             // A call that nobody took rang all the same.
             ReceiptResult::CallEnded { code, detail, heard, number_dead, config, rang } => {
                 (heard, rang, config, number_dead, said(code, detail))
@@ -289,7 +313,7 @@ impl Engine {
         let by_line = self.phone_of_attempt(attempt).await?;
         let voice = self.accounts.named(&parked.account).is_some_and(|a| a.provider.channel() == Channel::Voice);
         // A message that did not arrive for whatever other reason would not by another account either.
-        let lost = !ok && (config || voice && arrived != Rang::Yes);
+        let lost = !ok && (config || kept_back || voice && arrived != Rang::Yes);
         if let Some((phone, true)) = by_line {
             if let Some(keys) = keys.filter(|k| !k.is_empty()) {
                 let at = at.unwrap_or(parked.at).min(parked.at);

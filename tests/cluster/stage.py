@@ -14,13 +14,15 @@ from pathlib import Path
 
 from gateway import Gateway, MailSink, StandIn, die_with_us, free_port, run
 from people import Bureau, Crowd, Promises
-from setup import SECRETS, gateway_settings, policy, standin_settings
+from setup import CHENGQU, GAOPING, LINGCHUAN, SECRETS, gateway_settings, policy, standin_settings
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CONFIG = ROOT / "config/example.toml"
 GATEWAYS = 3
 # Kinds of blows, and how each begins in the list of what happened.
+# What the bureau warns of, where a blow would fall on silence.
+AGAIN = (CHENGQU, GAOPING, LINGCHUAN)
 KINDS = {"primaries killed": "kill the primary", "gateways killed": "kill http", "gateways stopped": "pause ", "gateways cut off": "cut ",
          "gateways upgraded": "upgrade "}
 
@@ -142,11 +144,16 @@ class Stage:
         return identifier
 
     def until_sending(self, many=50, seconds=8):
-        """A blow is to fall among requests: waits until some more have left, where any do, and a moment by chance."""
-        before = self.standin.get("counts")["accepted"]
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.standin.get("counts")["accepted"] < before + many:
-            time.sleep(0.05)
+        """A blow is to fall among requests: waits until some more have left, and a moment by chance. Where all is quiet by now, the
+        bureau warns of more."""
+        for more in (AGAIN[len(self.blows) % len(AGAIN)], None):
+            before = self.standin.get("counts")["accepted"]
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and self.standin.get("counts")["accepted"] < before + many:
+                time.sleep(0.05)
+            if more is None or self.standin.get("counts")["accepted"] >= before + many:
+                break
+            self.post("red", [more])
         time.sleep(self.dice.uniform(0, 1.0))
 
     def watch(self):

@@ -11,6 +11,8 @@ NAMES = {"main": "nothing happens", "kill": "a gateway killed every few seconds"
          "master": "primaries killed, their replicas take over", "cut": "a gateway cut off from Redis",
          "blows": "all that a Cluster can suffer", "cuts": "gateways cut off one after the other",
          "rollout": "gateways upgraded one after the other"}
+# What a whole plan must have done to them.
+EACH = ("primaries killed", "gateways killed", "gateways stopped", "gateways cut off")
 WHERE = {"cluster": "Cluster", "sentinel": "Sentinel", "single": "one server"}
 
 
@@ -58,6 +60,13 @@ class Summary:
 
     def bad(self):
         return any(r[k] for r in self.rounds.values() for k in FAULTS)
+
+    def too_few(self, wanted):
+        """Kinds of blows that fell less often than this among requests."""
+        n = Counter()
+        for r in self.rounds.values():
+            n.update(r["fell"])
+        return [f"{kind}: {n[kind]} times among requests, {wanted} are wanted" for kind in EACH if n[kind] < wanted]
 
     def table(self):
         """As the README shows it."""

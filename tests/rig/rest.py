@@ -4,11 +4,33 @@ do the gauges and the logs agree.
 
 import re
 import time
+from datetime import datetime, timedelta, timezone
 
 from bulk import ask_many
 from gateway import Session
 
 ENDED = ("answered", "reported", "closed")
+
+
+def forgotten(bases, token, seconds=90):
+    """Before any officer lends a hand, the gateways must have called everybody themselves: waits until no callout is past its
+    time without anything done for it. Those that still are, or that have no time at which anything will be done."""
+    http = Session(bases[0], token)
+
+    def late():
+        now, found = datetime.now(timezone.utc), []
+        for w in http.items("/api/v1/warnings") or []:
+            for state in ("queued", "calling") if w["state"] != "closed" else ():
+                for c in http.items(f"/api/v1/warnings/{w['id']}/callouts?state={state}") or []:
+                    due = c["next"] and datetime.fromisoformat(c["next"]["at"])
+                    if due is None or due + timedelta(seconds=5) < now:
+                        found.append(f"callout {c['id']} is {state}, and what was next for it was never done: {c['next']}")
+        return found
+
+    end = time.monotonic() + seconds
+    while (found := late()) and time.monotonic() < end:
+        time.sleep(1)
+    return found
 
 
 def to_rest(bases, token, promises, seconds=90, reports=True):

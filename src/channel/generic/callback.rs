@@ -127,7 +127,13 @@ pub(super) fn receipt(t: &Take, e: &Value) -> ReceiptResult {
     if code.is_empty() || t.waiting.contains(&code) {
         return ReceiptResult::Waiting;
     }
-    ReceiptResult::Failed { number_dead: t.dead.contains(&code), config: t.config.contains(&code), detail: detail(t, e), code }
+    ReceiptResult::Failed {
+        number_dead: t.dead.contains(&code),
+        config: t.config.contains(&code),
+        elsewhere: t.failed.contains(&code),
+        detail: detail(t, e),
+        code,
+    }
 }
 
 /// What a look-up's answer says of the message with our reference, or with an id.

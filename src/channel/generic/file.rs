@@ -248,7 +248,8 @@ pub(super) struct Take {
     pub dead: Vec<String>,
     #[serde(default)]
     pub config: Vec<String>,
-    /// Calls: the provider or its carrier failed, nothing rang.
+    /// The provider or its carrier failed it by its own limit, route, list or filter: a call did not ring, a message may come
+    /// by another.
     #[serde(default)]
     pub failed: Vec<String>,
 }

@@ -40,6 +40,10 @@ fn by_status(r: &Refusal<'_>) -> Outcome {
 pub fn number_dead(code: &str) -> bool {
     matches!(code, "21211" | "21614" | "30005" | "30006")
 }
+/// Whether only this sender's queue, rate, filter or list of those who want nothing kept it back.
+pub fn elsewhere(code: &str) -> bool {
+    matches!(code, "30001" | "30004" | "30007" | "30022" | "21610" | "21611" | "14107" | "20429")
+}
 /// Whether it is our account or sender.
 pub fn is_config(code: &str) -> bool {
     let r = Refusal { status: 200, code, message: "", retry_after: None };

@@ -67,6 +67,17 @@ impl Work<'_> {
         }
     }
 
+    /// A letter beside a message or call that goes to the same person: where it waits, nothing waits for it.
+    fn is_aside(&self, a: &Attempt) -> bool {
+        let other = |b: &Attempt| {
+            b.contact == a.contact
+                && b.kind == a.kind
+                && b.channel != Channel::Email
+                && !matches!(b.state, AttemptState::Failed | AttemptState::Withdrawn)
+        };
+        a.channel == Channel::Email && self.state.attempts.iter().any(other)
+    }
+
     fn fail(&mut self, n: u16, outcome: &str) {
         self.did(Entry::AttemptIs { n, state: AttemptState::Failed, outcome: Some(outcome.to_string()), provider_id: None });
     }
@@ -99,7 +110,7 @@ impl Work<'_> {
             }),
             Outcome::Throttled { after, detail, .. } if goes_again => {
                 let until = self.again_at(&a, after.unwrap_or(self.backoff(&a)));
-                if self.state.next_rung.is_some_and(|t| until > t) && a.kind.asks() {
+                if self.state.next_rung.is_some_and(|t| until > t) && a.kind.asks() && !self.is_aside(&a) {
                     self.fail(n, &format!("throttled: {detail}"));
                     self.next_rung_now(&format!("throttled: {detail}"));
                 } else {

@@ -76,6 +76,10 @@ impl Night1 {
     }
 
     fn with(posts: Vec<PlanPost>, phones: &[&str]) -> Night1 {
+        Night1::with_mail(posts, phones, None)
+    }
+
+    fn with_mail(posts: Vec<PlanPost>, phones: &[&str], mail: Option<&str>) -> Night1 {
         let mut n = Night1 {
             entry: PlanEntry {
                 person: 0,
@@ -105,7 +109,11 @@ impl Night1 {
                 person(7, "另一副主任", &["15400000012"]),
             ],
             rotas: Vec::new(),
-            ladder: toml::from_str(LADDER).unwrap(),
+            ladder: toml::from_str(&match mail {
+                Some(_) => LADDER.replace(r#"send = ["sms"]"#, r#"send = ["sms", "email"]"#),
+                None => LADDER.to_string(),
+            })
+            .unwrap(),
             feedback: Schedule(vec![FeedbackRule {
                 first: Span::mins(15),
                 every: Some(Span::hours(1)),
@@ -121,6 +129,7 @@ impl Night1 {
             lines_work: true,
             accounts: Vec::new(),
         };
+        n.people[0].email = mail.map(str::to_string);
         let s = open(n.ctx(), CalloutId::new(WarningId(1), 0), n.now, n.now);
         n.took(s);
         n.event(Event::Tick);
@@ -138,7 +147,7 @@ impl Night1 {
             feedback: Some(&self.feedback),
             clocks: &self.clocks,
             night: Night::default(),
-            channels: Channels { sms: true, voice: true, email: false },
+            channels: Channels { sms: true, voice: true, email: true },
             routes: Routes { all: &self.accounts, working: u64::MAX },
             sending_timeout: Span::secs(15),
         }
@@ -883,4 +892,26 @@ fn the_same_intent_at_another_moment_is_another_entry() {
     let one = step(n.ctx(), &n.state, &submit, n.now).entries;
     let other = step(n.ctx(), &n.state, &submit, n.now + Span::secs(11)).entries;
     assert_ne!(one, other, "or two gateways would both take it for theirs");
+}
+
+#[test]
+fn a_letter_that_must_wait_hastens_nobody_whose_message_is_on_its_way_but_does_where_it_is_the_only_door() {
+    let full = Outcome::Throttled { after: Some(Span::mins(10)), whole_account: true, detail: "421".into() };
+    let throttled = |phones: &[&str]| {
+        let mut n = Night1::with_mail(vec![post(140521101201, Some(1), AnswerRule::Each)], phones, Some("a@example.org"));
+        let of = |n: &Night1, channel| n.state.attempts.iter().position(|a| a.channel == channel).map(|i| i as u16 + 1);
+        if let Some(sms) = of(&n, Channel::Sms) {
+            n.event(Event::Submit { n: sms, provider: "sms".into(), digit: Some(1) });
+            n.event(Event::Outcome { n: sms, outcome: Outcome::Accepted { provider_message_id: "b".into() } });
+        }
+        let mail = of(&n, Channel::Email).unwrap();
+        n.event(Event::Submit { n: mail, provider: "mail".into(), digit: None });
+        n.event(Event::Outcome { n: mail, outcome: full.clone() });
+        n.event(Event::Tick);
+        n
+    };
+    let n = throttled(&["15400000001"]);
+    assert_eq!(n.state.rung, Some(0), "the SMS has left and calls follow: the deputy's turn comes when it comes");
+    let n = throttled(&[]);
+    assert!(n.state.rung > Some(0), "{:?}", n.state);
 }

@@ -1,6 +1,6 @@
 //! Departures: what leaves next for this number, gathered, and what came of it.
 
-use super::{DigitAsk, Flight, Line, LineAsk, LineEntry, Member, Work};
+use super::{Flight, Line, LineAsk, LineEntry, Member, Work};
 use crate::core::{
     callout::{
         event::LineNews,
@@ -28,6 +28,8 @@ pub struct Group {
     pub channel: Channel,
     pub kind: AskKind,
     pub drill: bool,
+    /// It goes beside a message of which nothing is heard: by itself, and without waiting for later rises.
+    pub hedge: bool,
 }
 
 /// What could leave now, if there is an account and a slot for it.
@@ -63,7 +65,7 @@ fn group_of(ask: &LineAsk) -> Group {
         (Channel::Voice, AskKind::Chase | AskKind::Renewed) => AskKind::Callout,
         (_, k) => k,
     };
-    Group { recipient: ask.recipient, channel: ask.channel, kind, drill: ask.drill }
+    Group { recipient: ask.recipient, channel: ask.channel, kind, drill: ask.drill, hedge: ask.never.is_some() }
 }
 
 fn member(ask: &LineAsk) -> Member {
@@ -92,7 +94,7 @@ impl Line {
                 continue;
             }
             // One gathered message to a contact at a time: another kind of ask is a later rise.
-            let gathers = w.ask.relation != Relation::Holder;
+            let gathers = w.ask.relation != Relation::Holder && !group.hedge;
             if gathers && out.iter().any(|d| d.group.recipient == group.recipient && d.group.channel == group.channel) {
                 continue;
             }
@@ -107,7 +109,7 @@ impl Line {
             let members: Vec<Member> = together.into_iter().map(|x| member(&x.ask)).collect();
             let Some(lead) = members.first().map(|m| m.attempt) else { continue };
             let asks = group.channel == Channel::Sms && group.kind.asks();
-            let digit = asks.then(|| self.digit_for(&lead.callout, None, members[0].contact, now));
+            let digit = asks.then(|| self.digit_for_all(&members, now));
             out.push(Departure { lead, group, members, digit, priority, failed_by, patience, never });
         }
         out
@@ -116,7 +118,7 @@ impl Line {
     /// When a waiting ask may leave by the gathering rules (not the provider's limits).
     pub(super) fn ready_at(&self, w: &super::Waiting) -> Time {
         let mut at = w.not_before.unwrap_or(w.since);
-        if w.ask.relation != Relation::Holder {
+        if w.ask.relation != Relation::Holder && w.ask.never.is_none() {
             at = at.max(w.since + SETTLE.min(w.ask.gather));
             let last = self.gathered.iter().filter(|(r, c, _)| *r == w.ask.recipient && *c == w.ask.channel).map(|g| g.2).max();
             if let Some(last) = last {
@@ -242,7 +244,7 @@ impl Work {
                 self.back(&f, self.now, &format!("{}: {detail}", outcome.class()), false);
             }
             _ => {
-                self.did(LineEntry::Over { lead, outcome: outcome.class().to_string(), lost: false });
+                self.did(LineEntry::Over { lead, outcome: outcome.class().to_string(), lost: false, silent: false });
                 let finished = LineNews::Finished {
                     ok: false,
                     outcome: outcome.class().to_string(),
@@ -278,9 +280,18 @@ impl Work {
     }
 
     pub(super) fn finished(&mut self, lead: AttemptId, ok: bool, outcome: &str, number_dead: bool, lost: bool) {
-        let Some(f) = self.state.flights.iter().find(|f| f.lead == lead).cloned() else { return };
-        self.did(LineEntry::Over { lead, outcome: outcome.to_string(), lost });
-        self.tell(&f.members, &LineNews::Finished { ok, outcome: outcome.to_string(), number_dead, refused: false, lost });
+        let news = LineNews::Finished { ok, outcome: outcome.to_string(), number_dead, refused: false, lost };
+        match self.state.flights.iter().find(|f| f.lead == lead).map(|f| f.members.clone()) {
+            Some(members) => {
+                self.did(LineEntry::Over { lead, outcome: outcome.to_string(), lost, silent: false });
+                self.tell(&members, &news);
+            }
+            // Given up, and told after all: whom it spoke of hears how it ended.
+            None => {
+                let members = self.state.past.iter().find(|p| p.lead == lead).map(|p| p.members.clone()).unwrap_or_default();
+                self.tell(&members, &news);
+            }
+        }
     }
 
     /// Keys reach every callout the call spoke of, even when they come after the call was given up.
@@ -307,19 +318,12 @@ impl Work {
                 (_, false) => "unknown fate, awaited in vain",
                 _ => "no receipt",
             };
-            self.did(LineEntry::Over { lead: f.lead, outcome: why.to_string(), lost: false });
+            self.did(LineEntry::Over { lead: f.lead, outcome: why.to_string(), lost: false, silent: true });
             // It may have been heard: nobody knows, so it does not count as failed. A message that was
             // accepted has no use for more news.
             if f.channel == Channel::Voice || !f.accepted {
                 self.tell(&f.members, &LineNews::GivenUp { why: why.to_string() });
             }
         }
-    }
-}
-
-impl Line {
-    /// The ask that carries this digit, if it was sent in the last 24 h.
-    pub fn ask_with(&self, digit: u8) -> Option<&DigitAsk> {
-        self.asks.iter().find(|a| a.digit == digit)
     }
 }

@@ -44,7 +44,7 @@ impl Work {
         let last = self.state.flights.iter().find(|f| f.lead == lead).is_some_and(|f| self.state.next_lookup(f).is_none());
         if last && f.channel == Channel::Sms {
             let why = "not found by look-up";
-            self.did(LineEntry::Over { lead, outcome: why.to_string(), lost: false });
+            self.did(LineEntry::Over { lead, outcome: why.to_string(), lost: false, silent: true });
             self.tell(&f.members, &LineNews::GivenUp { why: why.to_string() });
         }
     }

@@ -9,6 +9,7 @@
 //! [`LineLetter`]s and hear [`LineNews`] back.
 
 mod call;
+mod digits;
 mod heard;
 mod lookup;
 mod quota;
@@ -17,6 +18,7 @@ mod reply;
 mod tests;
 
 pub use call::{Departure, Group};
+pub use digits::{DIGIT_REST, DigitAsk};
 pub use heard::Heard;
 pub use quota::{CalleeRule, Hours, Saying};
 pub use reply::{AskFacts, ReplyMeaning, names_digit, reply_meaning};
@@ -35,9 +37,6 @@ use super::{
     time::{Span, Time},
 };
 use serde::{Deserialize, Serialize};
-
-/// A digit is not used again for this long (contract, SMS replies).
-pub const DIGIT_REST: Span = Span::hours(24);
 
 /// A callout asks this number to be called or written to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -176,14 +175,6 @@ pub struct Member {
     pub drill: bool,
 }
 
-/// An ask sent by SMS, known by its digit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DigitAsk {
-    pub digit: u8,
-    pub at: Time,
-    pub members: Vec<Member>,
-}
-
 /// A call or gathered message under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flight {
@@ -211,14 +202,14 @@ impl Flight {
     }
 }
 
-/// A flight that is over, for keys that come late.
+/// A flight that is over, for keys and receipts that come late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Past {
     pub lead: AttemptId,
     pub members: Vec<Member>,
 }
 /// How many of them are kept.
-const PAST_KEPT: usize = 6;
+const PAST_KEPT: usize = 12;
 
 /// Waiting for a call or message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -319,6 +310,9 @@ pub enum LineEntry {
         /// Its account lost it: who was to be told in it has heard nothing, so that the next need not wait.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lost: bool,
+        /// Nobody said how it ended: a receipt may still come.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        silent: bool,
     },
     /// The provider was asked, and knows nothing of it (yet).
     LookedUp {
@@ -500,14 +494,15 @@ impl Line {
                     f.looked_up = f.looked_up.saturating_add(1);
                 }
             }
-            LineEntry::Over { lead, lost, .. } => {
+            LineEntry::Over { lead, lost, silent, .. } => {
                 let Some(i) = self.flights.iter().position(|f| f.lead == *lead) else { return };
                 let flight = self.flights.remove(i);
                 if *lost {
                     self.gathered.retain(|(_, c, t)| !(*c == flight.channel && *t == flight.at));
                 }
                 self.waiting.retain(|w| !flight.members.iter().any(|m| m.attempt == w.ask.attempt));
-                if flight.channel == Channel::Voice {
+                // Keys of a call and receipts of either may come later.
+                if flight.channel == Channel::Voice || *silent {
                     if self.past.len() >= PAST_KEPT {
                         self.past.remove(0);
                     }
@@ -550,17 +545,6 @@ impl Line {
         let stale = |t: Time| t + DIGIT_REST <= now;
         let any_log = self.log.iter().any(|s| stale(s.at)) || self.heard.iter().any(|h| stale(h.at));
         any_log || self.asks.iter().any(|a| stale(a.at)) || self.gathered.iter().any(|g| stale(g.2))
-    }
-
-    /// The digit of this callout's contact on this number: its own again for a chase, the older
-    /// message's for a callout that carries it on, else the smallest that rested 24 h.
-    pub fn digit_for(&self, callout: &CalloutId, carried: Option<CalloutId>, contact: u8, now: Time) -> u8 {
-        let mine = |m: &Member| (m.attempt.callout == *callout || Some(m.attempt.callout) == carried) && m.contact == contact;
-        let fresh = |a: &&DigitAsk| a.at + DIGIT_REST > now;
-        if let Some(a) = self.asks.iter().filter(fresh).find(|a| a.members.iter().any(mine)) {
-            return a.digit;
-        }
-        (1..=99).find(|d| !self.asks.iter().any(|a| a.digit == *d && a.at + DIGIT_REST > now)).unwrap_or(99)
     }
 
     /// When the line must next be looked at; `None` when nothing waits and nothing is under way.

@@ -30,6 +30,8 @@ pub fn reply_meaning(text: &str, asks: &[AskFacts]) -> ReplyMeaning {
     match read(text) {
         Some(Some(digit)) => match counted.iter().find(|a| a.digit == digit) {
             Some(a) => ReplyMeaning::Answers(a.digit),
+            // Three figures are rather a number of something, unless so much was asked.
+            None if digit > 99 => ReplyMeaning::Unreadable { about },
             None if !open.is_empty() => ReplyMeaning::Which(open),
             None => ReplyMeaning::Unreadable { about },
         },
@@ -75,7 +77,7 @@ fn read(text: &str) -> Option<Option<u8>> {
     if digits.is_empty() {
         return rest.map(|_| None);
     }
-    if digits.len() > 2 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    if digits.len() > 3 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     digits.parse::<u8>().ok().filter(|d| *d > 0).map(Some)
@@ -124,6 +126,15 @@ mod tests {
         // Ask 1 was answered an hour ago; the reply `1` is about it, not about ask 2.
         assert_eq!(reply_meaning("1", &[ask(1, false), ask(2, true)]), ReplyMeaning::Answers(1));
         assert_eq!(reply_meaning("收到", &[ask(1, false), ask(2, true)]), ReplyMeaning::Answers(2));
+    }
+
+    #[test]
+    fn the_hundredth_ask_of_a_day_has_a_digit_of_its_own_too() {
+        assert_eq!(reply_meaning("100", &[ask(99, true), ask(100, true)]), ReplyMeaning::Answers(100));
+        assert_eq!(reply_meaning("收到255", &[ask(255, true)]), ReplyMeaning::Answers(255));
+        for text in ["256", "199", "1000"] {
+            assert_eq!(reply_meaning(text, &[ask(100, true)]), ReplyMeaning::Unreadable { about: Some(100) }, "{text}");
+        }
     }
 
     #[test]

@@ -422,3 +422,73 @@ fn a_gathered_call_that_its_account_lost_makes_nobody_wait_for_the_next() {
     let again = n.departs();
     assert_eq!((again.lead, again.failed_by), (two.attempt, vec!["a".to_string()]));
 }
+
+#[test]
+fn a_receipt_after_the_flight_was_given_up_still_reaches_everybody_it_spoke_of() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Deputy, Channel::Sms));
+    n.asks(ask(2, Relation::Deputy, Channel::Sms));
+    n.after(Span::secs(2));
+    let d = n.departs();
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted(), others: vec![] });
+    n.after(Span::mins(11));
+    assert!(n.line.flights.is_empty());
+    let failed = |number_dead| LineEvent::Finished { lead: d.lead, ok: false, outcome: "MK:0001".into(), number_dead, lost: false };
+    n.event(failed(true));
+    for ordinal in [1, 2] {
+        assert!(matches!(n.hears(attempt(ordinal, 1)), Some(LineNews::Finished { number_dead: true, .. })), "{:?}", n.news);
+    }
+
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Holder, Channel::Voice));
+    let d = n.departs();
+    n.event(LineEvent::Outcome { lead: d.lead, outcome: accepted(), others: vec![] });
+    n.after(Span::mins(3));
+    assert!(matches!(n.hears(d.lead), Some(LineNews::GivenUp { .. })), "{:?}", n.news);
+    n.after(Span::mins(2));
+    n.event(LineEvent::Finished { lead: d.lead, ok: false, outcome: "200004".into(), number_dead: true, lost: false });
+    assert!(matches!(n.hears(d.lead), Some(LineNews::Finished { number_dead: true, .. })), "{:?}", n.news);
+}
+
+#[test]
+fn a_gathered_message_that_speaks_of_more_than_an_older_one_has_a_digit_of_its_own() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::DutyDesk, Channel::Sms));
+    n.asks(ask(2, Relation::DutyDesk, Channel::Sms));
+    n.after(Span::secs(2));
+    assert_eq!(n.departs().digit, Some(1));
+    let again = |ordinal| LineAsk { attempt: attempt(ordinal, 2), ..ask(ordinal, Relation::DutyDesk, Channel::Sms) };
+    n.after(Span::mins(5)).asks(again(1));
+    n.after(Span::secs(2));
+    assert_eq!(n.departs().digit, Some(1), "nothing in it that the older one did not say");
+    n.after(Span::mins(5)).asks(LineAsk { attempt: attempt(1, 3), ..again(1) });
+    n.asks(ask(3, Relation::DutyDesk, Channel::Sms));
+    n.after(Span::secs(2));
+    assert_eq!(n.departs().digit, Some(2), "a `1` under way must not take over the third");
+    assert!(n.line.ask_with(1).unwrap().members.iter().all(|m| m.attempt.callout.ordinal != 3));
+}
+
+#[test]
+fn the_hundredth_ask_of_a_day_shares_no_digit() {
+    let mut n = Number::new();
+    let digits: std::collections::BTreeSet<u8> = (1..=200).map(|ordinal| n.writes(ordinal, false)).collect();
+    assert_eq!(digits.len(), 200);
+}
+
+#[test]
+fn a_hedge_goes_by_itself_and_waits_for_no_gathering() {
+    let mut n = Number::new();
+    n.asks(ask(1, Relation::Deputy, Channel::Sms));
+    n.after(Span::secs(2));
+    n.departs();
+    n.after(Span::secs(20));
+    n.asks(ask(2, Relation::Deputy, Channel::Sms));
+    n.asks(LineAsk { attempt: attempt(1, 2), never: Some("a".into()), ..ask(1, Relation::Deputy, Channel::Sms) });
+    let leaving = n.leaving();
+    assert_eq!(leaving.len(), 1, "the other waits its three minutes: {leaving:?}");
+    assert_eq!((leaving[0].lead, leaving[0].never.as_deref()), (attempt(1, 2), Some("a")));
+    n.event(LineEvent::Depart { lead: attempt(1, 2), provider: "b".into() });
+    n.after(Span::mins(3) + Span::secs(1));
+    let leaving = n.leaving();
+    assert_eq!((leaving[0].lead, leaving[0].never.as_deref()), (attempt(2, 1), None), "and is bound to no account");
+}

@@ -41,6 +41,9 @@ pub struct Ring {
     pub taken: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ok: Option<bool>,
+    /// It says nothing of the account: the number's own limit, or our own delay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub void: bool,
     pub by: Time,
 }
 
@@ -66,7 +69,7 @@ impl Canary {
         self.last.as_ref().map_or("", |l| l.outcome.as_str())
     }
     fn open(&self) -> Option<&Ring> {
-        self.last.as_ref().filter(|l| l.ok.is_none())
+        self.last.as_ref().filter(|l| l.ok.is_none() && !l.void)
     }
     fn is(&mut self, ok: bool, outcome: &str) {
         if let Some(l) = &mut self.last {
@@ -140,7 +143,7 @@ impl CanaryBook {
         let c = self.accounts.get_mut(account).filter(|c| c.next <= now)?;
         c.rings = c.rings % MOST + 1;
         c.next = schedule.next(now);
-        let last = Ring { at: now, n: c.rings, outcome: String::new(), taken: false, ok: None, by: now + schedule.within };
+        let last = Ring { at: now, n: c.rings, outcome: String::new(), taken: false, ok: None, void: false, by: now + schedule.within };
         c.last = Some(last);
         Some(AttemptId { callout: CalloutId::new(WarningId(0), c.ordinal), n: c.rings })
     }
@@ -165,8 +168,11 @@ impl CanaryBook {
     }
 
     /// What the provider made of the request. `receipts`: it tells later whether it arrived, which is waited for.
-    /// `Some(None)`: noted, and not yet decided.
+    /// `Some(None)`: noted, and not (yet) decided. Too many to this number, or to all, says nothing of the account's health.
     pub fn outcome(&mut self, attempt: AttemptId, outcome: &Outcome, receipts: bool) -> Option<Option<Known>> {
+        if matches!(outcome, Outcome::Throttled { .. }) {
+            return self.void(attempt, outcome.class()).map(|()| None);
+        }
         let (name, c) = self.of(attempt)?;
         let waits = match outcome {
             Outcome::Accepted { .. } => receipts,
@@ -184,6 +190,13 @@ impl CanaryBook {
         let ok = matches!(outcome, Outcome::Accepted { .. });
         c.is(ok, outcome.class());
         Some(Some(Known { account: name.clone(), ok, why: outcome.class().to_string(), failures: c.failures }))
+    }
+
+    /// It proves nothing: the next one will.
+    pub fn void(&mut self, attempt: AttemptId, why: &str) -> Option<()> {
+        let last = self.of(attempt)?.1.last.as_mut()?;
+        (last.void, last.outcome) = (true, why.to_string());
+        Some(())
     }
 
     /// A receipt: it arrived, or the call ended as it should; or not.

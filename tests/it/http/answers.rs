@@ -124,7 +124,7 @@ pub async fn who_answers_for_several_places_reports_for_each_or_says_that_all_is
     let page = app.form(&link, "action=answer").await.text();
     assert!(page.contains(&format!("全部 {} 处", places.len())) && !page.contains("还有地点未反馈"), "{page}");
     assert_eq!(app.form(&format!("{link}/feedback"), "nothing=1&place=").await.status.as_u16(), 422, "one is chosen, not assumed");
-    let page = app.form(&format!("{link}/feedback"), &format!("place={}&moved=3", places[0])).await.text();
+    let page = app.form(&format!("{link}/feedback"), &format!("place={}&on_post=1&moved=3", places[0])).await.text();
     assert!(page.contains("还有地点未反馈"), "{page}");
     let shown = callout(&app, id).await;
     assert_eq!((&shown["state"], &shown["feedback_due"][0]["places"]), (&json!("answered"), &json!(places[1..])));

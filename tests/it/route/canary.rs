@@ -82,3 +82,27 @@ fn every_account_rings_its_canary_on_the_schedule_and_one_that_fails_is_told_onc
     assert!(house.clock_is_after(start() + Span::hours(2)));
     assert!(now(jiaoying::store::Reports::warnings(house.memory.as_ref(), None, 10)).unwrap().is_empty(), "no warning, no sum");
 }
+
+#[test]
+fn a_limit_of_the_canarys_number_says_nothing_of_the_account() {
+    let limited = |_: usize, _: &jiaoying::channel::SendRequest| Said {
+        outcome: Outcome::Throttled { after: None, whole_account: false, detail: "LimitExceeded.DeliveryFrequencyLimit".into() },
+        after: Span::ms(10),
+        taken: false,
+    };
+    let mut house = House::with(village().done(), vec![Spy::new("sms-a", Channel::Sms, limited)], &[], |_| {}, Some(canaries()));
+    now(house.engine.follow_canaries()).unwrap();
+    house.after(Span::hours(5));
+    assert!(house.left.len() >= 4);
+    assert_eq!(house.stands("sms-a"), (true, 100, String::new()));
+    assert!(house.told("canary.failed").is_empty() && house.told("provider.down").is_empty());
+    let shown = house.engine.account_views().remove(0).canary.unwrap();
+    assert_eq!((shown.ok(), shown.outcome()), (None, "throttled"));
+    house.spies["sms-a"].say(|_, r| accepts(r));
+    let from = house.left.len();
+    while house.left.len() == from {
+        house.after(Span::mins(1));
+    }
+    delivered(&mut house, from);
+    assert_eq!(house.engine.account_views().remove(0).canary.unwrap().ok(), Some(true));
+}

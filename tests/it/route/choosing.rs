@@ -2,20 +2,23 @@
 
 use super::house::{House, Said, Spy, accepts, start};
 use jiaoying::{
-    channel::{CallbackItem, MessageKind, ReceiptResult},
+    channel::{Address, CallbackItem, MessageKind, ReceiptResult},
     core::{
-        callout::state::{AskKind, AttemptState},
+        callout::state::{AskKind, AttemptState, Callout, CalloutState},
+        directory::Tier,
         hazard::Level,
+        phone::Phone,
         route::standing::Breaker,
         send::{Channel, Outcome},
         time::Span,
     },
     engine::board::Wanted,
+    store::Key,
 };
 
 use crate::{
     simulate::poll::now,
-    smoke::stage::{CHIEF, VILLAGE, village},
+    smoke::stage::{CHIEF, OTHER_VILLAGE, VILLAGE, village},
 };
 
 fn sms(name: &'static str) -> Spy {
@@ -242,4 +245,55 @@ fn too_fast_lowers_the_pace_and_not_the_health() {
     house.engine.ease_accounts();
     assert!(!house.engine.account_views()[0].slowed, "it rises again");
     assert!(house.left.iter().any(|(_, _, r)| r.message.kind == MessageKind::Callout));
+}
+
+#[test]
+fn a_receipt_that_tells_of_the_providers_own_limit_sends_the_message_by_another_account_and_one_that_does_not_sends_none() {
+    for (elsewhere, again) in [(true, 1), (false, 0)] {
+        let mut house = House::new(village().done(), vec![sms("sms-a"), sms("sms-b")], &[("sms-a", 1000), ("sms-b", 1)], |_| {});
+        house.warn("w", Level::Red, &[VILLAGE]);
+        house.after(Span::secs(1));
+        let (_, account, request) = house.left[0].clone();
+        let other = if account == "sms-a" { "sms-b" } else { "sms-a" };
+        let before = by(&house, other);
+        let result = ReceiptResult::Failed { code: "MILIMIT".into(), detail: String::new(), number_dead: false, config: false, elsewhere };
+        let item =
+            CallbackItem::Receipt { reference: Some(request.reference.clone()), provider_message_id: None, at: None, result, keys: None };
+        house.callback(account, item.clone());
+        house.callback(account, item);
+        house.after(Span::secs(1));
+        assert_eq!(by(&house, other) - before, again, "{elsewhere}: once, whoever pushes it twice");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_keeps_nobody_elses_answer_of_the_same_push_back() {
+    let mut b = village();
+    let second = b.person("second", &["15400000077"]);
+    b.post(second, "party_government", Tier::Village, OTHER_VILLAGE);
+    let mut house = House::new(b.done(), vec![sms("sms-a")], &[], |_| {});
+    let warning = house.warn("w", Level::Red, &[VILLAGE, OTHER_VILLAGE]);
+    house.after(Span::secs(1));
+    let to = |phone: &str| Address::Phone(Phone::parse(phone).unwrap());
+    let broken = house.left.iter().find(|(_, _, r)| r.to == to("15400000077")).unwrap().2.clone();
+    let of = |name: &str| {
+        let parts = |c: Callout| now(house.engine.callout_parts(c.id)).unwrap().unwrap();
+        let mut all = house.callouts(warning).into_iter().map(parts);
+        all.find(|p| p.entry().and_then(|e| p.person(e.person)).is_some_and(|p| p.name == name)).unwrap().callout.id
+    };
+    let (damaged, answered) = (of("second"), of(CHIEF));
+    house.damage(Key::Callout(damaged));
+    let delivered = CallbackItem::Receipt {
+        reference: Some(broken.reference),
+        provider_message_id: None,
+        at: None,
+        result: ReceiptResult::Delivered,
+        keys: None,
+    };
+    let reply = CallbackItem::Reply { phone: "15400000001".into(), text: "1".into(), at: None, extend: None, dedupe: "id:1".into() };
+    house.push("sms-a", &[delivered, reply]);
+    let c = now(house.engine.callout_parts(answered)).unwrap().unwrap().callout;
+    assert_eq!(c.state, CalloutState::Answered);
+    let told = now(house.engine.warning(warning)).unwrap().unwrap();
+    assert!(told.tasks.iter().any(|t| t.title.contains("无法读取")), "somebody looks at the rest: {:?}", told.tasks);
 }

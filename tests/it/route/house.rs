@@ -21,7 +21,7 @@ use jiaoying::{
     },
     render::{RenderOptions, Renderer},
     store::{
-        CalloutFilter, FeedItem, Key, Reports, Store,
+        CalloutFilter, Commit, Committed, FeedItem, Key, Lane, Reports, Store, WriteLane,
         clock::{Clock, ManualClock},
         memory::MemoryStore,
     },
@@ -279,9 +279,22 @@ impl House {
     }
 
     pub fn callback(&mut self, account: &str, item: CallbackItem) {
-        let body = serde_json::to_vec(&[item]).unwrap();
+        self.push(account, &[item]);
+    }
+
+    /// Several in one push.
+    pub fn push(&mut self, account: &str, items: &[CallbackItem]) {
+        let body = serde_json::to_vec(items).unwrap();
         now(self.engine.park_callback(account, None, &body)).unwrap();
         self.settle();
+    }
+
+    /// Its row cannot be read from now on.
+    pub fn damage(&self, key: Key) {
+        let record = now(self.memory.load(&[key.clone()])).unwrap().remove(0).unwrap();
+        let (body, journal) = (b"{".to_vec(), b"[]".to_vec());
+        let commit = Commit::new(key, record.head, body, journal, None, Lane::URGENT, self.clock.now());
+        assert!(matches!(now(self.memory.commit(WriteLane::Urgent, vec![commit])).unwrap()[0], Committed::Done));
     }
 
     pub fn callouts(&self, warning: WarningId) -> Vec<Callout> {

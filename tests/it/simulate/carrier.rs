@@ -83,9 +83,13 @@ impl Provider for Script {
                 provider_message_id: Some(format!("m-{reference}")),
                 result: match h.delivered {
                     Some(true) => ReceiptResult::Delivered,
-                    Some(false) => {
-                        ReceiptResult::Failed { code: "UNDELIV".into(), detail: String::new(), number_dead: false, config: false }
-                    }
+                    Some(false) => ReceiptResult::Failed {
+                        code: "UNDELIV".into(),
+                        detail: String::new(),
+                        number_dead: false,
+                        config: false,
+                        elsewhere: false,
+                    },
                     None => ReceiptResult::Waiting,
                 },
             },

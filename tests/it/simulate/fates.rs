@@ -149,7 +149,7 @@ impl Play {
         let dead = self.dead_numbers.iter().any(|d| d == phone.reveal());
         let fails = dead || (!self.calm && self.rng.chance(4));
         let result = if fails {
-            ReceiptResult::Failed { code: "UNDELIV".into(), detail: String::new(), number_dead: dead, config: false }
+            ReceiptResult::Failed { code: "UNDELIV".into(), detail: String::new(), number_dead: dead, config: false, elsewhere: false }
         } else {
             ReceiptResult::Delivered
         };

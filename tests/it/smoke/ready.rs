@@ -32,7 +32,7 @@ fn receipt(reference: &str, result: ReceiptResult) -> CallbackItem {
     CallbackItem::Receipt { reference: Some(reference.into()), provider_message_id: None, at: None, result, keys: None }
 }
 fn dead() -> ReceiptResult {
-    ReceiptResult::Failed { code: "MK:0001".into(), detail: "空号".into(), number_dead: true, config: false }
+    ReceiptResult::Failed { code: "MK:0001".into(), detail: "空号".into(), number_dead: true, config: false, elsewhere: false }
 }
 
 /// Clears what a number is flagged with into memory, as the gateway's own loop does every two seconds.
@@ -225,7 +225,7 @@ fn deliver(n: &mut Night, fails: &[u32]) -> Vec<String> {
         assert!(o.drill && o.text.contains("演练"), "{}", o.text);
         let failed = fails.iter().any(|f| phone(*f).reveal() == o.to);
         let result = if failed {
-            ReceiptResult::Failed { code: "UNDELIV".into(), detail: "关机".into(), number_dead: false, config: false }
+            ReceiptResult::Failed { code: "UNDELIV".into(), detail: "关机".into(), number_dead: false, config: false, elsewhere: false }
         } else {
             ReceiptResult::Delivered
         };

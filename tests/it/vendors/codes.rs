@@ -121,6 +121,7 @@ pub(super) fn named_receipt(r: &ReceiptResult) -> String {
     match r {
         ReceiptResult::Delivered => "delivered".into(),
         ReceiptResult::Waiting => "under way".into(),
+        ReceiptResult::Failed { elsewhere: true, .. } => "kept back by this provider".into(),
         ReceiptResult::Failed { number_dead, config, .. } => format!("failed{}", flags(*number_dead, *config)),
         ReceiptResult::CallEnded { rang: Rang::No, .. } => "call ended, nothing rang".into(),
         ReceiptResult::CallEnded { rang: Rang::Unsure, heard: false, .. } => "call ended, perhaps nothing rang".into(),

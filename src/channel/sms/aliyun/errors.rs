@@ -29,7 +29,11 @@ pub fn failed(code: &str, message: &str) -> ReceiptResult {
     let number_dead = matches!(code, "INVALID_NUMBER" | "MOBILE_ACCOUNT_ABNORMAL");
     // The signature is not filed or is blocked: every message to that carrier is lost until it is.
     let config = matches!(code, "PORT_NOT_REGISTERED" | "SIGNATURE_BLACKLIST");
-    ReceiptResult::Failed { code: code.into(), detail: message.chars().take(160).collect(), number_dead, config }
+    let elsewhere = matches!(
+        code,
+        "MOBILE_SEND_LIMIT" | "MOBILE_IN_BLACK" | "CONTENT_KEYWORD" | "NO_ROUTE" | "SP_UNKNOWN_ERROR" | "REJECTD" | "REJECT"
+    );
+    ReceiptResult::Failed { code: code.into(), detail: message.chars().take(160).collect(), number_dead, config, elsewhere }
 }
 
 #[cfg(test)]

@@ -60,6 +60,11 @@ pub fn receipt(status: &str, description: &str) -> ReceiptResult {
             // No such user, at the carriers: MK:0001, MN:0001, CB:0001 (China Unicom "1").
             number_dead: matches!(code, "MK:0001" | "MN:0001" | "MB:1043"),
             config: of_the_channel(code) || code == "SC:0014",
+            // What is refused for its limits, its list or its words when it is sent can be so later, too.
+            elsewhere: matches!(
+                classify(&Refusal { status: 200, code, message: "", retry_after: None }),
+                Outcome::Throttled { .. } | Outcome::PermanentNumber { .. } | Outcome::PermanentContent { .. }
+            ) || code == "REJECTD",
         },
     }
 }

@@ -65,6 +65,8 @@ pub fn receipt(stat: &str, err: &str) -> ReceiptResult {
             // No such user, as the three carriers write it in place of a state.
             number_dead: matches!(code, "MK:0001" | "MN:0001" | "MB:1043"),
             config: false,
+            // Rejected on the way, not undeliverable: by another line it may pass.
+            elsewhere: code == "REJECTD",
         },
     }
 }

@@ -49,7 +49,9 @@ pub fn classify(r: &Refusal<'_>) -> Option<Outcome> {
 pub fn failed(code: &str, description: &str) -> ReceiptResult {
     let number_dead = description.contains("空号") || description.contains("停机") || description.contains("号码不存在");
     let config = description.contains("签名") && description.contains("报备");
-    ReceiptResult::Failed { code: code.into(), detail: description.chars().take(160).collect(), number_dead, config }
+    let elsewhere =
+        !number_dead && ["频率", "频次", "上限", "超限", "黑名单", "关键字", "敏感", "路由"].iter().any(|w| description.contains(w));
+    ReceiptResult::Failed { code: code.into(), detail: description.chars().take(160).collect(), number_dead, config, elsewhere }
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub(super) fn result(status: &str, code: &str) -> ReceiptResult {
             detail: status.to_string(),
             number_dead: errors::number_dead(code),
             config: errors::is_config(code),
+            elsewhere: errors::elsewhere(code),
         },
         _ => ReceiptResult::Waiting,
     }
