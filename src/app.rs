@@ -233,7 +233,8 @@ pub async fn open_served(config: &Config) -> Result<(Stores, Option<Arc<Archived
 }
 
 /// The configured store, to be read whole by a move. It must be there already.
-pub async fn open_source(config: &Config) -> Result<Box<dyn Export>, StoreError> {
+/// `look`: nothing is put back there from the local journal before it is read.
+pub async fn open_source(config: &Config, look: bool) -> Result<Box<dyn Export>, StoreError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     match config.store.kind {
         StoreKind::Memory => Err(nothing_to_move()),
@@ -243,7 +244,11 @@ pub async fn open_source(config: &Config) -> Result<Box<dyn Export>, StoreError>
         StoreKind::Sqlite => Ok(Box::new(SqliteStore::open(&config.store.path, clock)?)),
         StoreKind::Redis => {
             let settings = redis_settings(&config.store.redis)?;
-            Ok(Box::new(RedisStore::open_to_move(settings, redis::Timing::Server(clock)).await?))
+            let timing = redis::Timing::Server(clock);
+            Ok(Box::new(match look {
+                true => RedisStore::open_to_look(settings, timing).await?,
+                false => RedisStore::open_to_move(settings, timing).await?,
+            }))
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::{
     app,
-    config::Config,
+    config::{Config, StoreKind},
     store::{
         clock::{Clock, SystemClock},
         transfer::{
@@ -34,7 +34,7 @@ pub(super) struct Options {
 
 pub(super) async fn run(o: Options) -> Result<(), Failure> {
     let (from, to) = (app::load_config(Some(&o.from))?, app::load_config(Some(&o.to))?);
-    let source = app::open_source(&from).await.map_err(|e| Failure::Failed(format!("{}: {e}", o.from.display())))?;
+    let source = app::open_source(&from, o.dry_run).await.map_err(|e| Failure::Failed(format!("{}: {e}", o.from.display())))?;
     let target = app::open_target(&to).await.map_err(|e| Failure::Failed(format!("{}: {e}", o.to.display())))?;
     let clock = SystemClock::new();
     let started = clock.now();
@@ -49,6 +49,7 @@ pub(super) async fn run(o: Options) -> Result<(), Failure> {
         println!("{}", as_json(&moved, seconds));
     } else {
         print!("{}", as_text(&moved, seconds));
+        print!("{}", if o.dry_run { String::new() } else { about_journal(&from) });
         print!("{}", about_archives(&from, &to));
     }
     Ok(())
@@ -95,12 +96,24 @@ fn as_text(moved: &Moved, seconds: f64) -> String {
     out.push_str(&match &moved.target {
         Some(_) => format!(
             "已迁移 {rows} 行，用时 {seconds:.1} 秒（每秒 {:.0} 行），各类数量、内容与每条记录的哈希链均已核对。\n\
-             源库未作任何改动；请改用新配置启动网关，不要再用旧配置启动，否则会重复叫应。\n",
+             源库留在原处；请改用新配置启动网关，不要再用旧配置启动，否则会重复叫应。\n",
             rows as f64 / seconds.max(0.001)
         ),
         None => format!("可以迁移：{rows} 行，每条记录的哈希链完好，目标库为空（只查看，未作改动）。\n"),
     });
     out
+}
+
+/// Whether anything was put back into the source before it was read.
+fn about_journal(from: &Config) -> String {
+    let journal = &from.store.redis.journal;
+    if from.store.kind != StoreKind::Redis || journal.as_os_str().is_empty() {
+        return "源库未作任何改动。\n".to_string();
+    }
+    match journal.exists() {
+        true => format!("已先用本机日志 {} 补回源库在主备切换中丢失的内容，此外源库未作改动。\n", journal.display()),
+        false => format!("本机没有网关日志 {}，源库未作任何改动。\n", journal.display()),
+    }
 }
 
 /// What a move leaves alone: the register of what is archived goes along, the files themselves stay.
@@ -140,6 +153,20 @@ mod tests {
         for other in [None, Some("b.db")] {
             assert!(about_archives(&with(Some("a.db")), &with(other)).contains("请在新配置的 archive.path 中指向它"));
         }
+    }
+
+    #[test]
+    fn the_operator_is_told_whether_the_source_was_repaired_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        assert_eq!(about_journal(&config), "源库未作任何改动。\n");
+        config.store.kind = StoreKind::Redis;
+        config.store.redis.journal = dir.path().join("j.sqlite");
+        assert!(about_journal(&config).contains("本机没有网关日志"));
+        std::fs::write(&config.store.redis.journal, "").unwrap();
+        assert!(about_journal(&config).contains("补回"));
+        config.store.redis.journal = PathBuf::new();
+        assert_eq!(about_journal(&config), "源库未作任何改动。\n");
     }
 
     #[test]

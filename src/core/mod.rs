@@ -47,4 +47,5 @@ pub mod supervise;
 pub mod time;
 pub mod warning;
 pub mod warning_life;
+pub mod warning_orphan;
 pub mod web_address;

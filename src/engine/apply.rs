@@ -370,7 +370,8 @@ impl Engine {
             let Some(mut change) = change(&mut next, now) else { return Ok(Some(state)) };
             is_whole(&record.key, &record.body, &*state)?;
             self.recall_duty(&mut next, &mut change);
-            let commit = self.warning_commit(&next, Some(&record), &change, now, Vec::new());
+            let consumed = std::mem::take(&mut change.consumed);
+            let commit = self.warning_commit(&next, Some(&record), &change, now, consumed);
             if matches!(self.store.commit(lane, vec![commit]).await?.first(), Some(Committed::Done)) {
                 let next = Arc::new(next);
                 self.cache.put_warning(next.clone());
@@ -444,6 +445,8 @@ pub(super) struct WarningChange {
     pub tasks: Vec<u16>,
     pub send: Vec<Envelope>,
     pub blobs: Vec<(String, Vec<u8>)>,
+    /// Letters that are read with it, where it comes of one ([`Engine::apply_warning`]).
+    pub consumed: Vec<u64>,
     /// Look again at this time instead of the state's own due.
     pub due: Option<Time>,
 }

@@ -4,12 +4,13 @@
 //! Rooms: `intake` (warnings in), `warning` (a warning's turn), `planning` (plans into rows), `ending`
 //! (ends walked), `returning` (people may go back), `supervising` (the city presses), `places` (what officers add), `policies` (their versions), `duty` (the shift leader), `digest` (what groups are told), `executor` (the turn),
 //! `lines` (calls and gathered messages), `dispatcher` (requests out), `receipts` (callbacks in),
-//! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `apply` (load, step, commit, again on conflict), `reference` (ids
+//! `provider_ids` (receipts that know no reference of ours), `answers` (people and officers), `again` (what a failover lost of officers' acts), `apply` (load, step, commit, again on conflict), `reference` (ids
 //! that cannot be guessed), `gateways` (who else works here), `forecast` (when it will be done), `newer` (beside a gateway of a newer version), `limits` (provider accounts), `choosing` (which of them), `board` (how they stand), `canary` (通道点名), `part` (one gateway's part of them), `waiting` (who waits for them), `archiving` (closed warnings leave the store),
 //! `numbers` (what receipts prove of them), `drills` (started, scheduled, looked back upon), `readiness` (coverage, rehearsals), `cache` (plans and policies in memory).
 //!
 //! It decides nothing itself: every decision is a function of `core`.
 
+mod again;
 mod answers;
 mod apply;
 pub mod archiving;

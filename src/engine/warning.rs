@@ -2,7 +2,7 @@
 //! is done. Every step is repeatable: a crash between two commits repeats the second half, no more.
 
 use super::{
-    Engine,
+    Engine, again,
     apply::{WarningChange, from_json},
     ending::end_letter,
     newer::{is_whole, read_whole},
@@ -16,6 +16,7 @@ use crate::{
         time::{Span, Time},
         warning::{Finding, MessageType, Status},
         warning_life::{EndOrder, WarningEnd, WarningPhase, WarningState},
+        warning_orphan::LostAct,
     },
     store::{Claim, Committed, Envelope, Key, Record, StoreError, WriteLane},
 };
@@ -37,6 +38,11 @@ pub(super) enum WarningLetter {
         n: u16,
         news: LineNews,
     },
+    /// What an officer had done, told as done at `at` and lost in a failover.
+    Act {
+        act: LostAct,
+        at: Time,
+    },
 }
 
 impl Engine {
@@ -52,6 +58,7 @@ impl Engine {
         let mut passed_on = Vec::new();
         let mut change = WarningChange::default();
         let mut heard = Vec::new();
+        let mut acts = Vec::new();
         for letter in &claim.inbox {
             let order = match read_whole(&claim.key, &letter.body) {
                 Ok(WarningLetter::End { order }) => order,
@@ -59,6 +66,11 @@ impl Engine {
                     consumed.push(letter.seq);
                     change.tasks.extend(w.duty_news(n, &news, now));
                     heard.push(serde_json::json!({"n": n, "news": news}));
+                    continue;
+                }
+                // One at a time, behind the other letters.
+                Ok(WarningLetter::Act { act, at }) => {
+                    acts.push((letter.seq, act, at));
                     continue;
                 }
                 // Written by a newer version: never lost, read again after the rollout.
@@ -93,6 +105,12 @@ impl Engine {
             };
             let change = WarningChange { entry, ..change };
             return self.finish(&w, &record, change, now, consumed).await;
+        }
+        if consumed.is_empty()
+            && w.phase != WarningPhase::Accepted
+            && let Some((letter, act, at)) = acts.iter().find(|(_, act, _)| !again::waits(&w, act))
+        {
+            return self.do_again(&w, act, *at, *letter).await;
         }
         match w.phase {
             WarningPhase::Accepted => self.begin(w, record, claim.nonce, now, consumed).await,

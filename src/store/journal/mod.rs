@@ -33,6 +33,9 @@ pub struct Limits {
     pub bytes: u64,
 }
 
+/// Groups of partitions, each with the life of its primary.
+pub type Lives = Vec<(String, String)>;
+
 /// Groups as they are kept, each with its number.
 type Groups = Vec<(i64, Vec<u8>)>;
 
@@ -51,6 +54,11 @@ enum Job {
         at: Time,
         frames: Vec<Vec<u8>>,
         done: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// Each group of partitions whose life is known from here on, and that life; none to ask.
+    Lives {
+        keep: Lives,
+        done: oneshot::Sender<Result<Lives, StoreError>>,
     },
     Read {
         after: i64,
@@ -112,6 +120,22 @@ impl Journal {
     /// `Unavailable` where the file cannot be read.
     pub async fn keep_for(&self, store: &str) -> Result<(), StoreError> {
         self.ask(|done| Job::Store { id: store.to_string(), done }).await
+    }
+
+    /// Notes in which lives of the primaries everything stands that is kept here so far (see [`Journal::lives`]).
+    ///
+    /// # Errors
+    /// `Unavailable` where the disk does not take it.
+    pub async fn keep_lives(&self, lives: Lives) -> Result<(), StoreError> {
+        self.ask(|done| Job::Lives { keep: lives, done }).await.map(drop)
+    }
+
+    /// The lives that were noted last, of the store that is kept for.
+    ///
+    /// # Errors
+    /// `Unavailable` where the file cannot be read.
+    pub async fn lives(&self) -> Result<Lives, StoreError> {
+        self.ask(|done| Job::Lives { keep: Lives::new(), done }).await
     }
 
     /// Makes entries durable (see [`frame`]); all of them or none.
@@ -266,6 +290,24 @@ mod tests {
         journal.keep_for("b").await.unwrap();
         journal.append(Time(40_000), vec![entry(3, 10)]).await.unwrap();
         assert_eq!(kept_at(&journal, Time(50_000)).await, [1, 3]);
+    }
+
+    #[tokio::test]
+    async fn the_lives_in_which_all_stands_are_kept_for_their_own_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.sqlite");
+        let limits = Limits { age: Span::mins(1), bytes: 1 << 20 };
+        let of = |all: &[(&str, &str)]| all.iter().map(|(g, l)| (g.to_string(), l.to_string())).collect::<Lives>();
+        let journal = Journal::open(&path, limits).unwrap();
+        journal.keep_for("a").await.unwrap();
+        journal.keep_lives(of(&[("0", "x"), ("c", "x")])).await.unwrap();
+        journal.keep_lives(of(&[("0", "y")])).await.unwrap();
+        drop(journal);
+        let journal = Journal::open(&path, limits).unwrap();
+        journal.keep_for("a").await.unwrap();
+        assert_eq!(journal.lives().await.unwrap(), of(&[("0", "y"), ("c", "x")]));
+        journal.keep_for("b").await.unwrap();
+        assert_eq!(journal.lives().await.unwrap(), of(&[]));
     }
 
     #[tokio::test]

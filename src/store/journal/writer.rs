@@ -1,6 +1,6 @@
 //! The one thread that has the file: gathers what waits into one transaction, syncs it, answers.
 
-use super::{Crowded, Job, Limits, frame};
+use super::{Crowded, Job, Limits, Lives, frame};
 use crate::{
     core::time::{Span, Time},
     store::StoreError,
@@ -92,6 +92,7 @@ impl Writer {
         if connection.query_row(has, [], |r| r.get::<_, i64>(0))? == 0 {
             connection.execute_batch("ALTER TABLE told ADD COLUMN store TEXT;")?;
         }
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS lives (part TEXT PRIMARY KEY, life TEXT NOT NULL, store TEXT);")?;
         // The size holds for the file too: what is larger is refused like anything a full disk refuses.
         let pages = limits.bytes / 4096 * 5 / 4 + 64;
         connection.execute_batch(&format!("PRAGMA max_page_count = {pages};"))?;
@@ -115,6 +116,7 @@ impl Writer {
                 match job {
                     Job::Store { id, done } => drop(done.send(self.keep_for(id).map_err(|e| unavailable(&self.path, &e)))),
                     Job::Probe { bytes, done } => drop(done.send(self.probe(bytes).map_err(|e| unavailable(&self.path, &e)))),
+                    Job::Lives { keep, done } => drop(done.send(self.lives(&keep).map_err(|e| unavailable(&self.path, &e)))),
                     Job::Append { at, frames, done } => {
                         entries += frames.len();
                         group.push((at, frames, done));
@@ -147,6 +149,16 @@ impl Writer {
         }
         self.store = Some(store);
         Ok(())
+    }
+
+    fn lives(&mut self, keep: &Lives) -> rusqlite::Result<Lives> {
+        let all = self.connection.transaction()?;
+        for (part, life) in keep {
+            all.execute("INSERT OR REPLACE INTO lives (part, life, store) VALUES (?1, ?2, ?3)", params![part, life, self.store])?;
+        }
+        all.commit()?;
+        let mut select = self.connection.prepare_cached("SELECT part, life FROM lives WHERE store IS ?1 ORDER BY part")?;
+        select.query_map([&self.store], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
     }
 
     /// Written, synced and taken out again: a transaction that is rolled back might never have reached the disk.

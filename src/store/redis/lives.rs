@@ -242,13 +242,49 @@ impl Core {
         if let Err(e) = self.look_at_clock(Some(self.now())).await {
             tracing::debug!(error = %e, "the server's clock could not be read before a repair");
         }
-        self.replay(&new).await?;
+        let before = self.lives_before(&new).await?;
+        self.replay(&new, &before).await?;
+        if let Some(journal) = &self.journal {
+            // Only now: a gateway that ends before this repairs again when it comes back.
+            journal.keep_lives(new.iter().map(|(group, (life, _))| (group.to_string(), life.clone())).collect()).await?;
+        }
         let mut again = false;
         for (group, (life, _)) in new {
             again |= self.lives.known().entry(group).or_default().name.replace(life).is_some();
         }
         if again {
             self.waker.kick();
+        }
+        Ok(())
+    }
+
+    /// In which life of each of these groups this gateway made what its journal holds, where that was another one.
+    async fn lives_before(&self, new: &BTreeMap<Part, (String, u64)>) -> Result<BTreeMap<Part, String>, StoreError> {
+        let Some(journal) = &self.journal else { return Ok(BTreeMap::new()) };
+        let kept: BTreeMap<String, String> = journal.lives().await?.into_iter().collect();
+        let before = |group: &Part| self.known_life(*group).or_else(|| kept.get(&group.to_string()).cloned());
+        let others = new.iter().filter_map(|(group, (life, _))| Some((*group, before(group).filter(|was| was != life)?)));
+        Ok(others.collect())
+    }
+
+    /// Before a move: whoever told something that a new life of a primary has lost has it in a journal of its own, and is
+    /// to put it back first. Where no life was ever noted, no gateway has worked yet.
+    ///
+    /// # Errors
+    /// `Unavailable`, with what to do, where not all gateways may have looked at the life there is.
+    pub(super) async fn refuse_unrepaired(&self) -> Result<(), StoreError> {
+        for group in self.life_groups() {
+            let mut ask = self.link.function("lives", group);
+            ask.arg(group.to_string()).arg(u8::from(self.together));
+            let [kept, held, is] = reply::parts(self.link.call(group, Via::Work, &ask, Again::Safe).await?)?;
+            let (kept, held, is) = (reply::text(kept)?, reply::number::<u64>(held)?, reply::text(is)?);
+            if !kept.is_empty() && (kept != is || held > 0) {
+                return Err(StoreError::Unavailable(format!(
+                    "redis: the primary of partition {group} was restarted or failed over since the gateways last worked on it. What it may \
+                     have lost is in their local journals (store.redis.journal) and would not be moved: start every gateway with this \
+                     configuration, wait until each one's /readyz answers 200, stop them and move again"
+                )));
+            }
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 //!
 //! Who lives here: `library` with `library/` (what happens inside the server; the keys are described in
 //! `head.lua`); `link` (connections, repeats, `WAIT`) with `topology`, `fault` and `reply`;
-//! `names` and `codec` (the data format); `lives`, `replay` and `orphans` (what a failover lost is repaired
-//! from the local journal); `commit`, `outbox`, `claim`, `reports` (the promise); `export` and `import` (moves); `shelf`
+//! `names` and `codec` (the data format); `lives`, `replay`, `redone` and `orphans` (what a failover lost
+//! is repaired from the local journal); `commit`, `outbox`, `claim`, `reports` (the promise); `export` and `import` (moves); `shelf`
 //! and `spent` (what the archive asks); `time` and `wake`; `checks` (what a server must be like), `standing` (what is in force now) and `tasks` (what runs beside).
 //!
 //! Records live in partitions, each in one hash slot. A commit is one call in its own partition; what
@@ -23,6 +23,7 @@ mod lives;
 mod names;
 mod orphans;
 mod outbox;
+mod redone;
 mod replay;
 mod reply;
 mod reports;
@@ -70,8 +71,10 @@ pub struct RedisStore {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Serve,
-    /// Read by a move.
+    /// Read by a move, after what the local journal has and the store has lost was put back.
     Move,
+    /// Looked at before a move.
+    Look,
     /// Filled by a move, maybe anew.
     Fill,
 }
@@ -113,6 +116,8 @@ struct Core {
     late: AtomicBool,
     /// A new life of a primary was held when it was last called.
     held: AtomicBool,
+    /// What a failover lost and nobody could be given to read, for operators.
+    unrepaired: Mutex<Vec<String>>,
     /// How the primaries stood when last asked.
     standing: RwLock<Option<checks::Standing>>,
     /// Outbox entries that have arrived, to be taken out with the next call: source, destination, the last one's id.
@@ -130,14 +135,24 @@ impl RedisStore {
         RedisStore::open_for(settings, timing, Purpose::Serve).await
     }
 
-    /// The same to be read whole and moved: it does not count as a gateway ([`Export::gateways`]).
+    /// The same to be read whole and moved: it does not count as a gateway ([`Export::gateways`]). What the local journal
+    /// of the settings, where there is one, has and the store has lost is put back first.
     ///
     /// # Errors
-    /// As [`RedisStore::open`].
+    /// As [`RedisStore::open`]; `Unavailable` where a primary was restarted or failed over since the gateways last looked,
+    /// so that what it lost is only in their journals.
     ///
     /// [`Export::gateways`]: super::transfer::Export::gateways
     pub async fn open_to_move(settings: Settings, timing: Timing) -> Result<RedisStore, StoreError> {
         RedisStore::open_for(settings, timing, Purpose::Move).await
+    }
+
+    /// The same, to look whether it could be moved: nothing is put back.
+    ///
+    /// # Errors
+    /// As [`RedisStore::open_to_move`].
+    pub async fn open_to_look(settings: Settings, timing: Timing) -> Result<RedisStore, StoreError> {
+        RedisStore::open_for(settings, timing, Purpose::Look).await
     }
 
     async fn open_for(settings: Settings, timing: Timing, purpose: Purpose) -> Result<RedisStore, StoreError> {
@@ -150,8 +165,12 @@ impl RedisStore {
         let (name, nonces) = (u128::from_ne_bytes(seed) as u64, (u128::from_ne_bytes(seed) >> 64) as u64);
         let clock = time::EngineClock::new(timing);
         // Before anything is asked of the servers: a journal that cannot be written is a reason not to start. A move
-        // tells nobody anything, and may be made on a machine that is no gateway's.
-        let journal = settings.journal.as_ref().filter(|_| purpose == Purpose::Serve);
+        // may be made on a machine that is no gateway's.
+        let journal = settings.journal.as_ref().filter(|(path, _)| match purpose {
+            Purpose::Serve => true,
+            Purpose::Move => path.exists(),
+            Purpose::Look | Purpose::Fill => false,
+        });
         let journal = journal.map(|(path, limits)| Journal::open(path, *limits)).transpose()?;
         let together = settings.mode != Mode::Cluster && !settings.always_outbox;
         let link = Link::new(settings);
@@ -207,6 +226,7 @@ impl RedisStore {
             letters: Mutex::default(),
             late: AtomicBool::new(false),
             held: AtomicBool::new(false),
+            unrepaired: Mutex::default(),
             standing: RwLock::default(),
             arrived: Mutex::default(),
         });
@@ -215,9 +235,14 @@ impl RedisStore {
         core.clock.start(floor);
         core.look_at_clock(Some(core.now())).await?;
         core.link.check_lives().await;
-        let tasks = if purpose == Purpose::Serve {
+        if matches!(purpose, Purpose::Move | Purpose::Look) {
+            core.refuse_unrepaired().await?;
+        }
+        if purpose == Purpose::Serve || core.journal.is_some() {
             // Also what this gateway told before its own end, should it be missing.
             core.repair(&core.life_groups()).await?;
+        }
+        let tasks = if purpose == Purpose::Serve {
             core.look_at_standing().await;
             tasks::start(&core).await
         } else {
@@ -377,6 +402,10 @@ impl Core {
 
     fn record_key(&self, key: &Key, kind: char) -> String {
         format!("{}{kind}{}", self.part(key).base(self.prefix()), names::text(key))
+    }
+
+    fn unrepaired(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.unrepaired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn arrived(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Part, Part), String>> {

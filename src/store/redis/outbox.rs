@@ -55,10 +55,18 @@ impl Run {
 
     /// The last entry's id: its number and which commit wrote it.
     fn last_id(&self) -> Option<String> {
-        let mut words = self.entries.last()?.split(|b| *b == b' ');
-        let (number, tag) = (words.next()?, words.next()?);
-        Some(format!("{} {}", std::str::from_utf8(number).ok()?, std::str::from_utf8(tag).ok()?))
+        String::from_utf8(id_of(self.entries.last()?).to_vec()).ok()
     }
+
+    pub fn ids(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.entries.iter().map(|entry| id_of(entry).to_vec())
+    }
+}
+
+/// The first two words of an entry.
+fn id_of(entry: &[u8]) -> &[u8] {
+    let end = entry.iter().enumerate().filter(|(_, b)| **b == b' ').map(|(at, _)| at).nth(1);
+    entry.get(..end.unwrap_or(entry.len())).unwrap_or_default()
 }
 
 /// The number of an entry or of its id.

@@ -29,11 +29,11 @@ const ASKED_AT_ONCE: usize = 200;
 /// Commits done again in one call.
 const CALL: usize = 50;
 /// Between two passes.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// Passes without progress, where the new life is not held (any more).
-const VAIN: u64 = 3;
+pub(super) const VAIN: u64 = 3;
 /// The passes end so long before the hold does.
-const EARLY_MS: u64 = 300;
+pub(super) const EARLY_MS: u64 = 300;
 
 /// A commit that was told and is not there.
 pub(super) struct Missing {
@@ -51,6 +51,26 @@ struct Work {
     looked_at: usize,
 }
 
+/// How the letters of a repair are handed over again.
+struct Carrying<'a> {
+    /// Groups whose life was another one when this gateway carried them, and that life.
+    before: &'a BTreeMap<Part, String>,
+    /// Entries that are there by this repair: source, destination, id.
+    done: BTreeSet<(Part, Part, Vec<u8>)>,
+    /// Runs that brought something.
+    carried: usize,
+    /// Letters of runs that others had gone on past.
+    late: u64,
+}
+impl Carrying<'_> {
+    fn has(&self, run: &Run) -> bool {
+        run.ids().all(|id| self.done.contains(&(run.source, run.dest, id)))
+    }
+    fn took(&mut self, run: &Run) {
+        self.done.extend(run.ids().map(|id| (run.source, run.dest, id)));
+    }
+}
+
 /// A record and which of the commits in hand are its.
 type Asked<'a> = (Part, &'a Key, Vec<usize>);
 
@@ -66,8 +86,9 @@ fn hex(head: Head) -> String {
 }
 
 impl Core {
-    /// `new`: each group's new life, and for how many milliseconds it is held.
-    pub(super) async fn replay(&self, new: &BTreeMap<Part, (String, u64)>) -> Result<(), StoreError> {
+    /// `new`: each group's new life, and for how many milliseconds it is held. `before`: in which other life of it this
+    /// gateway made what its journal holds, where that is known.
+    pub(super) async fn replay(&self, new: &BTreeMap<Part, (String, u64)>, before: &BTreeMap<Part, String>) -> Result<(), StoreError> {
         let mut work = Work::default();
         let mut numbers = self.lives.numbers();
         let mut after = 0;
@@ -88,8 +109,16 @@ impl Core {
         }
         let (lost, looked_at) = (work.commits.len(), work.looked_at);
         let held = new.values().map(|(_, held)| *held).max().unwrap_or(0);
-        let (restored, carried) = self.passes(new, &mut work.commits, work.runs, held).await?;
-        let docs = self.repeat_docs(new, work.docs, held).await?;
+        let mut carrying = Carrying { before, done: BTreeSet::new(), carried: 0, late: 0 };
+        let restored = self.passes(new, &mut work.commits, work.runs, held, &mut carrying).await?;
+        let Carrying { carried, late, .. } = carrying;
+        if late > 0 {
+            tracing::error!(
+                letters = late,
+                "others had gone on before this gateway could repair a failover: letters that it had carried are handed over late, maybe twice"
+            );
+        }
+        let docs = self.repeat_docs(new, work.docs, held, before.contains_key(&self.group(Part::CONTROL))).await?;
         let forked = work.commits.len();
         if lost > 0 || carried > 0 || docs > 0 {
             tracing::warn!(
@@ -110,7 +139,7 @@ impl Core {
         Ok(())
     }
 
-    fn life_of<'a>(&self, new: &'a BTreeMap<Part, (String, u64)>, part: Part) -> Option<&'a str> {
+    pub(super) fn life_of<'a>(&self, new: &'a BTreeMap<Part, (String, u64)>, part: Part) -> Option<&'a str> {
         new.get(&self.group(part)).map(|(life, _)| life.as_str())
     }
 
@@ -199,23 +228,24 @@ impl Core {
     }
 
     /// Passes over what is missing, until all stands or nothing moves any more; leaves what is forked. Answers how many
-    /// commits and runs of letters were restored.
+    /// commits were restored.
     async fn passes(
         &self,
         new: &BTreeMap<Part, (String, u64)>,
         missing: &mut Vec<Missing>,
         mut runs: Vec<Run>,
         held: u64,
-    ) -> Result<(usize, usize), StoreError> {
-        let (mut restored, mut carried) = (0, 0);
+        carrying: &mut Carrying<'_>,
+    ) -> Result<usize, StoreError> {
+        let mut restored = 0;
         let mut patience = (held.saturating_sub(EARLY_MS) / 100).max(VAIN);
         loop {
             // First the letters: what read them waits for them.
             let before = (runs.len(), missing.len());
-            runs = self.repeat_runs(new, runs, false, &mut carried).await?;
+            runs = self.repeat_runs(new, runs, false, carrying).await?;
             restored += self.pass(new, missing, 1).await?;
             if runs.is_empty() && missing.is_empty() {
-                return Ok((restored, carried));
+                return Ok(restored);
             }
             if (runs.len(), missing.len()) != before {
                 continue;
@@ -232,13 +262,13 @@ impl Core {
         // What came before, in the chain or in the outbox, is gone with its gateway and does not come any more.
         if !runs.is_empty() {
             tracing::warn!(runs = runs.len(), "letters were carried behind others that are missing; they are handed over all the same");
-            self.repeat_runs(new, runs, true, &mut carried).await?;
+            self.repeat_runs(new, runs, true, carrying).await?;
         }
         loop {
             let before = missing.len();
             restored += self.pass(new, missing, 2).await?;
             if missing.is_empty() || missing.len() == before {
-                return Ok((restored, carried));
+                return Ok(restored);
             }
         }
     }
@@ -302,80 +332,47 @@ impl Core {
     }
 
     /// Hands over again what had been carried to a partition that lost it; answers what waits for what another gateway
-    /// carried before it. `force`: it does not come any more.
+    /// carried before it. `force`: it does not come any more. Where others have gone on past it and this gateway does not
+    /// know the life in which they did, it is handed over all the same.
     async fn repeat_runs(
         &self,
         new: &BTreeMap<Part, (String, u64)>,
         runs: Vec<Run>,
         force: bool,
-        carried: &mut usize,
+        carrying: &mut Carrying<'_>,
     ) -> Result<Vec<Run>, StoreError> {
         let mut left = Vec::new();
         for run in runs {
             let (Some(life), Some(last)) = (self.life_of(new, run.dest), run.last()) else { continue };
+            // The same may stand twice in the journal.
+            if carrying.has(&run) {
+                continue;
+            }
+            let before = carrying.before.get(&self.group(run.dest)).map(|life| format!("late {life}"));
             let mut call = self.link.function("deliver", run.dest);
             call.arg(self.now().0).arg(&self.gateway).arg(run.dest.to_string()).arg(run.source.to_string());
-            call.arg(if force { "!" } else { "" }).arg(&run.before);
+            call.arg(if force { "!" } else { before.as_deref().unwrap_or_default() }).arg(&run.before);
             for entry in &run.entries {
                 call.arg(entry);
             }
-            let [word, due, last_there] = reply::parts(self.repeat(run.dest, &call, 1, life).await?)?;
-            if reply::text(word)? == "ok" {
-                if let Some(due) = reply::time(due)? {
-                    self.waker.note(due);
-                    *carried += 1;
+            let [word, due, there] = reply::parts(self.repeat(run.dest, &call, 1, life).await?)?;
+            let (word, there) = (reply::text(word)?, number_of(&reply::bytes(there)?));
+            if word == "gap" {
+                if there.is_none_or(|there| there < last) {
+                    left.push(run);
                 }
-            } else if number_of(&reply::bytes(last_there)?).is_none_or(|there| there < last) {
-                left.push(run);
+                continue;
             }
+            if let Some(due) = reply::time(due)? {
+                self.waker.note(due);
+                carrying.carried += 1;
+            }
+            if word == "late" {
+                carrying.late += there.unwrap_or_default();
+            }
+            carrying.took(&run);
         }
         Ok(left)
-    }
-
-    /// Changes of documents build on one another, and several gateways made them: they go in passes as commits do, until
-    /// all stand or nothing moves any more.
-    async fn repeat_docs(&self, new: &BTreeMap<Part, (String, u64)>, mut all: Vec<Told>, held: u64) -> Result<usize, StoreError> {
-        let Some(life) = self.life_of(new, Part::CONTROL) else { return Ok(0) };
-        let mut restored = 0;
-        let mut patience = (held.saturating_sub(EARLY_MS) / 100).max(VAIN);
-        loop {
-            let before = all.len();
-            let mut left = Vec::new();
-            for told in all {
-                let Told::Docs { kind, expect, by, upsert, delete } = &told else { continue };
-                let version = self.docs_version_of(kind).await?;
-                if version > *expect {
-                    // Most often it stood, and others were made on it; nobody can tell that from another one in its place.
-                    if held > 0 {
-                        tracing::info!(kind, version, expect, "a change of documents told before a failover stands or is superseded");
-                    }
-                    continue;
-                }
-                let answer = self.repeat(Part::CONTROL, &self.docs_call(kind, *expect, by, upsert, delete), 1, life).await?;
-                if reply::text(answer)?.is_empty() {
-                    left.push(told);
-                } else {
-                    restored += 1;
-                }
-            }
-            all = left;
-            if all.is_empty() {
-                return Ok(restored);
-            }
-            if all.len() == before {
-                if patience == 0 {
-                    break;
-                }
-                patience -= 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-        for told in &all {
-            if let Told::Docs { kind, expect, .. } = told {
-                tracing::error!(kind, expect, "a change of documents was lost in a failover and what it built on is missing: do it again");
-            }
-        }
-        Ok(restored)
     }
 
     /// For `orphans`: some commits of our own making, while the life may be held.

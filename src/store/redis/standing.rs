@@ -49,6 +49,9 @@ impl RedisStore {
                 format!("本机日志超出容量，只保留了最近 {s} 秒，请调大 store.redis.journal_size"),
             ));
         }
+        for lost in core.unrepaired().iter() {
+            more.push(("LOST in a failover and not done again: see the log".to_string(), lost.clone()));
+        }
         if core.held.load(Ordering::Relaxed) {
             lacking = true;
             more.push((

@@ -64,16 +64,16 @@ impl Drop for Sentinel {
 }
 
 /// A primary, its replica, and the gateways' disks.
-struct House {
-    primary: Server,
-    replica: Server,
+pub(super) struct House {
+    pub primary: Server,
+    pub replica: Server,
     sentinel: Sentinel,
-    clock: Arc<ManualClock>,
+    pub clock: Arc<ManualClock>,
     disks: TempDir,
     outbox: bool,
 }
 impl House {
-    async fn build(outbox: bool) -> House {
+    pub async fn build(outbox: bool) -> House {
         tokio::task::spawn_blocking(move || {
             let primary = Server::start("redis-server", free_port(), &[]);
             let replica = Server::start("redis-server", free_port(), &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
@@ -85,7 +85,7 @@ impl House {
         .unwrap()
     }
 
-    fn settings(&self, name: &str) -> Settings {
+    pub fn settings(&self, name: &str) -> Settings {
         let limits = Limits { age: Span::mins(10), bytes: 64 << 20 };
         Settings {
             mode: Mode::Sentinel { master_name: "warnings".to_string() },
@@ -99,15 +99,15 @@ impl House {
         }
     }
 
-    async fn gateway(&self, name: &str) -> RedisStore {
+    pub async fn gateway(&self, name: &str) -> RedisStore {
         self.open(self.settings(name)).await
     }
-    async fn open(&self, settings: Settings) -> RedisStore {
+    pub async fn open(&self, settings: Settings) -> RedisStore {
         RedisStore::open(settings, Timing::Given(self.clock.clone())).await.expect("the servers are fit")
     }
 
     /// From here on the replica receives nothing.
-    fn cut(&self) {
+    pub fn cut(&self) {
         let offset = |s: &Server, name: &str| {
             let info = s.ask(&["INFO", "replication"]);
             info.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap_or(0)
@@ -123,7 +123,7 @@ impl House {
     }
 
     /// The primary dies and the replica takes over.
-    fn fail_over(&mut self) {
+    pub fn fail_over(&mut self) {
         self.primary.kill();
         self.replica.ask(&["REPLICAOF", "NO", "ONE"]);
         self.sentinel.names.store(self.replica.port, Ordering::SeqCst);
@@ -134,19 +134,19 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes soon")
 }
 
-async fn done(store: &RedisStore, c: Commit) -> Head {
+pub(super) async fn done(store: &RedisStore, c: Commit) -> Head {
     let head = c.head;
     assert_eq!(store.commit(WriteLane::Urgent, vec![c]).await.unwrap(), [Committed::Done]);
     head
 }
 
 /// Heads of a record's journal.
-async fn chain(store: &RedisStore, key: &Key) -> Vec<Head> {
+pub(super) async fn chain(store: &RedisStore, key: &Key) -> Vec<Head> {
     store.journal(key).await.unwrap().into_iter().map(|row| row.head).collect()
 }
 
 /// What can be claimed once nobody holds it any more.
-async fn claimed(store: &RedisStore, clock: &ManualClock) -> Vec<jiaoying::store::Claim> {
+pub(super) async fn claimed(store: &RedisStore, clock: &ManualClock) -> Vec<jiaoying::store::Claim> {
     // A commit waits until the hold is over.
     done(store, change(&Key::Named(format!("probe {}", store.next_number("probe").await.unwrap())), Head::NONE, "held")).await;
     clock.advance(Span::hours(1));

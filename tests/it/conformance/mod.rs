@@ -8,6 +8,7 @@ mod claims;
 mod commits;
 mod failover;
 mod figures;
+mod late;
 mod model;
 mod redis;
 mod rest;

@@ -1,5 +1,6 @@
 //! One path a test, each reads like the script of its night, over the real engine and every store.
 
+mod again;
 mod duty;
 mod kin;
 mod paths;
@@ -26,6 +27,11 @@ macro_rules! nights {
 macro_rules! plays {
     ($engine:ident) => {
         nights!($engine,
+            again: [
+                an_act_that_a_failover_lost_is_done_again_and_only_once,
+                a_permission_to_return_that_was_lost_with_the_end_waits_until_the_end_is_told,
+                an_act_that_cannot_be_done_again_is_put_before_the_duty_room,
+            ],
             duty: [
                 a_warnings_own_task_that_nobody_claims_rings_the_shift_leader_and_his_key_takes_it_over,
                 another_key_takes_nothing_over_and_an_officer_on_the_screen_stops_the_ringing,

@@ -1,5 +1,8 @@
 -- The control partition: documents, numbers, the clock; and what a repair asks (lives.rs, replay.rs).
 
+-- Changes of a kind of documents whose names are kept.
+local CHANGES = 1000
+
 -- prefix, kind, version expected, a name for this change, upserts (id, body)*, deletes*. The same change again
 -- answers as it did before.
 local function docs_apply(_, args)
@@ -17,7 +20,24 @@ local function docs_apply(_, args)
   for i = 6 + 2 * upserts, #args do redis.call('HDEL', name, args[i]) end
   for i = 6, 5 + 2 * upserts, 2 do redis.call('HSET', name, args[i], args[i + 1]) end
   redis.call('HSET', k .. 'V', kind, following .. ' ' .. args[4])
+  -- Heartbeats are not repaired.
+  if kind ~= 'gateway' then
+    redis.call('RPUSH', k .. 'v' .. kind, following .. ' ' .. args[4])
+    redis.call('LTRIM', k .. 'v' .. kind, -CHANGES, -1)
+  end
   return following
+end
+
+-- prefix, kind, version: the name of the change that made it; '' where that is not known any more, or an older gateway made it.
+local function docs_made(_, args)
+  local k = key(args[1], 'c')
+  local all = redis.call('LRANGE', k .. 'v' .. args[2], 0, -1)
+  all[#all + 1] = redis.call('HGET', k .. 'V', args[2])
+  for i = #all, 1, -1 do
+    local version, by = string.match(all[i] or '', '^(%d+) (%S+)')
+    if version == args[3] then return by end
+  end
+  return ''
 end
 
 -- prefix, sequence: its next number.
@@ -113,4 +133,5 @@ redis.register_function('LIBRARY_docs_apply', fenced(docs_apply))
 redis.register_function('LIBRARY_open', open)
 redis.register_function('LIBRARY_tick', tick)
 reading('LIBRARY_docs', docs)
+reading('LIBRARY_docs_made', docs_made)
 reading('LIBRARY_standing', standing)

@@ -45,6 +45,12 @@ local function life_of(prefix, p, together, known, hold, look)
     held = milliseconds() + hold
     skip(prefix, p, together)
   end
+  if kept and not together then
+    -- What had arrived when this life began: whoever repairs late knows by it what had not.
+    local k = key(prefix, p)
+    redis.call('DEL', k .. 'ol')
+    redis.call('HSET', k .. 'ol', 'lives', kept .. ' ' .. is, unpack(redis.call('HGETALL', k .. 'oi')))
+  end
   redis.call('SET', name, is .. ' ' .. string.format('%.0f', held))
   return is, held
 end
@@ -73,4 +79,12 @@ local function life(_, args)
   return { is, string.format('%.0f', math.max(0, held > 0 and held - milliseconds() or 0)) }
 end
 
+-- prefix, partition, together: the life that wrote last (or ''), for how long it is still held, and today's. Changes nothing.
+local function lives_of(_, args)
+  local p = args[3] == '1' and 'c' or args[2]
+  local kept, held = string.match(redis.call('GET', key(args[1], p) .. 'life') or '', '^(%S+) (%d+)$')
+  return { kept or '', string.format('%.0f', math.max(0, tonumber(held or '0') - milliseconds())), identity() }
+end
+
 redis.register_function('LIBRARY_life', life)
+reading('LIBRARY_lives', lives_of)

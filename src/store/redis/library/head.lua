@@ -12,12 +12,14 @@
 --   s          the last letter's number                          nc         set: open callouts without a clock
 --   c<w>, cw   bitmap of a warning's callouts; set of warnings   n<w>       hash: a warning's kept counts
 --   o<p>, om, oa   what is on its way to partition p; its last written and last trimmed ids; since when
---   oi         hash: the last id that came from each partition
+--   oi, ol     hashes: the last id that came from each partition; the same when this life began, and under `lives` the one
+--              before and this one
 --   life       which life of the primary wrote last, and until when it is held (see `fenced`); where one server
 --              has all partitions only the control partition has it
 -- and, in the control partition c alone:
 --   w  zset of warnings    I<identifier>  hash of identities    t, to*, tc*  tasks, open and closed by due
---   f, fs  feed and its last number    D<kind>, V  documents, versions    S  sequences    meta, clock
+--   f, fs  feed and its last number    D<kind>, V, v<kind>  documents, versions, names of the last changes
+--   S  sequences    meta, clock
 --
 -- Header, big endian: head 16, due 8, lane 1, flags 1, state 1, tier 1, recipient 4, division 8, face's length 4.
 -- Flags: 1 has a due, 2 has a face, 4 only told, 8 owes a feedback, 16 in an open state.

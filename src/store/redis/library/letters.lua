@@ -46,8 +46,9 @@ local function end_leases(s, k)
 end
 
 -- What one record sends to another place. L: "L<lane> <not before> <length of name> <name><body>",
--- F: "F<feed item>", T: "T<open> <due> <warning or -> <length of id> <id><task>".
-local function arrive(s, p, item)
+-- F: "F<feed item>", T: "T<open> <due> <warning or -> <length of id> <id><task>". `late`: others came before it that were
+-- sent after it, so that a task's row as it stands may be newer.
+local function arrive(s, p, item, late)
   local k = key(s.prefix, p)
   local kind = string.sub(item, 1, 1)
   if kind == 'L' then
@@ -84,6 +85,8 @@ local function arrive(s, p, item)
     if before then
       local was, of = string.match(before, '^(%d) (%S+) ')
       local set = k .. (was == '1' and 'to' or 'tc')
+      -- What is closed stays closed, and an open one is only put off.
+      if late and (was == '0' or open == '1' and tonumber(due) <= tonumber(redis.call('ZSCORE', set, id) or '0')) then return end
       redis.call('ZREM', set, id)
       redis.call('ZREM', set .. of, id)
     end
