@@ -53,6 +53,15 @@ pub(super) enum Confirm {
     Replicas,
     /// `WAITAOF`: it is on the primary's disk and on so many replicas'.
     Disks,
+    /// `WAIT` for one: what needs to live for seconds only, and proves that the primary is not cut off from all the others. One
+    /// of several replicas may be away meanwhile.
+    One,
+}
+impl Confirm {
+    /// For what need not outlive anything.
+    pub fn at_least_one(self) -> Confirm {
+        if self == Confirm::No { Confirm::No } else { Confirm::One }
+    }
 }
 
 /// Which lives of the primaries this gateway has seen. It turns whenever a primary is another one
@@ -356,11 +365,11 @@ impl Link {
     }
 
     async fn confirmed(&self, c: &mut MultiplexedConnection, confirm: Confirm) -> Result<(), Fault> {
-        let wanted = i64::from(self.settings.replicas);
+        let wanted = i64::from(if confirm == Confirm::One { self.settings.replicas.min(1) } else { self.settings.replicas });
         let timeout = u64::try_from(self.settings.wait_timeout.as_millis()).unwrap_or(u64::MAX);
         let mut ask = match confirm {
             Confirm::No => return Ok(()),
-            Confirm::Replicas => cmd("WAIT"),
+            Confirm::Replicas | Confirm::One => cmd("WAIT"),
             Confirm::Disks => cmd("WAITAOF"),
         };
         if confirm == Confirm::Disks {

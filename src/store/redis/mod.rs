@@ -506,8 +506,10 @@ impl Store for RedisStore {
         let by = format!("{}{:x}", self.core.gateway, self.core.nonce());
         let apply = self.core.docs_call(kind, expect, &by, &upsert, &delete);
         let group = self.core.group(Part::CONTROL);
+        // Without its beat a gateway sends nothing.
+        let confirm = if kind == super::transfer::GATEWAYS { self.core.confirm.at_least_one() } else { self.core.confirm };
         loop {
-            let mut made = self.core.fenced_made(Part::CONTROL, Via::Urgent, &apply, Again::Safe, self.core.confirm).await?;
+            let mut made = self.core.fenced_made(Part::CONTROL, Via::Urgent, &apply, Again::Safe, confirm).await?;
             let version = reply::text(made.take())?;
             if version.is_empty() {
                 return Ok(None);

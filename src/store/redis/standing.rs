@@ -105,7 +105,7 @@ impl Core {
         };
         match self.confirm {
             Confirm::No => (disk.to_string(), disk_zh.to_string()),
-            Confirm::Replicas => (
+            Confirm::Replicas | Confirm::One => (
                 format!("received by {n} replicas before it is answered (WAIT), {disk}"),
                 format!("{n} 个副本收到后再答复（WAIT），{disk_zh}"),
             ),

@@ -611,3 +611,18 @@ async fn a_gateway_that_comes_too_late_hands_over_what_it_told_and_sent_and_over
     assert!(a.claim(99, LEASE).await.unwrap().iter().all(|c| c.key != man || c.inbox.len() <= 2));
     assert_eq!(a.next_number("callback").await.unwrap(), n + 2, "nor puts it in again");
 }
+
+#[tokio::test]
+async fn a_hold_that_began_while_the_servers_clock_was_ahead_ends_like_any_other() {
+    let house = House::build(false).await;
+    let store = house.open(Settings { response_timeout: Duration::from_millis(300), ..house.settings("a") }).await;
+    store.next_number("warning").await.unwrap();
+    let name = house.primary.ask(&["KEYS", "*life"]).trim().to_string();
+    let held = |text: &str| text.trim().split(' ').nth(1).and_then(|h| h.parse::<u64>().ok()).unwrap();
+    let now = || house.primary.ask(&["TIME"]).lines().next().unwrap().trim().parse::<u64>().unwrap() * 1000;
+    let life = house.primary.ask(&["GET", &name]);
+    let eight_hours_ahead = format!("{} {}", life.split(' ').next().unwrap(), now() + 8 * 3_600_000);
+    house.primary.ask(&["SET", &name, &eight_hours_ahead]);
+    assert!(matches!(store.next_number("warning").await, Err(StoreError::Unavailable(_))), "it is held");
+    assert!(held(&house.primary.ask(&["GET", &name])) <= now() + 61_000, "a minute at most");
+}

@@ -7,7 +7,7 @@ use super::{
 use futures_util::FutureExt;
 use jiaoying::{
     core::time::Span,
-    store::{FeedItem, StoreError, journal::Limits},
+    store::{Doc, FeedItem, StoreError, journal::Limits, transfer::GATEWAYS},
 };
 use std::{collections::BTreeSet, pin::pin, time::Duration};
 
@@ -337,7 +337,16 @@ async fn an_urgent_commit_waits_for_the_replicas_it_promises() {
     store.ask_what_is_in_force().await;
     let said = Reports::durability(&store).said;
     assert!(said.contains("received by 1 replicas before it is answered (WAIT)") && !said.contains("NOT IN FORCE"), "{said}");
+    // Of two that are promised one is away: nothing is confirmed, but a gateway's beat counts, without which it would send nothing.
+    let two = gateway(&Settings { replicas: 2, ..settings.clone() }, &clock).await;
+    let beat = async || {
+        let (version, _) = two.docs(GATEWAYS).await.unwrap();
+        two.docs_apply(GATEWAYS, version, vec![Doc { id: "g".into(), body: b"1".to_vec() }], Vec::new()).await
+    };
+    assert!(matches!(beat().await, Ok(Some(_))));
+    assert!(two.commit(WriteLane::Urgent, vec![change(&warning(3), Head::NONE, "accepted")]).await.is_err());
     replica.pause();
+    assert!(beat().await.is_err(), "cut off from all");
     let told = store.commit(WriteLane::Urgent, vec![second.clone()]).await;
     assert!(matches!(&told, Err(StoreError::Unavailable(why)) if why.contains("0 of 1 replicas")), "{told:?}");
     // Asked again: it stands there already, and still no replica has it.

@@ -291,7 +291,7 @@ impl House {
 
     /// Its row cannot be read from now on.
     pub fn damage(&self, key: Key) {
-        let record = now(self.memory.load(&[key.clone()])).unwrap().remove(0).unwrap();
+        let record = now(self.memory.load(std::slice::from_ref(&key))).unwrap().remove(0).unwrap();
         let (body, journal) = (b"{".to_vec(), b"[]".to_vec());
         let commit = Commit::new(key, record.head, body, journal, None, Lane::URGENT, self.clock.now());
         assert!(matches!(now(self.memory.commit(WriteLane::Urgent, vec![commit])).unwrap()[0], Committed::Done));

@@ -199,7 +199,7 @@ fn who_answers_for_two_places_owes_a_report_for_each() {
         let (rule, clock) = (&n.feedback.0[0], &n.state.feedback_clocks[0]);
         n.state.places_owed(&n.entry, rule, clock).iter().map(|p| p.place.id()).collect::<Vec<_>>()
     };
-    assert_eq!(owed(&n), [two.clone()]);
+    assert_eq!(owed(&n), std::slice::from_ref(&two));
     n.after(Span::mins(26));
     assert_eq!(n.sent(AskKind::Feedback), 1, "reminded");
     n.after(Span::mins(10));

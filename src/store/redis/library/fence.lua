@@ -29,6 +29,9 @@ local function skip(prefix, p, together)
   for _, name in ipairs(numbers) do redis.call('HINCRBY', k .. 'S', name, name == 'warning' and 20 or 100000) end
 end
 
+-- No hold is longer (store.redis.recovery_hold: up to 1m). One that seems so began while the server's clock was ahead.
+local LONGEST = 60000
+
 -- Lives this process knows, by partition: not replicated, and gone with the process.
 local lives = {}
 
@@ -67,6 +70,10 @@ local function fenced(f)
     if life ~= known then return redis.error_reply('INSTANCE ' .. life) end
     if held > 0 and replay == '0' then
       local left = held - milliseconds()
+      if left > LONGEST then
+        left = LONGEST
+        redis.call('SET', key(prefix, p) .. 'life', life .. ' ' .. string.format('%.0f', milliseconds() + left))
+      end
       if left > 0 then return redis.error_reply('HELD ' .. string.format('%.0f', left)) end
     end
     return f(keys, args, replay)
@@ -76,14 +83,16 @@ end
 -- prefix, partition, together, the life known before, hold: today's life, and how long it is still held.
 local function life(_, args)
   local is, held = life_of(args[1], args[2], args[3] == '1', args[4], tonumber(args[5]), true)
-  return { is, string.format('%.0f', math.max(0, held > 0 and held - milliseconds() or 0)) }
+  return { is, string.format('%.0f', math.max(0, held > 0 and math.min(LONGEST, held - milliseconds()) or 0)) }
 end
 
 -- prefix, partition, together: the life that wrote last (or ''), for how long it is still held, and today's. Changes nothing.
 local function lives_of(_, args)
   local p = args[3] == '1' and 'c' or args[2]
   local kept, held = string.match(redis.call('GET', key(args[1], p) .. 'life') or '', '^(%S+) (%d+)$')
-  return { kept or '', string.format('%.0f', math.max(0, tonumber(held or '0') - milliseconds())), identity() }
+  local left = tonumber(held or '0') - milliseconds()
+  if left > LONGEST then left = 0 end
+  return { kept or '', string.format('%.0f', math.max(0, left)), identity() }
 end
 
 redis.register_function('LIBRARY_life', life)
