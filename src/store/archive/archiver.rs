@@ -189,9 +189,33 @@ impl Archived {
                 self.rest(w);
                 // Whole again, whatever was gone already.
                 self.bring_back(w).await?;
+                self.put_back_what_is_missing(w).await?;
                 self.end(w, &work.step).await
             }
         }
+    }
+
+    /// A failover between two steps can bring the warning's own record back and nothing else of it: its primary lost the step,
+    /// the others did not. What our copy has and the live store lacks is put back. Answers whether anything was.
+    async fn put_back_what_is_missing(&self, w: WarningId) -> Result<bool, StoreError> {
+        let _one = self.carrying.lock().await;
+        let before = Time(i64::MAX);
+        let mut look = Look { before, census: Census::default(), restless: None };
+        read_out(&*self.live.forgetful, w, &mut look).await?;
+        self.put_back(w, &look.census).await
+    }
+
+    async fn put_back(&self, w: WarningId, live: &Census) -> Result<bool, StoreError> {
+        if !self.kept().contains_key(&w) {
+            return Ok(false);
+        }
+        let ours = survey(&*self.shelf, w).await?;
+        let (there, here) = (live.tally(Kind::Callout).count, ours.tally(Kind::Callout).count);
+        if there >= here {
+            return Ok(false);
+        }
+        tracing::error!(warning = %w, live = there, archived = here, "the live store has lost callouts of a closed warning; they are put back from the archive");
+        self.carry_back(w).await.map(|()| true)
     }
 
     /// Not looked at again for a while.
@@ -260,6 +284,10 @@ impl Archived {
         let mut look = Look { before, census: Census::default(), restless: None };
         read_out(&*self.live.forgetful, w, &mut look).await?;
         let Look { census: looked, restless, .. } = look;
+        // Before anything is thrown away: our copy may be the only place where they are.
+        if looked.tally(Kind::Warning).count == 1 && self.put_back(w, &looked).await? {
+            return Ok(Copied::Restless("it was not whole".to_string()));
+        }
         if let Some(why) = restless {
             return Ok(Copied::Restless(why));
         }

@@ -105,7 +105,7 @@ impl Archived {
     }
 
     /// The copy into the live store: callouts and places first, the warning's own record last.
-    async fn carry_back(&self, w: WarningId) -> Result<(), StoreError> {
+    pub(super) async fn carry_back(&self, w: WarningId) -> Result<(), StoreError> {
         let mut back = Back { w, to: &*self.live.forgetful, last: Vec::new() };
         read_out(&*self.shelf, w, &mut back).await?;
         self.live.forgetful.take_in(w, back.last).await

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::conformance::{callout, warning};
-use jiaoying::store::{Reports, StoreError};
+use jiaoying::store::{Reports, StoreError, transfer::Piece};
 
 fn names(all: &[&str]) -> Vec<String> {
     all.iter().map(|n| n.to_string()).collect()
@@ -38,6 +38,34 @@ pub async fn nothing_is_forgotten_before_every_live_gateway_has_its_copy(room: R
     b.turn("b", &live).await.unwrap();
     c.turn("c", &live).await.unwrap();
     assert_eq!(a.turn("a", &live).await.unwrap().archived, [WarningId(7)]);
+}
+
+pub async fn what_a_failover_left_of_a_warning_never_takes_the_place_of_its_whole_copy(room: Room) {
+    eight_days_later(&room, [7]).await;
+    let stood = census(&room.store, 7).await;
+    let shelf = Room::memory();
+    let live = names(&["a"]);
+    let a = gateway(&room.store, &shelf).await;
+    assert_eq!(a.turn("a", &live).await.unwrap().archived, [WarningId(7)]);
+    // The primary of the warning's own record comes back without its last step; the others have forgotten.
+    let own = |p: &Piece| match p {
+        Piece::Entity(e) => e.key == warning(7),
+        Piece::Blob { key, .. } => *key == warning(7),
+        _ => false,
+    };
+    let pieces = made::pieces(&*shelf.store, 7).await.into_iter().filter(own).collect();
+    room.store.take_in(WarningId(7), pieces).await.unwrap();
+    assert!(is_live(&*room.store, 7).await && room.store.faces(WarningId(7)).await.unwrap().is_empty());
+    for _ in 0..3 {
+        a.turn("a", &live).await.unwrap();
+    }
+    assert_eq!(a.faces(WarningId(7)).await.unwrap().len() as u32, made::CALLOUTS, "who answered is known as before");
+    room.clock.advance(Span::hours(1));
+    for _ in 0..3 {
+        a.turn("a", &live).await.unwrap();
+    }
+    assert!(!is_live(&*room.store, 7).await, "and whole again it leaves again");
+    assert_eq!(census(&shelf.store, 7).await, stood);
 }
 
 pub async fn who_was_not_there_is_told_to_wait_and_gets_its_copy(room: Room) {

@@ -76,6 +76,7 @@ macro_rules! over {
             ],
             gateways: [
                 nothing_is_forgotten_before_every_live_gateway_has_its_copy,
+                what_a_failover_left_of_a_warning_never_takes_the_place_of_its_whole_copy,
                 who_was_not_there_is_told_to_wait_and_gets_its_copy,
                 a_file_of_another_installation_says_nothing_here,
             ],
