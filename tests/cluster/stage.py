@@ -21,10 +21,10 @@ ROOT = HERE.parent.parent
 CONFIG = ROOT / "config/example.toml"
 GATEWAYS = 3
 # Kinds of blows, and how each begins in the list of what happened.
-# What the bureau warns of, where a blow would fall on silence.
-AGAIN = (CHENGQU, GAOPING, LINGCHUAN)
 KINDS = {"primaries killed": "kill the primary", "gateways killed": "kill http", "gateways stopped": "pause ", "gateways cut off": "cut ",
          "gateways upgraded": "upgrade "}
+# What the bureau warns of, where a blow would fall on silence.
+AGAIN = (CHENGQU, GAOPING, LINGCHUAN)
 
 
 class Forwarder:

@@ -229,6 +229,12 @@ fn site(
         }
         return Some(known.division);
     }
+    if row.village == Village::Above {
+        let stays = places.full_name(known.division);
+        let message = format!("点位 {} 登记在“{stays}”，本行没有村名，不能按上面的行改到另一乡镇；请填写村名", row.code);
+        say(Column::Division, message, true);
+        return None;
+    }
     if known.division != row.division {
         let (from, to) = (places.full_name(known.division), places.full_name(row.division));
         let renamed = if fit.is_renamed() { format!("，名称由“{}”改为“{}”", known.name, row.name) } else { String::new() };

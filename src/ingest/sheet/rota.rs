@@ -136,7 +136,10 @@ pub(super) fn read(r: &mut Reader<'_>, sheet: usize, carried: &mut Carried, out:
         return; // the header again, at the top of a printed page
     }
     let written: Vec<bool> = carried.seats.iter().map(|s| !cell::is_blank(r.row.cells.get(s.at).map_or("", String::as_str))).collect();
+    // It is compared with the office's own and kept nowhere: what cannot be read of it holds up no rota.
+    let before = r.faults.len();
     let of_desk = r.phones(&[Column::DutyPhone]);
+    r.faults.iter_mut().skip(before).for_each(|f| f.fatal = false);
     let date = r.text(Column::Date);
     if !date.is_empty() {
         match days(&date, carried.year, carried.month) {

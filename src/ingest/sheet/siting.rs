@@ -127,6 +127,10 @@ impl Reader<'_> {
             self.say(Column::Tier, format!("没有责任层级，已按区划记为“{}”", tier.word()), false);
             tier
         });
+        // Nor below one whose tier was told by its division.
+        if written.village.is_empty() && !has_object && division.level() < DivisionLevel::Village {
+            carried.village.clear();
+        }
         let too_high = match tier {
             Tier::Village => division.level() < DivisionLevel::Village,
             Tier::Township | Tier::Point => division.level() < DivisionLevel::Township,

@@ -206,7 +206,8 @@ impl Archived {
     }
 
     async fn put_back(&self, w: WarningId, live: &Census) -> Result<bool, StoreError> {
-        if !self.kept().contains_key(&w) {
+        // A copy that is not the registered one is of another installation, or of another time.
+        if !self.has_current_copy(w) {
             return Ok(false);
         }
         let ours = survey(&*self.shelf, w).await?;

@@ -52,7 +52,7 @@ use link::{Again, Confirm, Link, Via};
 use names::Part;
 use redis::cmd;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -122,6 +122,8 @@ struct Core {
     standing: RwLock<Option<checks::Standing>>,
     /// Outbox entries that have arrived, to be taken out with the next call: source, destination, the last one's id.
     arrived: Mutex<BTreeMap<(Part, Part), String>>,
+    /// Entries that a repair handed over late, with the life they went to: one that is tried again does not do it again.
+    handed_late: Mutex<BTreeSet<(String, Part, Part, Vec<u8>)>>,
 }
 
 impl RedisStore {
@@ -229,6 +231,7 @@ impl RedisStore {
             unrepaired: Mutex::default(),
             standing: RwLock::default(),
             arrived: Mutex::default(),
+            handed_late: Mutex::default(),
         });
         // The machine's own clock may be wrong: engine time is neither asked for nor kept before the server's is known.
         core.look_at_clock(None).await?;

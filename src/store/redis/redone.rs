@@ -10,7 +10,7 @@ use super::{
     reply,
 };
 use crate::store::{Commit, Head, Key, Lane, StoreError, journal::Told};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a change that was told stands now.
 enum Stands {
@@ -35,6 +35,8 @@ impl Core {
     ) -> Result<usize, StoreError> {
         let Some(life) = self.life_of(new, Part::CONTROL) else { return Ok(0) };
         let mut restored = 0;
+        // Kinds of which a change did not come back: what was made on it would be put on another's.
+        let mut forked: BTreeSet<String> = BTreeSet::new();
         let mut patience = (held.saturating_sub(EARLY_MS) / 100).max(VAIN);
         loop {
             let before = all.len();
@@ -43,9 +45,13 @@ impl Core {
                 let Told::Docs { kind, expect, by, upsert, delete } = &told else { continue };
                 if self.docs_version_of(kind).await? > *expect {
                     // Where nothing was lost, it stood and others were made on it.
-                    if reborn {
-                        self.look_at_docs(new, &told).await?;
+                    if reborn && !self.look_at_docs(new, &told).await? {
+                        forked.insert(kind.clone());
                     }
+                    continue;
+                }
+                if forked.contains(kind) {
+                    self.show_docs(new, &told, "它所依据的修改已被另一修改取代，未予补回，请核对后重做").await?;
                     continue;
                 }
                 let answer = self.repeat(Part::CONTROL, &self.docs_call(kind, *expect, by, upsert, delete), 1, life).await?;
@@ -73,12 +79,20 @@ impl Core {
         Ok(restored)
     }
 
-    /// Says where a change that was told does not stand.
-    async fn look_at_docs(&self, new: &BTreeMap<Part, (String, u64)>, told: &Told) -> Result<(), StoreError> {
+    /// Says where a change that was told does not stand. Answers whether those after it may follow.
+    async fn look_at_docs(&self, new: &BTreeMap<Part, (String, u64)>, told: &Told) -> Result<bool, StoreError> {
+        let Told::Docs { kind, expect, .. } = told else { return Ok(true) };
         match self.docs_stand(told).await? {
-            Stands::Yes => Ok(()),
-            Stands::No => self.show_docs(new, told, "同一版本号下已有另一修改，未予补回，请核对后重做").await,
-            Stands::Unknown => self.show_docs(new, told, "现有内容与之不同，可能是之后的修改，也可能已丢失，请核对").await,
+            Stands::Yes => Ok(true),
+            Stands::No => {
+                self.show_docs(new, told, "同一版本号下已有另一修改，未予补回，请核对后重做").await?;
+                Ok(false)
+            }
+            // Most likely changed since: after an upgrade that is so of every one, and nobody could do anything about it.
+            Stands::Unknown => {
+                tracing::warn!(%kind, version = expect + 1, "who made this version of the documents is not known; its content is another one by now");
+                Ok(true)
+            }
         }
     }
 
@@ -106,14 +120,19 @@ impl Core {
         })
     }
 
-    /// To the duty room, once for each change.
+    /// To the duty room, once for each change that a person made; the gateways' own notes are theirs to make again, and their
+    /// names may be telephone numbers.
     async fn show_docs(&self, new: &BTreeMap<Part, (String, u64)>, told: &Told, what: &str) -> Result<(), StoreError> {
         let Told::Docs { kind, expect, by, upsert, delete } = told else { return Ok(()) };
         let name = match kind.as_str() {
             "directory" => "名册",
             "policy" => "规则",
             "filing" => "名册确认",
-            other => other,
+            _ => {
+                let n = upsert.len() + delete.len();
+                tracing::error!(%kind, version = expect + 1, entries = n, "a failover lost this change of a gateway's own notes");
+                return Ok(());
+            }
         };
         let ids: Vec<&str> = upsert.iter().map(|d| d.id.as_str()).chain(delete.iter().map(String::as_str)).take(3).collect();
         let n = upsert.len() + delete.len();

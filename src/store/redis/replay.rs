@@ -21,6 +21,7 @@ use crate::store::{
 use redis::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
     time::Duration,
 };
 
@@ -345,7 +346,7 @@ impl Core {
         for run in runs {
             let (Some(life), Some(last)) = (self.life_of(new, run.dest), run.last()) else { continue };
             // The same may stand twice in the journal.
-            if carrying.has(&run) {
+            if carrying.has(&run) || self.was_handed_late(life, &run) {
                 continue;
             }
             let before = carrying.before.get(&self.group(run.dest)).map(|life| format!("late {life}"));
@@ -369,10 +370,23 @@ impl Core {
             }
             if word == "late" {
                 carrying.late += there.unwrap_or_default();
+                self.note_handed_late(life, &run);
             }
             carrying.took(&run);
         }
         Ok(left)
+    }
+
+    fn was_handed_late(&self, life: &str, run: &Run) -> bool {
+        let known = self.handed_late.lock().unwrap_or_else(PoisonError::into_inner);
+        run.ids().all(|id| known.contains(&(life.to_string(), run.source, run.dest, id)))
+    }
+
+    fn note_handed_late(&self, life: &str, run: &Run) {
+        let mut known = self.handed_late.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of an older life nothing is asked any more.
+        known.retain(|(of, _, dest, _)| *dest != run.dest || of == life);
+        known.extend(run.ids().map(|id| (life.to_string(), run.source, run.dest, id)));
     }
 
     /// For `orphans`: some commits of our own making, while the life may be held.

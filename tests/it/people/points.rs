@@ -247,3 +247,20 @@ fn a_point_above_its_village_is_told_and_above_its_township_refused() {
     let whole = head.replace("宣化社区", "全镇");
     assert_eq!(stands(&applied(&fresh("名册.csv", whole.as_bytes())), "SK9").1, "140521100000");
 }
+
+#[test]
+fn a_township_row_without_a_tier_ends_the_village_above_and_a_guess_moves_no_known_point_to_another_township() {
+    let rows = format!(
+        "{NAMED}沁水县,龙港镇,柳庄社区,柳一,主任,防汛,村,,,15400000031\n沁水县,龙港镇,,镇一,镇长,党政,,,,15400000032\n\
+         ,,,点一,监测员,地灾,点,DZ-9,后山滑坡,15400000033\n"
+    );
+    let result = fresh("x.csv", rows.as_bytes());
+    let d = applied(&result);
+    assert_eq!(d.points["DZ-9"].division.to_string(), "140521100000", "two rows up is not meant");
+
+    let old = known();
+    let header = "点位编号,点位名称,点位类型,县,乡镇,村\n";
+    let rows = format!("{header}SK009,中村水库,小(2)型水库,沁水县,中村镇,中村村\nSK001,龙港水库,小(2)型水库,,,\n");
+    let moved = read("点位.csv", rows.as_bytes(), &old);
+    fatal_at(&moved, "F3", &["SK001", "村名"]);
+}
