@@ -37,6 +37,14 @@ impl Core {
         let mut restored = 0;
         // Kinds of which a change did not come back: what was made on it would be put on another's.
         let mut forked: BTreeSet<String> = BTreeSet::new();
+        // Which version each of our own changes made.
+        let own: BTreeMap<(String, u64), String> = all
+            .iter()
+            .filter_map(|told| match told {
+                Told::Docs { kind, expect, by, .. } => Some(((kind.clone(), expect + 1), by.clone())),
+                _ => None,
+            })
+            .collect();
         let mut patience = (held.saturating_sub(EARLY_MS) / 100).max(VAIN);
         loop {
             let before = all.len();
@@ -50,7 +58,14 @@ impl Core {
                     }
                     continue;
                 }
-                if forked.contains(kind) {
+                let on_anothers = match own.get(&(kind.clone(), *expect)) {
+                    Some(ours) if self.docs_version_of(kind).await? == *expect => {
+                        let made = self.docs_made(kind, *expect).await?;
+                        !made.is_empty() && made != *ours
+                    }
+                    _ => false,
+                };
+                if on_anothers || forked.contains(kind) {
                     self.show_docs(new, &told, "它所依据的修改已被另一修改取代，未予补回，请核对后重做").await?;
                     continue;
                 }
@@ -96,12 +111,17 @@ impl Core {
         }
     }
 
+    /// The name of the change that made a version; empty where that is not known any more.
+    async fn docs_made(&self, kind: &str, version: u64) -> Result<String, StoreError> {
+        let mut ask = self.link.function("docs_made", Part::CONTROL);
+        ask.arg(kind).arg(version);
+        reply::text(self.link.call(Part::CONTROL, Via::Work, &ask, Again::Safe).await?)
+    }
+
     /// By the name of the change that made the version after the one it was made on, else by its content.
     async fn docs_stand(&self, told: &Told) -> Result<Stands, StoreError> {
         let Told::Docs { kind, expect, by, upsert, delete } = told else { return Ok(Stands::Yes) };
-        let mut ask = self.link.function("docs_made", Part::CONTROL);
-        ask.arg(kind).arg(expect + 1);
-        let made = reply::text(self.link.call(Part::CONTROL, Via::Work, &ask, Again::Safe).await?)?;
+        let made = self.docs_made(kind, expect + 1).await?;
         if made == *by {
             return Ok(Stands::Yes);
         }
