@@ -122,8 +122,8 @@ struct Core {
     standing: RwLock<Option<checks::Standing>>,
     /// Outbox entries that have arrived, to be taken out with the next call: source, destination, the last one's id.
     arrived: Mutex<BTreeMap<(Part, Part), String>>,
-    /// Entries that a repair handed over late, with the life they went to: one that is tried again does not do it again.
-    handed_late: Mutex<BTreeSet<(String, Part, Part, Vec<u8>)>>,
+    /// What a repair handed over late: one that is tried again does not do it again.
+    handed_late: Mutex<BTreeSet<replay::HandedLate>>,
 }
 
 impl RedisStore {

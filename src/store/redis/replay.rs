@@ -52,6 +52,9 @@ struct Work {
     looked_at: usize,
 }
 
+/// An entry that was handed over late: the life it went to, source, destination, id.
+pub(super) type HandedLate = (String, Part, Part, Vec<u8>);
+
 /// How the letters of a repair are handed over again.
 struct Carrying<'a> {
     /// Groups whose life was another one when this gateway carried them, and that life.
