@@ -31,6 +31,8 @@ RINGS_LEADER = re.compile(r"^(加叫|请求接办：向)")
 REMINDED = "任务无人认领"
 # A request under way when the answer is recorded may still arrive; a callback is answered before it is worked through.
 GRACE = 3.0
+# Seconds in which a call about a task may still be under way.
+FRESH = 15.0
 
 
 def seconds(text):
@@ -49,6 +51,7 @@ class Audit:
         self.warnings, self.callouts, self.told_only = {}, {}, {}
         # "callout" (of the ordinal DESK) -> number -> what its warning shows of the call.
         self.duty_calls = {}
+        self.fresh = set()
         self.successors = defaultdict(list)
 
     # --- reading -------------------------------------------------------------------------------------
@@ -82,6 +85,8 @@ class Audit:
         for id in self.warnings:
             _, warning = self.http.get(f"/api/v1/warnings/{id}")
             self.duty_calls[f"{id}-{DESK}"] = {int(c["id"].rpartition("-")[2]): c for c in warning["duty_calls"]}
+            # A county's response is watched when all have answered, too: what falls due while all is being read is not left over.
+            self.fresh |= {c["id"] for c in warning["duty_calls"] if time.time() - seconds(c["queued_at"]) < FRESH}
         for id, (status, callout) in self.many({attempt_of(s["out_id"])[0] for s in self.sent} - set(self.callouts) - set(self.duty_calls)):
             if status == 200:
                 self.told_only[id] = callout
@@ -202,7 +207,8 @@ class Audit:
                 if a["state"] in ("queued", "sending"):
                     self.odd.append(f"attempt {a['id']} ({a['channel']}) is still {a['state']}, since {a['queued_at']}")
         for calls in self.duty_calls.values():
-            self.odd += [f"the leader's call {c['id']} is still {c['state']}" for c in calls.values() if c["state"] in ("queued", "sending")]
+            left = [c for c in calls.values() if c["state"] in ("queued", "sending") and c["id"] not in self.fresh]
+            self.odd += [f"the leader's call {c['id']} is still {c['state']}" for c in left]
         for w in self.warnings.values():
             if w["state"] != "closed":
                 self.odd.append(f"warning {w['id']} has not ended: {w['state']}, {w['tally']}")
