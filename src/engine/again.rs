@@ -40,7 +40,7 @@ impl Engine {
         self.apply_warning(w.id, WriteLane::Urgent, |w, now| {
             let mut change = WarningChange { entry: entry.clone(), consumed: vec![letter], ..WarningChange::default() };
             if let LostAct::Task { task } = act {
-                change.tasks.extend(left_so(w, task, now));
+                change.tasks.extend(left_so(w, task, at, now));
             }
             if let Some(title) = title.as_ref().filter(|title| w.tasks.iter().all(|t| t.title != **title)) {
                 let due = now + unclaimed(w.policy.clocks.claim_lapses);
@@ -70,8 +70,8 @@ pub(super) fn waits(w: &WarningState, act: &LostAct) -> bool {
 }
 
 /// The open task of this name is as its officer had left it, unless somebody else has it by now.
-fn left_so(w: &mut WarningState, task: &Task, now: Time) -> Option<u16> {
-    let t = w.tasks.iter_mut().find(|t| t.is_open() && t.kind == task.kind && t.title == task.title)?;
+fn left_so(w: &mut WarningState, task: &Task, at: Time, now: Time) -> Option<u16> {
+    let t = w.tasks.iter_mut().find(|t| t.is_open() && t.kind == task.kind && t.title == task.title && t.opened <= at)?;
     if task.closed.is_some() {
         t.closed.clone_from(&task.closed);
         t.note.clone_from(&task.note);

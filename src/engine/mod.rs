@@ -85,8 +85,8 @@ use crate::{
     telemetry::metrics,
 };
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 /// A bureau that may post, as configured.
@@ -286,6 +286,8 @@ pub struct Engine {
     issuers: Vec<Issuer>,
     settings: Settings,
     references: reference::References,
+    /// Pushes that are worked once more: what they say of their account was heard.
+    worked_before: Mutex<BTreeSet<(String, Time)>>,
     channels: Channels,
     cache: cache::Cache,
     lookups: dispatcher::Lookups,
@@ -314,6 +316,7 @@ impl Engine {
         let engine = Engine {
             channels: Engine::channels_of(&accounts),
             references: reference::References::new(&parts.settings.key),
+            worked_before: Mutex::default(),
             gateways: gateways::Gateways::new(parts.store.clone(), gateways::GatewayId(parts.settings.gateway.clone())),
             store: parts.store,
             reports: parts.reports,

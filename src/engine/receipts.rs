@@ -30,7 +30,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::future;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, sync::PoisonError};
 
 /// A callback as it came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -173,25 +173,40 @@ impl Engine {
                 Err(e) => failed.push(e),
             }
         }
-        let learned = self.learn_receipts(&parked.account, &plain).await;
+        let learned = if self.worked_before(parked) { Ok(()) } else { self.learn_receipts(&parked.account, &plain).await };
         let applied = self.apply_many(plain).await;
         let worked = future::join_all(others.into_iter().map(|item| self.work_item(item, parked))).await;
         failed.extend([learned, applied].into_iter().chain(worked).filter_map(Result::err));
         // What is away comes back, and then all is worked again: whatever was heard of already changes nothing.
         let (broken, away): (Vec<_>, Vec<_>) = failed.into_iter().partition(|e| matches!(e, StoreError::Corrupt { .. }));
         if let Some(e) = away.into_iter().next() {
-            return Err(e);
+            return Err(self.is_worked_again(parked, e));
         }
         if let Some(e) = broken.into_iter().next() {
             // The others' answers are in. A newer gateway may be able to read it; if not, it would never be worked.
             tracing::error!(account = %parked.account, error = %e, "part of a callback concerns a record that cannot be read; it is kept raw");
             let title = format!("服务商 {} 的推送涉及一条无法读取的记录，请核对（原文已留存）", parked.account);
-            self.task_to_read(&title).await?;
+            if let Err(error) = self.task_to_read(&title).await {
+                tracing::error!(%error, %title, "nobody could be given this to read");
+            }
             if self.store.now() < parked.at + FOR_A_NEWER_ONE {
-                return Err(e);
+                return Err(self.is_worked_again(parked, e));
             }
         }
+        self.worked_before.lock().unwrap_or_else(PoisonError::into_inner).remove(&(parked.account.clone(), parked.at));
         Ok(())
+    }
+
+    fn is_worked_again(&self, parked: &Parked, why: StoreError) -> StoreError {
+        let mut before = self.worked_before.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another gateway may have ended those that came before; of an hour ago nothing is pushed again.
+        before.retain(|(_, at)| *at + Span::hours(1) > parked.at);
+        before.insert((parked.account.clone(), parked.at));
+        why
+    }
+
+    fn worked_before(&self, parked: &Parked) -> bool {
+        self.worked_before.lock().unwrap_or_else(PoisonError::into_inner).contains(&(parked.account.clone(), parked.at))
     }
 
     /// What receipts say of an account's health: a number that is dead says nothing of it.
@@ -309,7 +324,9 @@ impl Engine {
                 (heard, rang, config, number_dead, said(code, detail))
             }
         };
-        self.learn_from(&parked.account, arrived, number_dead, config.then_some(outcome.as_str())).await?;
+        if !self.worked_before(parked) {
+            self.learn_from(&parked.account, arrived, number_dead, config.then_some(outcome.as_str())).await?;
+        }
         let by_line = self.phone_of_attempt(attempt).await?;
         let voice = self.accounts.named(&parked.account).is_some_and(|a| a.provider.channel() == Channel::Voice);
         // A message that did not arrive for whatever other reason would not by another account either.

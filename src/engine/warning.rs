@@ -84,6 +84,11 @@ impl Engine {
             let expiring = w.end.as_ref().is_some_and(|e| e.reason == WarningEnd::Expired);
             let ended = w.phase == WarningPhase::Closed && w.closed_reason != Some(WarningEnd::Answered);
             let by = w.end.as_ref().filter(|e| e.reason == WarningEnd::Superseded).and_then(|e| e.by);
+            // An expiry that comes late, after somebody has extended it, is none.
+            if order.reason == WarningEnd::Expired && w.end.is_none() && w.expires_at > now {
+                tracing::error!(warning = %w.id, "an order of its end was lost and came late; it has been extended since and goes on");
+                continue;
+            }
             if !ended && (w.end.is_none() || expiring) {
                 w.end = Some(EndOrder { cursor: 0, ..order });
                 ordered = true;

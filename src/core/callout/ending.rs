@@ -162,6 +162,12 @@ pub fn translate(old: &Callout, old_entry: &PlanEntry, entry: &PlanEntry, people
     };
     c.answered = old.answered.iter().filter_map(again).collect();
     c.struck = old.struck.iter().filter_map(again).collect();
+    // The newer one may answer for other places.
+    let unreported = |p: &&crate::core::plan::PlanPost| !old.reports.contains_key(&p.place.id());
+    c.reported_in_part = !old.reports.is_empty() && c.reports_for(entry).iter().any(unreported);
+    if c.reported_in_part && c.state == CalloutState::Reported {
+        c.state = CalloutState::Answered;
+    }
     c.tasks.clear();
     c
 }

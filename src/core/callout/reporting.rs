@@ -61,10 +61,13 @@ impl Work<'_> {
                 }
             },
         };
-        let asked_for = report.next_report_at;
-        let answers = self.answered_clocks(&report);
+        // The soonest that any of his places' reports promises.
         let own = self.state.reports_for(self.ctx.entry);
-        let in_part = own.iter().map(|p| p.place.id()).any(|id| id != report.place && !self.state.reports.contains_key(&id));
+        let ids: Vec<String> = own.iter().map(|p| p.place.id()).filter(|id| *id != report.place).collect();
+        let promised = ids.iter().filter_map(|id| self.state.reports.get(id)?.report.next_report_at);
+        let asked_for = promised.chain(report.next_report_at).filter(|t| *t > self.now).min();
+        let answers = self.answered_clocks(&report);
+        let in_part = self.asks_of_each_place() && ids.iter().any(|id| !self.state.reports.contains_key(id));
         self.did(Entry::Report { by, report, answers: Some(answers.iter().map(|(ask, _)| *ask).collect()), in_part });
         self.effects.announce.push("callout.feedback");
         if self.state.feedback_clocks.iter().all(|c| c.overdue_since.is_none()) {
@@ -77,6 +80,12 @@ impl Work<'_> {
             let due = every.map(|every| self.next_due(every, asked_for));
             self.did(Entry::FeedbackDue { due, ask });
         }
+    }
+
+    /// Whether anything that is still to be reported is asked of each of his places.
+    fn asks_of_each_place(&self) -> bool {
+        let rule = |c: &FeedbackClock| self.ctx.feedback.and_then(|s| s.get(c.ask));
+        self.state.feedback_clocks.iter().filter_map(rule).any(|r| !r.is_personal())
     }
 
     /// The clocks that a report now answers, with what each repeats after: those that wait for no other place's.
@@ -125,6 +134,12 @@ impl Work<'_> {
         let (mut remind, mut hand_over) = (false, false);
         for clock in self.state.feedback_clocks.clone() {
             let Some(rule) = schedule.get(clock.ask) else { continue };
+            let places = self.state.reports_for(self.ctx.entry).len();
+            if clock.due <= self.now && places > 0 && self.state.places_owed(self.ctx.entry, rule, &clock).is_empty() {
+                // An update took the place away that it waited for.
+                self.did(Entry::FeedbackDue { due: rule.every.map(|every| self.now + every), ask: clock.ask });
+                continue;
+            }
             if !clock.reminded && clock.due <= self.now {
                 self.did(Entry::FeedbackReminded { ask: clock.ask, since: Some(clock.due) });
                 remind = true;

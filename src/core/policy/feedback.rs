@@ -100,7 +100,8 @@ impl FeedbackRule {
     pub fn answered_by(&self, report: &Report, clock: &FeedbackClock, at: Time) -> bool {
         clock.overdue_since.is_some_and(|since| at >= since)
             || self.about.as_ref().is_none_or(|about| about.iter().any(|t| t.said_by(report)))
-            || at + Span(self.span(clock).0 / 3) >= clock.due
+            // Asked for again because it is overdue, its time is still the first one's.
+            || at + Span(self.span(clock).0 / 3) >= clock.overdue_since.unwrap_or(clock.due)
     }
 
     /// Whether a report that came before counts for this clock, too.

@@ -231,3 +231,27 @@ fn being_on_post_is_said_once_whatever_the_places() {
     report(&mut n, Report { place: one, moved: 1, ..Report::default() });
     assert_eq!(dues(&n), [(2, 60)]);
 }
+
+#[test]
+fn what_counted_before_the_clock_was_asked_again_still_counts() {
+    let (mut n, [one, two]) = of_two_places(Schedule(vec![rule(60, Some(60), "数字", Some(vec![]))]));
+    n.after(Span::mins(45));
+    report_of(&mut n, &one);
+    n.after(Span::mins(30));
+    assert_eq!(n.state.tasks.iter().filter(|t| t.is_open()).count(), 1, "the other village is overdue");
+    report_of(&mut n, &two);
+    n.is(CalloutState::Reported);
+    assert!(n.state.tasks.iter().all(|t| !t.is_open()));
+    assert_eq!(n.state.feedback_clocks[0].due, n.now + Span::mins(60));
+}
+
+#[test]
+fn the_soonest_promise_of_a_next_report_holds_whichever_place_it_was_for() {
+    let (mut n, [one, two]) = of_two_places(Schedule(vec![rule(30, Some(60), "转移", None)]));
+    n.after(Span::mins(5));
+    let soon = n.now + Span::mins(10);
+    report(&mut n, Report { place: one, next_report_at: Some(soon), ..Report::default() });
+    n.after(Span::mins(1));
+    report_of(&mut n, &two);
+    assert_eq!(n.state.feedback_clocks[0].due, soon);
+}
